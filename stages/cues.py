@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from stages.scenes import Word
 
@@ -20,7 +20,27 @@ _SENTENCE_ENDS = (".", "!", "?", "…")
 _CLAUSE_ENDS = (",", ";", ":", "–", "—")
 _CLOSERS = "\"'”’»)]"
 _LEADERS = frozenset(
-    "a an the of to in on at by for and or but with from as is are that which its our your".split()
+    (
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "and",
+        "or",
+        "but",
+        "with",
+        "from",
+        "as",
+        "is",
+        "are",
+    )
+    + ("that", "which", "its", "our", "your")
 )
 
 
@@ -104,7 +124,7 @@ def _divided(run: Sequence[Word], columns: int) -> list[Sequence[Word]]:
     while cuts[-1]:
         cuts.append(best[cuts[-1]][1])
     cuts.reverse()
-    return [run[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [run[start:end] for start, end in pairwise(cuts)]
 
 
 def _cost(group: Sequence[Word], last: bool, ideal: float) -> float:

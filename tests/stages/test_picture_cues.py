@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_cues_do_not_overlap_even_if_words_do() -> None:
         for _ in range(300)
     ]
     made = cues(sorted(words, key=lambda word: word.start))
-    assert all(first.end <= second.start for first, second in zip(made, made[1:], strict=False))
+    assert all(first.end <= second.start for first, second in pairwise(made))
     assert all(cue.start <= cue.end for cue in made)
 
 
