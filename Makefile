@@ -1,0 +1,70 @@
+# Every target sets up what it needs: the environment .venv, from the locked requirements with hashes.
+# The three sets are one resolution (core is in video is in dev), so installing a larger one changes nothing
+# of a smaller one, and a stamp file for each says that it was installed from the lock as it is now.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+DEMO   ?= examples/inotify.yaml
+
+# The first Python that the lock covers; `make PYTHON=/path/to/python3.12 install` chooses another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && { command -v $$p; break; }; done)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+.PHONY: help install demo test test-orchestrator check format bench lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+install: $(STAMPS)/core ## Leave .venv/bin/spork, without the video libraries
+
+demo: $(STAMPS)/video ## Make a narrated video from examples/, through every gate
+	$(BIN)/spork --workspace . run $(DEMO) --approve-all
+
+test: $(STAMPS)/dev ## All tests
+	$(BIN)/pytest
+
+test-orchestrator: $(STAMPS)/dev ## One job through its gates: approve, reject with notes, resume; states and events as they come
+	$(BIN)/pytest -p no:cacheprovider --capture=no --quiet tests/acceptance/test_orchestrator.py
+
+check: $(STAMPS)/dev ## What CI runs: format, lint, strict types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: $(STAMPS)/dev ## Format the code and sort the imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMPS)/dev ## Measure reaction, throughput, idle cost and video speed; a table, no verdict
+	$(BIN)/python -m tests.bench
+
+lock: ## Resolve the dependencies anew (needs uv)
+	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(LOCK) --extra video pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/video.txt
+	$(LOCK) pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/core.txt
+	@! grep -n '://' requirements/*.txt || { echo 'a lock file holds an address' >&2; exit 1; }
+
+clean: ## Remove the environment and the caches; the workspace's inbox, jobs and runs stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find daemon stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 to 3.14 is needed; choose one with make PYTHON=/path/to/python3' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/video $(STAMPS)/dev: $(STAMPS)/core
+
+$(STAMPS)/%: requirements/%.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements/$*.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@mkdir -p $(STAMPS) && touch $@
