@@ -60,11 +60,12 @@ clean: ## Remove the environment and the caches; the workspace's inbox, jobs and
 
 $(BIN)/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 to 3.14 is needed; choose one with make PYTHON=/path/to/python3' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(STAMPS)/video $(STAMPS)/dev: $(STAMPS)/core
 
 $(STAMPS)/%: requirements/%.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes --requirement requirements/$*.txt
-	$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@echo 'Installing requirements/$*.txt into $(VENV); the first time this takes a minute.'
+	@$(PIP) install --require-hashes --requirement requirements/$*.txt
+	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@mkdir -p $(STAMPS) && touch $@
