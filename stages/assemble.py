@@ -1,0 +1,138 @@
+"""Join the scenes and the voice into ``video.mp4``: pictures are copied, only the sound is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from heapq import merge
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import sound, storyboard_file
+from stages.contract import Context, StageError
+from stages.scenes import Storyboard
+
+BIT_RATE = 160_000
+TOLERANCE_LU = 0.4
+
+
+def run(context: Context) -> None:
+    """Write the video, then listen to it: loudness and true peak are those of the decoded mix."""
+    board = storyboard_file.load(context.run_dir)
+    scenes = [context.run_dir / "animatics" / f"{scene.id}.mp4" for scene in board.scenes]
+    voice = context.run_dir / "voiceover.mp3"
+    for path in (*scenes, voice):
+        if not path.exists():
+            raise StageError(
+                f"{path.relative_to(context.run_dir)} is missing",
+                hint="run the stages animatics and audio first",
+            )
+    mix = fitted(sound.read(voice), round(storyboard_file.starts(board)[-1] * sound.RATE))
+    target = context.out_dir / "video.mp4"
+    for attempt in range(4):
+        context.progress(0.2 + 0.2 * attempt, "joining scenes and voice")
+        join(target, board, scenes, mix)
+        heard = sound.measure(sound.read(target))
+        if _good(heard):
+            break
+        mix = _corrected(mix, heard)
+    if not _good(heard):
+        raise StageError(
+            f"video.mp4 is at {heard.lufs:.1f} LUFS with true peaks of {heard.true_peak_dbtp:.1f} dBTP, "
+            f"not at {sound.TARGET_LUFS} LUFS under {sound.TRUE_PEAK_DBTP} dBTP",
+            hint="send the job back with `from: audio`",
+        )
+    context.describe(
+        "video.mp4", "video",
+        seconds=round(storyboard_file.starts(board)[-1], 3),
+        width=board.width, height=board.height, fps=board.fps,
+        lufs=round(heard.lufs, 2), true_peak_dbtp=round(heard.true_peak_dbtp, 2),
+    )  # fmt: skip
+    context.progress(1.0, f"{heard.lufs:.1f} LUFS, {heard.true_peak_dbtp:.1f} dBTP")
+
+
+def fitted(mix: sound.Sound, length: int) -> sound.Sound:
+    """Cut or padded with silence to ``length`` samples."""
+    return np.pad(mix[:, :length], ((0, 0), (0, max(length - mix.shape[1], 0))))
+
+
+def join(target: Path, board: Storyboard, scenes: list[Path], mix: sound.Sound) -> None:
+    """Copy the packets of every scene, one after the other, and encode ``mix`` beside them."""
+    import av
+
+    with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as file:
+        with av.open(str(scenes[0])) as first:
+            video = file.add_stream_from_template(first.streams.video[0])
+        audio = file.add_stream("aac", rate=sound.RATE, layout="stereo", format="fltp")
+        audio.bit_rate = BIT_RATE
+        file.metadata["title"] = board.title
+        file.set_chapters(chapters(board))
+        pictures, voices = copied(video, board, scenes), sound.encoded(audio, mix)
+        for packet in _in_time_order(pictures, voices):
+            file.mux(packet)
+
+
+def copied(video: Any, board: Storyboard, scenes: list[Path]) -> Iterator[Any]:
+    """The video packets of all scenes, each scene where the storyboard starts it."""
+    import av
+
+    start = 0
+    for path, frames in zip(scenes, storyboard_file.frame_counts(board), strict=True):
+        with av.open(str(path)) as file:
+            source = file.streams.video[0]
+            if bytes(source.codec_context.extradata or b"") != bytes(video.codec_context.extradata or b""):
+                raise StageError(
+                    f"animatics/{path.name} is not encoded as the first scene is: they cannot be joined",
+                    hint="send the job back with `from: animatics`",
+                )
+            count = 0
+            for packet in file.demux(source):
+                if packet.dts is None or packet.pts is None:
+                    continue
+                count += 1
+                unit = Fraction(1, board.fps) / packet.time_base
+                packet.pts += round(start * unit)
+                packet.dts += round(start * unit)
+                packet.stream = video
+                yield packet
+        if count != frames:
+            raise StageError(
+                f"animatics/{path.name} has {count} frames, the storyboard gives its scene {frames}",
+                hint="send the job back with `from: animatics`, so that it follows the storyboard",
+            )
+        start += frames
+
+
+def chapters(board: Storyboard) -> list[Any]:
+    """One chapter for each scene with a heading; scenes that share it are one."""
+    starts = storyboard_file.starts(board)
+    found: list[Any] = []
+    for number, scene in enumerate(board.scenes):
+        title = scene.heading or (board.title if number == 0 else "")
+        if number == 0 or (title and title != found[-1]["metadata"]["title"]):
+            found.append({
+                "id": len(found), "start": round(starts[number] * 1000), "end": 0,
+                "time_base": Fraction(1, 1000), "metadata": {"title": title},
+            })  # fmt: skip
+        found[-1]["end"] = round(starts[number + 1] * 1000)
+    return found
+
+
+def _in_time_order(*streams: Iterator[Any]) -> Iterator[Any]:
+    return merge(*streams, key=lambda packet: float(packet.dts * packet.time_base))
+
+
+def _good(heard: sound.Loudness) -> bool:
+    return (
+        abs(heard.lufs - sound.TARGET_LUFS) <= TOLERANCE_LU and heard.true_peak_dbtp <= sound.TRUE_PEAK_DBTP
+    )
+
+
+def _corrected(mix: sound.Sound, heard: sound.Loudness) -> sound.Sound:
+    """Louder or softer by what is missing, and limited further by what the encoder added to the peaks."""
+    excess = max(heard.true_peak_dbtp - sound.TRUE_PEAK_DBTP, 0.0)
+    gain = np.float32(10 ** ((sound.TARGET_LUFS - heard.lufs) / 20))
+    mono = mix.mean(axis=0) * gain
+    return sound.stereo(sound.limited(mono, sound.CEILING_DBTP - excess))

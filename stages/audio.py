@@ -1,0 +1,114 @@
+"""The voice of the whole video and its captions: ``voiceover.mp3``, ``captions.srt``, ``captions.vtt``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stages import captions, sound, storyboard_file
+from stages.contract import Context, StageError
+from stages.placing import Placed, placed
+from stages.scenes import Storyboard, Word
+
+FADE = 0.005
+"""Seconds; an edge this soft does not click."""
+TOLERANCE_LU = 0.3
+
+
+def run(context: Context) -> None:
+    """Say every scene in its place; the sound is as long as the video, to the sample."""
+    board = storyboard_file.load(context.run_dir)
+    scenes = []
+    for number, scene in enumerate(board.scenes):
+        context.progress(0.7 * number / len(board.scenes), f"speaking {scene.id}")
+        scenes.append(placed(scene, context.run_dir))
+    if not any(scene.words for scene in scenes):
+        raise StageError(
+            "storyboard.json has no narration in any scene", hint="give at least one scene a narration"
+        )
+    mono = timeline(board, scenes)
+    context.progress(0.8, "setting the loudness")
+    loudness = write_voiceover(context.out_dir / "voiceover.mp3", mono)
+    shown = captions.video_cues(_timed(board, scenes))
+    captions.write(shown, context.out_dir / "captions.srt", context.out_dir / "captions.vtt")
+    _describe(context, board, scenes, loudness)
+    context.progress(1.0, f"{len(shown)} captions, {loudness.lufs:.1f} LUFS")
+
+
+def timeline(board: Storyboard, scenes: Sequence[Placed]) -> sound.Sound:
+    """One channel with every speech where it is heard; exactly as long as the video."""
+    starts = storyboard_file.starts(board)
+    track = np.zeros(round(starts[-1] * sound.RATE), np.float32)
+    for start, scene in zip(starts, scenes, strict=False):
+        speech = faded(sound.resampled(scene.speech.samples, scene.speech.rate))
+        if scene.recorded:
+            speech = _as_loud_as_speech(speech)
+        at = round((start + scene.lead) * sound.RATE)
+        room = track[at : at + len(speech)]
+        room += speech[: len(room)]
+    return track
+
+
+def write_voiceover(path: Path, mono: sound.Sound) -> sound.Loudness:
+    """Write at -16 LUFS as decoded: MP3 takes a few tenths of a decibel away."""
+    target = sound.TARGET_LUFS
+    for _ in range(3):
+        sound.write_mp3(path, sound.stereo(sound.levelled(mono, target)))
+        loudness = sound.measure(sound.read(path))
+        missing = sound.TARGET_LUFS - loudness.lufs
+        if abs(missing) <= TOLERANCE_LU / 3:
+            break
+        target += missing
+    if (
+        abs(loudness.lufs - sound.TARGET_LUFS) > TOLERANCE_LU
+        or loudness.true_peak_dbtp > sound.TRUE_PEAK_DBTP
+    ):
+        raise StageError(
+            f"the voice cannot be brought to {sound.TARGET_LUFS} LUFS: it is at {loudness.lufs:.1f} LUFS "
+            f"with true peaks of {loudness.true_peak_dbtp:.1f} dBTP",
+            hint="look for a recording in voiceover/ that is silent or only a click",
+        )
+    return loudness
+
+
+def faded(mono: sound.Sound) -> sound.Sound:
+    """With soft edges."""
+    length = min(round(FADE * sound.RATE), len(mono) // 2)
+    ramp = np.linspace(0, 1, length, dtype=np.float32)
+    soft = mono.copy()
+    soft[:length] *= ramp
+    soft[len(soft) - length :] *= ramp[::-1]
+    return soft
+
+
+def _as_loud_as_speech(mono: sound.Sound) -> sound.Sound:
+    """A recording brought to -23 LUFS, where the built-in voice is, so that scenes sound alike."""
+    missing = -23.0 - sound.measure(sound.stereo(mono)).lufs
+    return mono * np.float32(10 ** (min(missing, 40.0) / 20))
+
+
+def _timed(board: Storyboard, scenes: Sequence[Placed]) -> list[tuple[Sequence[Word], float, float]]:
+    starts = storyboard_file.starts(board)
+    return [(scene.words, start, end) for scene, start, end in zip(scenes, starts, starts[1:], strict=False)]
+
+
+def _describe(
+    context: Context, board: Storyboard, scenes: Sequence[Placed], loudness: sound.Loudness
+) -> None:
+    words = sum(len(scene.words) for scene in scenes)
+    facts = {
+        "seconds": round(storyboard_file.starts(board)[-1], 3),
+        "lufs": round(loudness.lufs, 2),
+        "true_peak_dbtp": round(loudness.true_peak_dbtp, 2),
+        "words": words,
+        "words_per_minute": round(words * 60 / board.seconds),
+        "recorded": [scene.scene for scene in scenes if scene.recorded],
+        "retimed": [scene.scene for scene in scenes if scene.retimed],
+    }
+    context.describe("voiceover.mp3", "audio", **facts)
+    context.describe("captions.srt", "captions", words=words)
+    context.describe("captions.vtt", "captions", words=words)
+    print(json.dumps(facts))

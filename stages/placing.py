@@ -1,0 +1,119 @@
+"""Put the speech of a scene where its storyboard says, or say why it does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from stages.contract import StageError
+from stages.scenes import Scene, Word
+from stages.spoken import say
+from stages.voice import Speech, SpokenWord, speak
+
+RECORDINGS = "voiceover"
+LEAD = 0.3
+"""Silence before the first word of a scene whose storyboard does not say when it is."""
+SAME = 0.06
+"""Word times that differ less than this are the storyboard's own."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A scene's speech, when in the scene it begins, and its words as captions show them."""
+
+    scene: str
+    speech: Speech
+    lead: float
+    words: tuple[Word, ...]
+    recorded: bool
+    retimed: bool
+
+
+def placed(scene: Scene, run_dir: Path) -> Placed:
+    """The speech of ``scene``: a recording where the operator put one, else the voice."""
+    recording = run_dir / RECORDINGS / f"{scene.id}.wav"
+    recorded = recording.exists()
+    speech = _recorded(scene, recording) if recorded else speak(scene.narration)
+    if not speech.words:
+        return Placed(scene.id, speech, 0.0, (), recorded, retimed=False)
+    lead = max(scene.words[0].start - speech.words[0].start, 0.0) if scene.words else LEAD
+    lead = min(lead, max(scene.seconds - speech.seconds, 0.0)) if recorded else lead
+    # The last 50 ms of a speech are its fade; half a frame is the rounding of a scene's length.
+    excess = lead + speech.seconds - scene.seconds
+    if excess > 0.05:
+        raise StageError(_too_long(scene, speech, excess, recorded), hint=_advice(scene, speech, lead))
+    spoken = tuple(SpokenWord(word.text, word.start + lead, word.end + lead) for word in speech.words)
+    retimed = recorded or not _agrees(scene, spoken)
+    words = shown_words(scene, spoken) if retimed else tuple(scene.words)
+    return Placed(scene.id, speech, lead, words, recorded, retimed)
+
+
+def shown_words(scene: Scene, spoken: tuple[SpokenWord, ...]) -> tuple[Word, ...]:
+    """What captions show for ``spoken``: the storyboard's own words where they are what is said.
+
+    Where a person changed the narration and left the words as they were, the narration is shown.
+    """
+    written = say(" ".join(word.text for word in scene.words))
+    flat = [(index, word) for index, said in enumerate(written) for word in said.words]
+    matcher = SequenceMatcher(
+        None, [_bare(word) for _, word in flat], [_bare(word.text) for word in spoken], autojunk=False
+    )
+    owner: dict[int, int] = {}
+    for block in matcher.get_matching_blocks():
+        for step in range(block.size):
+            owner[block.b + step] = flat[block.a + step][0]
+    counts = [list(owner.values()).count(index) for index in range(len(written))]
+    whole = {index for index, said in enumerate(written) if counts[index] == len(said.words)}
+    words: list[Word] = []
+    last = -1
+    for position, word in enumerate(spoken):
+        group = owner.get(position, -1)
+        if group not in whole:
+            words.append(Word(text=word.text, start=word.start, end=word.end))
+        elif group == last:
+            words[-1] = words[-1].model_copy(update={"end": word.end})
+        else:
+            words.append(Word(text=written[group].written, start=word.start, end=word.end))
+        last = group if group in whole else -1
+    return tuple(words)
+
+
+def _bare(word: str) -> str:
+    return "".join(sign for sign in word.lower() if sign.isalnum())
+
+
+def _agrees(scene: Scene, spoken: tuple[SpokenWord, ...]) -> bool:
+    """Whether the storyboard's times are those of this speech."""
+    if not scene.words:
+        return False
+    ends = abs(scene.words[-1].end - spoken[-1].end)
+    starts = abs(scene.words[0].start - spoken[0].start)
+    begins = [word.start for word in spoken]
+    known = all(min(abs(word.start - begin) for begin in begins) < SAME for word in scene.words)
+    return ends < SAME and starts < SAME and known
+
+
+def _recorded(scene: Scene, recording: Path) -> Speech:
+    from stages import sound
+    from stages.align import recorded_speech
+
+    samples = sound.read(recording).mean(axis=0)
+    if not scene.narration.split():
+        return Speech(samples, sound.RATE, ())
+    return recorded_speech(samples, sound.RATE, speak(scene.narration))
+
+
+def _too_long(scene: Scene, speech: Speech, excess: float, recorded: bool) -> str:
+    what = f"the recording {RECORDINGS}/{scene.id}.wav" if recorded else "its narration"
+    return (
+        f"storyboard.json, {scene.id}: {what} takes {speech.seconds:.2f} s, "
+        f"{excess:.2f} s more than the scene's {scene.seconds:.2f} s leave room for"
+    )
+
+
+def _advice(scene: Scene, speech: Speech, lead: float) -> str:
+    return (
+        f"shorten the narration of {scene.id}, or set its seconds to "
+        f"{lead + speech.seconds + 0.3:.1f} or more and make the pictures again (`from: animatics`)"
+    )

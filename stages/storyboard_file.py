@@ -1,0 +1,37 @@
+"""Read ``storyboard.json`` as it is now: a person may have edited it at its gate."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from stages.contract import StageError
+from stages.scenes import Storyboard
+
+NAME = "storyboard.json"
+
+
+def load(run_dir: Path) -> Storyboard:
+    """The storyboard of a run; StageError names each field that is wrong."""
+    path = run_dir / NAME
+    if not path.exists():
+        raise StageError(f"{NAME} is missing in {run_dir}", hint="run the stage storyboard first")
+    try:
+        return Storyboard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:8]]
+        raise StageError(
+            f"{NAME} is not a storyboard:\n" + "\n".join(lines), hint="mend these fields and approve again"
+        ) from error
+
+
+def frame_counts(board: Storyboard) -> list[int]:
+    """How many frames each scene lasts."""
+    return [max(round(scene.seconds * board.fps), 1) for scene in board.scenes]
+
+
+def starts(board: Storyboard) -> list[float]:
+    """When each scene begins in the video, in seconds, and at last when the video ends."""
+    return [frames / board.fps for frames in accumulate(frame_counts(board), initial=0)]
