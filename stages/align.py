@@ -6,6 +6,7 @@ to walk through them side by side.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -63,13 +64,13 @@ def cepstra(samples: Samples, rate: int) -> Matrix:
 @lru_cache(maxsize=4)
 def _mel(size: int, rate: int) -> Matrix:
     """Triangles from 80 Hz to 7.6 kHz on O'Shaughnessy's mel scale, (bands, bins)."""
-    edges = 700 * (
-        10 ** (np.linspace(*(2595 * np.log10(1 + np.array([80, 7600]) / 700)), _BANDS + 2) / 2595) - 1
-    )
+    low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (80, 7600))
+    edges = 700 * (10 ** (np.linspace(low, high, _BANDS + 2) / 2595) - 1)
     bins = np.fft.rfftfreq(size, 1 / rate)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(np.minimum(rising, falling), 0)
+    triangles: Matrix = np.maximum(np.minimum(rising, falling), 0)
+    return triangles
 
 
 def _distances(rows: Matrix, columns: Matrix) -> Matrix:
