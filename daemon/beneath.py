@@ -1,0 +1,130 @@
+"""Paths below a folder that strangers can write to: opened, made and moved without passing a link.
+
+A path is checked by the kernel while it is walked (openat2), so that nobody can swap a folder for a link
+between the look and the use. Errors are OSError: ELOOP where a part is a link, EXDEV where it leads out.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import stat
+import struct
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+FOLDER_MODE = 0o2770
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_OPENAT2 = 437
+_RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x04, 0x08
+
+
+def open_beneath(root: Path | int, relative: str, flags: int = 0) -> int:
+    """Open for reading what lies at ``relative`` below ``root`` (a path or a folder's descriptor).
+
+    Never blocks on a FIFO. What kind of file it is, the caller asks of the descriptor. Raises OSError.
+    """
+    parts = _parts(relative)
+    if isinstance(root, int):
+        return _open(root, parts, flags | _READ)
+    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return _open(top, parts, flags | _READ)
+    finally:
+        os.close(top)
+
+
+def make_folders(root: Path, relative: str, mode: int = FOLDER_MODE) -> int:
+    """Open the folder at ``relative`` below ``root``, durably making what is missing; a descriptor."""
+    current = open_beneath(root, ".", os.O_DIRECTORY)
+    for part in _parts(relative):
+        try:
+            try:
+                os.mkdir(part, mode, dir_fd=current)
+                made = True
+            except FileExistsError:
+                made = False
+            below = open_beneath(current, part, os.O_DIRECTORY)
+            if made:
+                os.fchmod(below, mode)
+                os.fsync(current)
+        finally:
+            os.close(current)
+        current = below
+    return current
+
+
+def move_beneath(source_root: Path, target_root: Path, relative: str) -> None:
+    """Move one file to the same relative path below another root, making missing folders there.
+
+    Replaces what is there. Durable once the caller has synced the target's folder.
+    """
+    parent, name = os.path.split(relative)
+    source = open_beneath(source_root, parent or ".", os.O_DIRECTORY)
+    try:
+        target = make_folders(target_root, parent)
+        try:
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def _parts(relative: str) -> tuple[str, ...]:
+    path = PurePosixPath(relative)
+    if path.is_absolute() or ".." in path.parts or "\0" in relative:
+        raise OSError(errno.EXDEV, "the path leads out of its folder", relative)
+    return path.parts
+
+
+def _open(top: int, parts: tuple[str, ...], flags: int) -> int:
+    try:
+        return _openat2(top, "/".join(parts) or ".", flags)
+    except OSError as error:
+        # Linux before 5.6, or a container's filter that forbids the call: walk there ourselves.
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+    return _walk(top, parts or (".",), flags)
+
+
+def _walk(top: int, parts: tuple[str, ...], flags: int) -> int:
+    current = os.dup(top)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
+            os.close(current)
+            current = below
+            if stat.S_ISLNK(os.fstat(current).st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), part)
+        if stat.S_ISLNK(os.stat(parts[-1], dir_fd=current, follow_symlinks=False).st_mode):
+            # O_DIRECTORY with O_NOFOLLOW would say "not a directory"; the open below is what protects.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), parts[-1])
+        return os.open(parts[-1], flags | os.O_NOFOLLOW, dir_fd=current)
+    finally:
+        os.close(current)
+
+
+def _openat2(top: int, relative: str, flags: int) -> int:
+    how = struct.pack("QQQ", flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    answer = _syscall()(top, os.fsencode(relative), how)
+    if answer < 0:
+        raise OSError(-answer, os.strerror(-answer), relative)
+    return answer
+
+
+@functools.cache
+def _syscall() -> Callable[[int, bytes, bytes], int]:
+    import ctypes  # milliseconds that most commands need not pay
+
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    syscall.restype = ctypes.c_long
+    syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
+
+    def openat2(top: int, path: bytes, how: bytes) -> int:
+        answer: int = syscall(_OPENAT2, top, path, how, len(how))
+        return answer if answer >= 0 else -ctypes.get_errno()
+
+    return openat2

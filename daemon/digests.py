@@ -1,0 +1,86 @@
+"""The sha256 of files that somebody may be changing, and remembering it while a file rests."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.beneath import open_beneath
+from daemon.files import Identity
+
+_GRANULARITY = 2.0
+"""Seconds within which a second write may leave the same time stamps (FAT, the coarsest in use)."""
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 (hex) of a file that is itself not a link.
+
+    Raises OSError: ENOENT, ELOOP a link, EINVAL not a regular file, EBUSY it changed while it was read.
+    """
+    return _hash(path.parent, path.name)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    identity: Identity
+    sha256: str
+    first: float
+    rested: bool
+
+
+class FileDigests:
+    """The digests of files that are looked at again and again while a gate waits.
+
+    A digest is believed for as long as the file's identity stays, once the file was hashed after resting for
+    longer than time stamps are coarse; ``clock``: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, dict[str, _Known]] = {}
+
+    def digest(self, root: Path, relative: str, *, fresh: bool = False) -> str:
+        """The sha256 (hex) of a file below ``root``, passing no link; ``fresh`` reads the bytes anyway.
+
+        Raises what `digest_of` raises, EXDEV too where the path leads out.
+        """
+        below = self._known.setdefault(str(root), {})
+        known = below.get(relative)
+        if known is not None and known.rested and not fresh and known.identity == _look(root, relative):
+            return known.sha256
+        now = self._clock()
+        identity, sha256 = _hash(root, relative)
+        first = known.first if known is not None and known.identity == identity else now
+        # Hashed so long after these stamps were first seen, no later write can hide behind them.
+        below[relative] = _Known(identity, sha256, first, now - first > _GRANULARITY)
+        return sha256
+
+    def forget(self, root: Path) -> None:
+        """Drop what is known below ``root``."""
+        self._known.pop(str(root), None)
+
+
+def _look(root: Path, relative: str) -> Identity:
+    fd = open_beneath(root, relative)
+    try:
+        return Identity.of(os.fstat(fd))
+    finally:
+        os.close(fd)
+
+
+def _hash(root: Path, relative: str) -> tuple[Identity, str]:
+    with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", relative)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        identity = Identity.of(os.fstat(file.fileno()))
+    if identity != Identity.of(before):
+        raise OSError(errno.EBUSY, "changed while it was read", relative)
+    return identity, sha256

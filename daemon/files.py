@@ -1,0 +1,187 @@
+"""Files on disk: the two ways to publish one, and the identity of one.
+
+*Durable* is for what was promised: temporary name, fsync, rename, fsync of the folder. *Copy* is for what can
+be made again from the database: the same without fsync, so that a reader sees the old file or the new one and
+never half of one. Modes are set on the descriptor and do not depend on the umask. Errors are OSError.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.beneath import make_folders, move_beneath, open_beneath
+
+__all__ = [
+    "Copied",
+    "Identity",
+    "append_copy",
+    "copy_in",
+    "fsync_folder",
+    "make_folders",
+    "move",
+    "move_beneath",
+    "open_beneath",
+    "open_folder",
+    "sweep",
+    "write_copy",
+    "write_durable",
+]
+
+TEMPORARY_PREFIX = ".spork-"
+"""Begins the name of every file that is not published yet; a crash may leave some, see `sweep`."""
+
+FILE_MODE = 0o660
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which file this is, and which state of it; two equal ones mean: not touched in between."""
+
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """The identity in what stat or fstat answered."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def same_content(self, other: Identity) -> bool:
+        """Whether only name, mode or link count can differ: those move ctime and never mtime."""
+        mine = (self.dev, self.ino, self.size, self.mtime_ns)
+        return mine == (other.dev, other.ino, other.size, other.mtime_ns)
+
+
+def open_folder(path: Path) -> int:
+    """Open a folder that must not itself be a link; gives a descriptor for ``dir_fd``."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def fsync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = open_folder(path)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_durable(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+    """Put a file in place so that it is there, whole, after a power cut once this has returned."""
+    _publish(path, mode, lambda fd: _write_all(fd, data), durable=True)
+
+
+def write_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+    """Put a file in place whole, without waiting for the disk: only for what can be made again."""
+    _publish(path, mode, lambda fd: _write_all(fd, data), durable=False)
+
+
+def append_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+    """Append to a file of ours that can be made again; what a crash cut off, its owner mends.
+
+    Raises OSError: ELOOP or EINVAL where somebody has put a link or another thing in its place.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(path, flags, mode)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size == 0:
+            os.fchmod(fd, mode)
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename within one file system, replacing what is there; durable after `fsync_folder` of its parent."""
+    os.rename(source, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What `copy_in` brought in."""
+
+    bytes: int
+    sha256: str
+
+
+def copy_in(source: int, target: Path, limit: int, mode: int = FILE_MODE) -> Copied:
+    """Copy a stranger's open file to a new durable file of ours.
+
+    Raises OSError: EINVAL not a regular file, EFBIG larger than ``limit`` bytes, EBUSY changed meanwhile.
+    """
+    before = os.fstat(source)
+    if not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if before.st_size > limit:
+        raise OSError(errno.EFBIG, f"{before.st_size} bytes, at most {limit} are accepted")
+    digest = hashlib.sha256()
+
+    def fill(fd: int) -> None:
+        position = 0
+        while chunk := os.pread(source, min(1 << 20, before.st_size - position), position):
+            digest.update(chunk)
+            _write_all(fd, chunk)
+            position += len(chunk)
+        if Identity.of(os.fstat(source)) != Identity.of(before) or position != before.st_size:
+            raise OSError(errno.EBUSY, "changed while it was copied")
+
+    _publish(target, mode, fill, durable=True)
+    return Copied(before.st_size, digest.hexdigest())
+
+
+def sweep(folder: Path) -> int:
+    """Remove what crashed writers left unpublished, only while nobody is writing here; gives the count."""
+    leftovers = [entry.path for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY_PREFIX)]
+    for path in leftovers:
+        os.unlink(path)
+    return len(leftovers)
+
+
+def _publish(path: Path, mode: int, fill: Callable[[int], None], *, durable: bool) -> None:
+    folder = open_folder(path.parent)
+    temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    try:
+        # Never a name that is there already: a stranger's link or FIFO could wait under it.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            try:
+                os.fchmod(fd, mode)
+                fill(fd)
+                if durable:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            _unlink_quietly(temporary, folder)
+            raise
+        if durable:
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _unlink_quietly(name: str, folder: int) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except OSError:
+        return  # the first error is the one to report; `sweep` takes what stays
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

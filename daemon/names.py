@@ -1,0 +1,197 @@
+"""Which names in a folder of strangers mean something: requests, decisions, and all that only look like them.
+
+Pure. Editors, sync tools and file managers leave complete and valid copies beside the real file
+(``#approve.yaml#``, ``approve (conflicted copy).yaml``): only exact names count, look-alikes are named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import ClassVar
+
+DECISIONS = ("approve", "reject", "cancel", "resume")
+LONGEST_NAME = 240
+"""Bytes; leaves room for what is appended to a name (``.error.txt``) within the 255 a folder takes."""
+
+_OURS = frozenset(
+    "state.json events.jsonl pipeline.yaml REVIEW.md gate.json"
+    " approve.template.yaml reject.template.yaml".split()
+)
+_REQUEST = re.compile(r".+\.ya?ml", re.DOTALL)
+_NEAR_REQUEST = re.compile(r"(.+)\.ya?ml(\.txt)?", re.DOTALL | re.IGNORECASE)
+_DECISION_WORD = re.compile(rf"({'|'.join(DECISIONS)})(?![a-z])")
+_WORD_WITH_ENDING = re.compile(rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*")
+_CONFLICT = (
+    (".sync-conflict-", "a conflict copy of Syncthing"),
+    ("conflicted copy", "a conflict copy of a sync tool"),
+    ("case conflict", "a conflict copy of a sync tool"),
+    ("(sfconflict", "a conflict copy of Seafile"),
+)
+_CONFLICT_PATTERNS = (
+    (re.compile(r"_conflict-\d{8}-\d{6}"), "a conflict copy of a sync tool"),
+    (re.compile(r"_(backup|base|local|remote)_\d+\.ya?ml"), "a side file of git mergetool"),
+)
+_EDITING = (
+    re.compile(r"\.(?P<of>.+)\.sw[a-px]"),
+    re.compile(r"\.#(?P<of>.+)"),
+    re.compile(r"#(?P<of>[^#].*)#"),
+)
+_SIDE = (
+    (re.compile(r"\._.*", re.DOTALL), "a side file of macOS"),
+    (re.compile(r"\.spork-.*", re.DOTALL), "a file of ours in the making"),
+    (re.compile(r"\..*", re.DOTALL), "a hidden file"),
+    (re.compile(r"#.*", re.DOTALL), "an autosave file of an editor"),
+    (re.compile(r"~.*", re.DOTALL), "a side file of a program"),
+    (re.compile(r".*~", re.DOTALL), "a backup copy of an editor"),
+    (re.compile(r"\d+"), "a probe of vim"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The name of a job request."""
+
+    is_request: ClassVar[bool] = True
+    name: str
+    stem: str
+    unfit: str = ""
+    """Why such a name cannot be carried through, so that the file is to be refused; empty for most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The exact name of a decision; ``verb`` is one of `DECISIONS`."""
+
+    name: str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A name that means nothing here."""
+
+    is_request: ClassVar[bool] = False
+    name: str
+    rule: str
+    """Why, as in "a hidden file"."""
+    meant: str = ""
+    """The name that would have counted, where this one looks like it; empty otherwise."""
+    editing: str = ""
+    """The name that an editor has open, where this is its marker; empty otherwise. Markers can be stale."""
+
+
+def classify_inbox(name: str) -> Request | Ignored:
+    """What a name in the inbox is (contract 2)."""
+    ignored = _side_file(name) or _conflict_copy(name)
+    if ignored is not None:
+        return ignored
+    if name.startswith("_"):
+        return Ignored(name, "begins with _, which sets a file aside")
+    if _REQUEST.fullmatch(name):
+        return Request(name, name.rpartition(".")[0], _unfit(name))
+    near = _NEAR_REQUEST.fullmatch(name)
+    return Ignored(name, "does not end in .yaml or .yml", f"{near[1]}.yaml" if near else "")
+
+
+def classify_decision(name: str) -> Decision | Ignored:
+    """What a name in a run directory is (contract 5)."""
+    verb = name.removesuffix(".yaml")
+    if verb in DECISIONS and name != verb:
+        return Decision(name, verb)
+    if name in _OURS or name.endswith(".error.txt"):
+        hint = "a template: rename it to answer" if ".template." in name else "a file the daemon writes"
+        return Ignored(name, hint)
+    ignored = _side_file(name)
+    if ignored is not None:
+        return ignored
+    meant = _decision_meant(name)
+    conflict = _conflict_copy(name)
+    if conflict is not None:
+        return Ignored(name, conflict.rule, meant)
+    return Ignored(name, f"the exact name is {meant}" if meant else "not a decision's name", meant)
+
+
+def is_ours(name: str) -> bool:
+    """Whether the daemon itself writes files of this name beside those of strangers."""
+    return name in _OURS or name.startswith(".spork-") or name.endswith(".error.txt")
+
+
+def shown(name: str) -> str:
+    """A name as it may be displayed: control, bidi and undecodable characters escaped, nothing ambiguous."""
+    if name.isprintable() and "\\" not in name:
+        return name
+    return "".join(_escaped(character) for character in name)
+
+
+def beside(name: str, suffix: str) -> str:
+    """A name for a file of ours about ``name``: printable, and short enough with ``suffix`` appended."""
+    safe = shown(name)
+    if safe == name and len(os.fsencode(name + suffix)) <= 255:
+        return name + suffix
+    mark = "-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    room = 255 - len(os.fsencode(mark + suffix))
+    return safe.encode()[:room].decode(errors="ignore") + mark + suffix
+
+
+def twin_key(name: str) -> str:
+    """Equal for names that some file systems take for one: other case, other Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _side_file(name: str) -> Ignored | None:
+    for pattern in _EDITING:
+        if match := pattern.fullmatch(name):
+            return Ignored(name, "an editor's marker of a file being edited", editing=match["of"])
+    for pattern, rule in _SIDE:
+        if pattern.fullmatch(name):
+            return Ignored(name, rule)
+    return None
+
+
+def _conflict_copy(name: str) -> Ignored | None:
+    plain = name.casefold()
+    found = [rule for mark, rule in _CONFLICT if mark in plain]
+    found += [rule for pattern, rule in _CONFLICT_PATTERNS if pattern.search(plain)]
+    return Ignored(name, found[0]) if found else None
+
+
+def _unfit(name: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "its name is not UTF-8; rename it"
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") for character in name):
+        return "its name holds control characters; rename it"
+    length = len(os.fsencode(name))
+    if length > LONGEST_NAME:
+        return f"its name has {length} bytes, at most {LONGEST_NAME} are accepted; rename it"
+    return ""
+
+
+def _decision_meant(name: str) -> str:
+    plain = _folded(name)
+    match = _WORD_WITH_ENDING.fullmatch(plain)
+    if match is None and plain.endswith((".yaml", ".yml", ".yaml.txt", ".yml.txt")):
+        match = _DECISION_WORD.match(plain)
+        if match is None:
+            near = difflib.get_close_matches(plain.partition(".")[0], DECISIONS, n=1, cutoff=0.8)
+            return f"{near[0]}.yaml" if near else ""
+    return f"{match[1]}.yaml" if match else ""
+
+
+def _folded(name: str) -> str:
+    """As a person would read it aloud: one case, one width, no invisible characters."""
+    visible = (c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return "".join(visible).casefold().strip()
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if character == "\\":
+        return "\\\\"
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,258 @@
+"""The bell: tells in which folders to look again. It carries no verdict; folders are the truth.
+
+One inotify descriptor for all folders, polled by the loop, through watchdog's binding. Its Observer is not
+used: it starts a thread for each scheduled folder, holds events back for half a second after a rename out of
+a folder, swallows "no more watches" and loses what an overflowing queue dropped (measured with 7.1). Here
+every failure ends in a hint: look everywhere, or poll this folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from watchdog.observers.inotify_c import WatchDescriptor
+
+from daemon import inotify
+from daemon.mounts import needs_polling
+from daemon.names import is_ours
+
+Mode = Literal["auto", "poll", "inotify"]
+
+_PROBE_KEY = "\0probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What was heard since the last drain."""
+
+    rang: Mapping[str, frozenset[str]]
+    """Per key, the names in its folder to look at."""
+    whole: frozenset[tuple[str, str]]
+    """Key and name of what was renamed in. `Watcher.arrived_whole` knows more: links, and later writers."""
+    everything: bool
+    """Something may have been missed: look everywhere."""
+    notes: tuple[str, ...]
+    """What the operator should know; each is said once, until `Watcher.rebuild`."""
+
+
+class Watcher:
+    """Watches folders under keys of the caller's.
+
+    ``mode``: ``poll`` watches nothing; ``inotify`` trusts it on every file system; ``auto`` also names those
+    folders `unwatched` where it hears only of this machine's changes. ``probe_folder``: a private folder for
+    `probe`. ``unheard``: names that never ring, by default those that the daemon writes itself.
+    """
+
+    def __init__(
+        self, mode: Mode = "auto", probe_folder: Path | None = None, unheard: Callable[[str], bool] = is_ours
+    ) -> None:
+        self._mode = mode
+        self._probe_folder = probe_folder
+        self._unheard = unheard
+        self._fd: int | None = None
+        self._folders: dict[str, bytes] = {}
+        self._watches: dict[str, WatchDescriptor] = {}
+        self._keys: dict[WatchDescriptor, str] = {}
+        self._unwatched: dict[str, str] = {}
+        self._rang: dict[str, set[str]] = {}
+        self._renamed: set[tuple[str, str]] = set()
+        self._arrived: set[tuple[str, str]] = set()
+        self._arrived_before: set[tuple[str, str]] = set()
+        self._everything = False
+        self._said: set[str] = set()
+        self._notes: list[str] = []
+        self._probed = False
+        self._open()
+
+    @property
+    def unwatched(self) -> Mapping[str, str]:
+        """The keys whose folders must be polled, each with the reason."""
+        return self._unwatched
+
+    def fileno(self) -> int | None:
+        """Readable when the bell rings; None if all is polled. Ask before every wait: it can change."""
+        return self._fd
+
+    def watch(self, key: str, folder: Path) -> None:
+        """Watch a folder, itself not a link and not its subfolders. Look into it after this, not before."""
+        self._folders[key] = os.fsencode(folder)
+        self._add(key)
+
+    def forget(self, key: str) -> None:
+        """Stop watching a folder; a key that is not watched is fine."""
+        self._folders.pop(key, None)
+        self._unwatched.pop(key, None)
+        self._rang.pop(key, None)
+        self._remove(key)
+
+    def drain(self) -> Hints:
+        """Clear the bell and tell what rang since the last drain. Look after this, not before."""
+        self._read()
+        rang = {key: frozenset(names) for key, names in self._rang.items()}
+        hints = Hints(rang, frozenset(self._renamed), self._everything, tuple(self._notes))
+        self._rang, self._renamed, self._everything, self._notes = {}, set(), False, []
+        # An arrival can be asked for until the next drain but one; the drop-box remembers what it has asked.
+        self._arrived, self._arrived_before = set(), self._arrived
+        return hints
+
+    def arrived_whole(self, key: str, name: str) -> bool:
+        """Whether the file was seen to arrive by rename or link, and no writer has closed it since.
+
+        To be asked after the kernel said that nobody has it open for writing: a writer's close is in the
+        queue before its hold is gone, so what was created and has neither writer nor close was linked.
+        """
+        self._read()
+        return (key, name) in self._arrived or (key, name) in self._arrived_before
+
+    def probe(self) -> bool:
+        """Whether a change in the private folder is heard; if not, `rebuild`. True where none is watched."""
+        if self._fd is None or self._probe_folder is None:
+            return True
+        self._read()
+        self._probed = False
+        # Opened for writing and closed, nothing written: rings without touching the disk.
+        try:
+            os.close(os.open(self._probe_folder / "probe", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except FileNotFoundError:
+            return False
+        self._read()
+        return self._probed
+
+    def rebuild(self) -> None:
+        """Start anew with another descriptor, watch every folder again, and look everywhere."""
+        self.close()
+        self._said.clear()
+        self._open()
+        for key in self._folders:
+            self._add(key)
+        self._everything = True
+
+    def check_roots(self, keys: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Watch again what was replaced, made anew or refused before; gives the keys to look at.
+
+        The kernel answers with the known watch for a folder that is still the same, so asking costs one call.
+        """
+        if self._fd is None:
+            self._open()
+        changed = []
+        for key in list(self._folders if keys is None else keys):
+            before = self._watches.get(key)
+            self._add(key)
+            if self._watches.get(key) != before:
+                changed.append(key)
+        return tuple(changed)
+
+    def close(self) -> None:
+        """Give the descriptor back; every watch goes with it."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = None
+        self._watches.clear()
+        self._keys.clear()
+        self._forget_arrivals()
+
+    def _open(self) -> None:
+        if self._mode == "poll":
+            return
+        try:
+            self._fd = inotify.open_inotify()
+            if self._probe_folder is not None:
+                self._probe_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._keys[inotify.add_watch(self._fd, os.fsencode(self._probe_folder))] = _PROBE_KEY
+        except OSError as error:
+            self.close()
+            self._say(f"{inotify.limit_of(error) or f'no inotify: {error}'}; all folders are polled")
+
+    def _add(self, key: str) -> None:
+        if self._fd is None:
+            self._unwatched[key] = "polled by policy" if self._mode == "poll" else "no inotify"
+            return
+        folder = self._folders[key]
+        try:
+            watch = inotify.add_watch(self._fd, folder)
+        except OSError as error:
+            self._refused(key, error)
+            return
+        if self._watches.get(key) == watch:
+            return
+        self._remove(key)
+        other = self._keys.get(watch)
+        if other is not None:
+            self._watches.pop(other, None)
+            self._unwatched[other] = "the same folder is watched under another key"
+        self._watches[key], self._keys[watch] = watch, key
+        self._unwatched.pop(key, None)
+        if self._mode == "auto":
+            self._check_kind(key, folder)
+
+    def _check_kind(self, key: str, folder: bytes) -> None:
+        kind = needs_polling(folder)
+        if kind is not None:
+            self._unwatched[key] = f"on {kind}, where other machines' changes are not heard"
+            self._say(f"{os.fsdecode(folder)} is {self._unwatched[key]}: it is polled")
+
+    def _refused(self, key: str, error: OSError) -> None:
+        self._remove(key)
+        limit = inotify.limit_of(error)
+        self._unwatched[key] = limit or f"cannot be watched: {error.strerror}"
+        if limit is not None:
+            self._say(f"{limit}; folders without a watch are polled")
+
+    def _remove(self, key: str) -> None:
+        watch = self._watches.pop(key, None)
+        if watch is not None and self._fd is not None:
+            del self._keys[watch]
+            inotify.remove_watch(self._fd, watch)
+
+    def _read(self) -> None:
+        if self._fd is None:
+            return
+        try:
+            for watch, mask, name in inotify.read_events(self._fd):
+                if mask & inotify.OVERFLOW:
+                    self._overflowed()
+                elif (key := self._keys.get(watch)) is not None:
+                    self._heard(key, mask, name)
+        except OSError as error:
+            self._say(f"the watcher cannot read its events ({error.strerror}) and starts anew")
+            self._fd = None  # whatever this number is now, it is not ours to close
+            self.rebuild()
+
+    def _heard(self, key: str, mask: int, name: str) -> None:
+        if key == _PROBE_KEY:
+            self._probed |= bool(mask & inotify.CLOSE_WRITE)
+        elif mask & inotify.LOST:
+            self._remove(key)
+            self._unwatched[key] = "the folder was removed, moved or unmounted"
+            self._everything = True
+        elif not self._unheard(name):
+            self._rang.setdefault(key, set()).add(name)
+            self._note_arrival((key, name), mask)
+
+    def _note_arrival(self, which: tuple[str, str], mask: int) -> None:
+        # Only the last thing that happened to a name counts: a rename, a link or creation, a writer's close.
+        for known in (self._renamed, self._arrived, self._arrived_before):
+            known.discard(which)
+        if mask & inotify.ARRIVED:
+            self._arrived.add(which)
+        if mask & inotify.MOVED_TO:
+            self._renamed.add(which)
+
+    def _overflowed(self) -> None:
+        self._everything = True
+        self._probed = True
+        self._forget_arrivals()
+        self._say("more happened than the kernel keeps (fs.inotify.max_queued_events): looking everywhere")
+
+    def _forget_arrivals(self) -> None:
+        for known in (self._renamed, self._arrived, self._arrived_before):
+            known.clear()
+
+    def _say(self, note: str) -> None:
+        if note not in self._said:
+            self._said.add(note)
+            self._notes.append(note)
