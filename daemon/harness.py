@@ -1,0 +1,217 @@
+"""What runs in the stage's own process: become a group, then call the function or exec the command."""
+
+from __future__ import annotations
+
+import atexit
+import fnmatch
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from daemon.orders import Order
+from daemon.processes import die_with, set_name
+from stages.contract import Context, StageError
+
+EXIT_CANNOT_START = 127
+_SAY_LIMIT = 4_000
+_DEFAULTS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+_EXEC_DEFAULTS = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+_SYSTEM_PACKAGES = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1", "libGLESv2.so.2": "libgles2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The stage's side of its keeper's descriptors."""
+
+    output: int
+    said: int
+    """Where the one line of JSON ``{message, hint}`` goes that the daemon shows."""
+    lane: int
+    """Kept open in every process of the stage: the lane is not free before the last one is gone."""
+
+
+def become_stage(order: Order, environ: Mapping[str, str], ends: Ends, keeper: int) -> NoReturn:
+    """Turn this freshly forked process into the stage; never returns."""
+    code = EXIT_CANNOT_START
+    try:
+        os.setsid()
+        die_with(keeper)
+        _settle(order, ends)
+        os.environ.clear()
+        os.environ.update(environ)
+        code = _call(order, ends.said) if order.run else _exec(order, environ, ends.said)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the keeper is told
+        with suppress(OSError):
+            _say(ends.said, f"cannot start: {error!r}")
+    finally:
+        os._exit(code)
+
+
+def _settle(order: Order, ends: Ends) -> None:
+    """Standard descriptors, signals, umask and folder as a stage may expect them."""
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.dup2(ends.output, 1)
+    os.dup2(ends.output, 2)
+    os.set_inheritable(ends.lane, True)
+    for number in _DEFAULTS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(0o007)
+    # Out of memory, the kernel should end the stage rather than the daemon that has to tell of it.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+    os.chdir(order.out_dir)
+
+
+def _say(said: int, message: str, hint: str = "") -> None:
+    line = json.dumps({"message": message[:_SAY_LIMIT], "hint": hint[:_SAY_LIMIT]})
+    os.write(said, line.encode())
+
+
+def _exec(order: Order, environ: Mapping[str, str], said: int) -> int:
+    for number in _EXEC_DEFAULTS:
+        signal.signal(number, signal.SIG_DFL)
+    program = order.command[0]
+    if program.startswith(("./", "../")):
+        program = str(order.pipeline_dir / program)
+    try:
+        os.execvpe(program, order.command, dict(environ))  # noqa: S606  # argv and no shell, on purpose
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        _say(said, f"cannot run {program!r}: {reason}", "look at the stage's command in the pipeline")
+    return EXIT_CANNOT_START
+
+
+def _call(order: Order, said: int) -> int:
+    """Import the stage's function afresh and call it; the process's exit code."""
+    set_name("spork-stage")
+    gc.unfreeze()
+    gc.enable()
+    # New streams, because the old ones still believe in what their descriptors were before.
+    sys.stdout, sys.stderr = _printer(1), _printer(2)
+    context = _context(order)
+    try:
+        _find(order)(context)
+    except StageError as error:
+        _say(said, str(error) or "the stage gave no reason", error.hint)
+        return _leave(1)
+    except SystemExit as leaving:
+        if isinstance(leaving.code, str):
+            _say(said, leaving.code)
+        return _leave(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+    except ImportError as error:
+        message, hint, missing = _explain_import(order, error)
+        if missing and order.placeholders and order.stage != "acceptance":
+            _leave_placeholders(context, order.outputs, f"{message}; {hint}")
+            return _leave(0)
+        _print_traceback()
+        _say(said, message, hint)
+        return _leave(1)
+    except BaseException as error:  # noqa: BLE001  # a stage may raise anything
+        _print_traceback()
+        summary = " ".join(f"{type(error).__name__}: {error}".split())
+        _say(said, f"{summary[:500]} (see log)")
+        return _leave(1)
+    return _leave(0)
+
+
+def _printer(fd: int) -> TextIO:
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _leave(code: int) -> int:
+    # os._exit follows: it spares the teardown of a warm interpreter, so what it would do is done here.
+    with suppress(BaseException):
+        atexit._run_exitfuncs()  # noqa: SLF001  # as multiprocessing does
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code
+
+
+def _print_traceback() -> None:
+    import traceback  # here, because only a failing stage needs it
+
+    traceback.print_exc()
+
+
+def _context(order: Order) -> Context:
+    return Context(
+        run_dir=order.run_dir,
+        out_dir=order.out_dir,
+        job_id=order.job_id,
+        stage=order.stage,
+        attempt=order.attempt,
+        intent=order.intent,
+        params=order.params,
+        feedback=order.feedback,
+        redo=order.redo,
+        sources=order.sources,
+        artifacts=order.artifacts,
+        progress_file=order.beside("progress"),
+    )
+
+
+def _find(order: Order) -> Callable[[Context], Any]:
+    """The function that ``run`` names; ImportError or StageError if there is none."""
+    place, _, name = order.run.rpartition(":")
+    local = place.startswith("./")
+    module = _load(order.pipeline_dir / place) if local else importlib.import_module(place)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise StageError(f"{place} has no function {name!r}", f"look at run: {order.run} in the pipeline")
+    return function  # type: ignore[no-any-return]
+
+
+def _load(path: Path) -> Any:
+    import importlib.util  # here, because few stages are files of their own
+
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise StageError(f"there is no Python file {path}", "look at run: in the pipeline")
+    sys.path.insert(0, str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _explain_import(order: Order, error: ImportError) -> tuple[str, str, bool]:
+    """Message, hint, and whether something that can be installed is missing."""
+    module = order.run.rpartition(":")[0]
+    library = str(error).partition(":")[0]
+    if "cannot open shared object file" in str(error):
+        package = _SYSTEM_PACKAGES.get(library, f"the package that has {library}")
+        return f"the system library {library} is missing", f"apt install {package}", True
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return f"{type(error).__name__}: {error} (see log)", "", False
+    if module == error.name or module.startswith(f"{error.name}."):
+        return f"there is no module {error.name!r}", f"look at run: {order.run} in the pipeline", False
+    top = error.name.partition(".")[0]
+    wanted = "'probable-spork[video]'" if module.startswith("stages.") else top
+    return f"the module {error.name!r} is missing", f"pip install {wanted}", True
+
+
+def _leave_placeholders(context: Context, outputs: tuple[str, ...], why: str) -> None:
+    print(f"placeholders instead of real outputs: {why}", flush=True)
+    for pattern in outputs:
+        name = "/".join(
+            "placeholder" if part == "**" else part.replace("*", "placeholder").replace("?", "0")
+            for part in pattern.split("/")
+        )
+        name = name + "placeholder" if name.endswith("/") else name
+        if any(character in name for character in "[]") and not fnmatch.fnmatchcase(name, pattern):
+            raise StageError(f"no placeholder can be named for {pattern!r}", why)
+        target = context.out_dir / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(f"PLACEHOLDER, not a result: {why}\n", encoding="utf-8")
+        context.describe(name, "placeholder", placeholder=True)

@@ -1,0 +1,125 @@
+"""What the daemon tells a keeper, and what it hears back: one frozen record each, carried as JSON.
+
+Lean on purpose: keepers hold this module warm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from stages.contract import Published
+
+COMPLETED, FAILED, LOST = "completed", "failed", "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt of one stage, as a keeper is told to run it. Paths are absolute."""
+
+    job_id: str
+    stage: str
+    attempt: int
+    run_dir: Path
+    out_dir: Path
+    """``.work/NN-STAGE.A``, the stage's current folder; its name begins those of the files beside it."""
+    log_path: Path
+    sources: Path
+    pipeline_dir: Path
+    """What ``./path.py:function`` and a command's ``./program`` are relative to."""
+    run: str = ""
+    """``module:function`` or ``./path.py:function``; empty for a command."""
+    command: tuple[str, ...] = ()
+    """The argv; ``{run} {out} {job} {stage} {attempt} {params} {feedback} {sources}`` are filled in."""
+    env: tuple[str, ...] = ()
+    """Names that the policy and the stage let through from the daemon's environment."""
+    outputs: tuple[str, ...] = ()
+    """Patterns; each must match a file that is not empty."""
+    log_limit_bytes: int = 16 << 20
+    intent: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    feedback: str = ""
+    redo: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Published, ...] = ()
+    placeholders: bool = False
+
+    def beside(self, name: str) -> Path:
+        """The attempt's own file of that name, such as ``.work/03-script.1.params.json``."""
+        return self.out_dir.with_name(f"{self.out_dir.name}.{name}")
+
+    def text(self) -> str:
+        """The order as JSON; ValueError or TypeError if params or meta hold more than JSON values."""
+        return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, default=_plain)
+
+    @classmethod
+    def of(cls, text: str | bytes) -> Order:
+        """The order that printed this text."""
+        said = json.loads(text)
+        for name in ("run_dir", "out_dir", "log_path", "sources", "pipeline_dir"):
+            said[name] = Path(said[name])
+        for name in ("command", "env", "outputs"):
+            said[name] = tuple(said[name])
+        said["artifacts"] = tuple(Published(**artifact) for artifact in said["artifacts"])
+        return cls(**said)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Published):
+        return vars(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} is not a JSON value")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One file that a stage left: path with ``/``, size, hex sha256 of its bytes."""
+
+    path: str
+    kind: str
+    bytes: int
+    sha256: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an attempt ended. When it exists, every process of the attempt is gone."""
+
+    outcome: str
+    """``completed``, ``failed``, or ``lost`` where the keeper died before it could say."""
+    message: str = ""
+    hint: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    ordered: str = ""
+    """``terminate`` or ``kill`` where the daemon told it to end before it did."""
+    seconds: float = 0.0
+    strays_ended: int = 0
+    """Processes that outlived the stage's own and were ended."""
+    log_error: str = ""
+    """Why the log is incomplete; empty if it is not."""
+    made: tuple[Made, ...] = ()
+    """Sorted by path bytes; empty unless completed."""
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return tuple(made.path for made in self.made if made.meta.get("placeholder"))
+
+    def text(self) -> str:
+        """The report as JSON."""
+        said = {f.name: getattr(self, f.name) for f in fields(self)}
+        said["made"] = [{f.name: getattr(made, f.name) for f in fields(made)} for made in self.made]
+        return json.dumps(said)
+
+    @classmethod
+    def of(cls, text: str | bytes) -> Report:
+        """The report that printed this text."""
+        said = json.loads(text)
+        said["made"] = tuple(Made(**made) for made in said["made"])
+        return cls(**said)
