@@ -1,0 +1,129 @@
+"""Stage animatics: every scene as a silent clip, parts appearing as they are spoken; clips join by copying packets."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from stages import theme as themes
+from stages.assets import PLAN, read_storyboard
+from stages.contract import StageError
+from stages.earlier import earlier, sha256_of
+from stages.shot import Order, order, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from stages.contract import Context
+    from stages.scenes import Storyboard
+
+MOST_WORKERS = 4
+"""Each takes about 150 MB for 1080p."""
+_WORTH_A_PROCESS = 150_000_000
+"""Pixels to encode (72 frames of 1080p) before a second process pays for its start."""
+
+
+def run(context: Context) -> None:
+    """Write ``animatics/scene_NNN.mp4``: h264, yuv420p, exactly ``seconds * fps`` frames each."""
+    from stages import clips
+
+    storyboard = read_storyboard(context)
+    clips.check_size(storyboard.width, storyboard.height)
+    folder = context.out_dir / "animatics"
+    folder.mkdir(parents=True, exist_ok=True)
+    orders = _orders(context, storyboard)
+    wanted = [each for each in orders if not _kept(context, each, folder)]
+    done = len(orders) - len(wanted)
+    context.progress(done / len(orders), f"{done} scenes unchanged")
+    for name in _made(wanted, folder):
+        done += 1
+        context.progress(done / len(orders), f"drew {name}")
+    for each in orders:
+        digest = each.digest()
+        context.describe(f"animatics/{each.scene.id}.mp4", "video", made_of=digest, frames=each.frames)
+
+
+def _orders(context: Context, storyboard: Storyboard) -> list[Order]:
+    """What the plan and the pictures, as they are after the gate, ask for."""
+    plan = _plan(context)
+    theme = themes.load(str(plan.get("theme", "midnight")))
+    shots = {shot["id"]: shot for shot in plan.get("scenes", [])}
+    orders = []
+    for index, scene in enumerate(storyboard.scenes):
+        shot = shots.get(scene.id, {})
+        still = context.run_dir / str(shot.get("still", ""))
+        own = bool(shot) and still.is_file() and sha256_of(still) != shot.get("sha256")
+        variant, captions = int(shot.get("variant", 0)), bool(plan.get("burned_captions", True))
+        orders.append(order(storyboard, index, theme, variant, captions=captions, picture=str(still) if own else ""))
+    return orders
+
+
+def _plan(context: Context) -> dict[str, Any]:
+    path = context.run_dir / PLAN
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StageError(f"{PLAN} is no JSON: {error}", f"undo the edit of {PLAN}, or go back to the stage assets") from error
+    return dict(plan)
+
+
+def _kept(context: Context, wanted: Order, folder: Path) -> bool:
+    """Take an earlier attempt's clip over, byte for byte, if it was made of the same; a redo is made again."""
+    from stages import clips
+
+    name = f"{wanted.scene.id}.mp4"
+    if wanted.scene.id in context.redo:
+        return False
+    digest = wanted.digest()
+    for path in earlier(context, f"animatics/{name}"):
+        if clips.made_of(path) == digest:
+            shutil.copyfile(path, folder / name)
+            return True
+    return False
+
+
+def _made(wanted: Sequence[Order], folder: Path) -> Iterator[str]:
+    """Draw and encode, longest scenes first, on as many processors as there are; yields each when done."""
+    longest = sorted(wanted, key=lambda each: -each.frames)
+    pixels = sum(each.frames * math.prod(each.size) for each in wanted)
+    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS, len(wanted), 1 + pixels // _WORTH_A_PROCESS)
+    if workers < 2:
+        yield from (make(each, folder) for each in longest)
+        return
+    # Not fork: numpy and x264 may have threads, and a forked child of a process with threads can hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(make, each, folder) for each in longest]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def make(wanted: Order, folder: Path) -> str:
+    """Draw and encode one scene; returns its file's name."""
+    from stages import clips
+
+    path = folder / f"{wanted.scene.id}.mp4"
+    clips.write(path, wanted.size, wanted.fps, _frames(wanted), wanted.digest())
+    return path.name
+
+
+def _frames(wanted: Order) -> Iterator[Any]:
+    from stages.picture import Planes
+
+    canvas, planes = prepare(wanted).canvas(), Planes(*wanted.size)
+    for number in range(wanted.frames):
+        for area in canvas.show(number / wanted.fps):
+            planes.update(canvas.pixels, area)
+        yield planes.frame

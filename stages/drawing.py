@@ -1,0 +1,306 @@
+"""Draw with skia: fonts, measured and wrapped text that always fits its box, and a few shapes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from stages.contract import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+try:
+    import skia
+except ImportError as error:
+    if isinstance(error, ModuleNotFoundError):
+        raise
+    raise StageError(
+        f"the drawing library cannot be loaded: {error}",
+        "install its system libraries: apt install libegl1 libgl1",
+    ) from error
+
+Canvas = Any
+"""``skia.Canvas``; skia ships no type hints."""
+Path = Any
+Family = Literal["sans", "mono"]
+Align = Literal["left", "center", "right"]
+
+_ENDLESS = 100_000.0
+
+
+class Unfit(ValueError):
+    """A text is too long for its box even at the smallest readable size."""
+
+
+@dataclass(frozen=True)
+class Face:
+    family: Family = "sans"
+    weight: int = 400
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}-{self.weight}"
+
+
+REGULAR, MEDIUM, BOLD, MONO = Face(), Face("sans", 550), Face("sans", 720), Face("mono", 450)
+
+
+@dataclass(frozen=True)
+class Rect:
+    """Pixels; fractions are allowed."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def right(self) -> float:
+        return self.x + self.w
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.h
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.w / 2, self.y + self.h / 2
+
+    def inset(self, dx: float, dy: float | None = None) -> Rect:
+        dy = dx if dy is None else dy
+        return Rect(self.x + dx, self.y + dy, self.w - 2 * dx, self.h - 2 * dy)
+
+    def moved(self, dx: float, dy: float) -> Rect:
+        return Rect(self.x + dx, self.y + dy, self.w, self.h)
+
+    def meets(self, other: Rect) -> bool:
+        return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+
+    def union(self, other: Rect) -> Rect:
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        return Rect(x, y, max(self.right, other.right) - x, max(self.bottom, other.bottom) - y)
+
+    def sk(self) -> Any:
+        return skia.Rect.MakeXYWH(self.x, self.y, self.w, self.h)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Text broken into lines at one size; ``width`` is that of the widest line."""
+
+    lines: tuple[str, ...]
+    face: Face
+    size: float
+    width: float
+    leading: float
+
+    @property
+    def height(self) -> float:
+        return self.leading * len(self.lines)
+
+
+@lru_cache(maxsize=1)
+def _shaper() -> tuple[Any, Any]:
+    """The font collection and the Unicode tables that text is shaped with."""
+    provider = skia.textlayout.TypefaceFontProvider()
+    for face in (REGULAR, MEDIUM, BOLD, MONO, Face("mono", 700)):
+        provider.registerTypeface(_typeface(face), face.name)
+    collection = skia.textlayout.FontCollection()
+    collection.setDefaultFontManager(provider)
+    return collection, skia.Unicodes.ICU.Make()
+
+
+@lru_cache(maxsize=16)
+def _typeface(face: Face) -> Any:
+    import fontpkg_inter
+    import fontpkg_jetbrains_mono
+
+    file = (
+        fontpkg_inter.ROOT / "files" / "Inter[opsz,wght].ttf"
+        if face.family == "sans"
+        else fontpkg_jetbrains_mono.ROOT / "files" / "JetBrainsMono[wght].ttf"
+    )
+    base = skia.Typeface.MakeFromFile(str(file))
+    axes = {"wght": float(face.weight)} | ({"opsz": 28.0} if face.family == "sans" else {})
+    position = skia.FontArguments.VariationPosition
+    # skia only points at the coordinates: they have to live until the clone is made.
+    places = position.Coordinates(
+        [position.Coordinate(int.from_bytes(tag.encode(), "big"), value) for tag, value in axes.items()]
+    )
+    arguments = skia.FontArguments()
+    arguments.setVariationDesignPosition(position(places))
+    return base.makeClone(arguments)
+
+
+def unknown_letters(text: str) -> str:
+    """The letters of ``text`` that the fonts cannot show, each once."""
+    face = _typeface(REGULAR)
+    return "".join(dict.fromkeys(c for c in text if c.isalpha() and not face.unicharToGlyph(ord(c))))
+
+
+@lru_cache(maxsize=4096)
+def showable(text: str) -> str:
+    """``text`` in one line without pictographs and controls that the fonts have no sign for."""
+    faces = (_typeface(REGULAR), _typeface(MONO))
+    kept = (c for c in text if c.isspace() or c.isalpha() or any(face.unicharToGlyph(ord(c)) for face in faces))
+    return " ".join("".join(kept).split())
+
+
+def _paragraph(text: str, face: Face, size: float, colour: str) -> Any:
+    collection, tables = _shaper()
+    style = skia.textlayout.TextStyle()
+    style.setFontFamilies([face.name])
+    style.setFontSize(size)
+    style.setColor(ink(colour))
+    whole = skia.textlayout.ParagraphStyle()
+    whole.setTextStyle(style)
+    builder = skia.textlayout.ParagraphBuilder.make(whole, collection, tables)
+    builder.addText(text)
+    paragraph = builder.Build()
+    paragraph.layout(_ENDLESS)
+    return paragraph
+
+
+@lru_cache(maxsize=65536)
+def measure(text: str, face: Face, size: float) -> float:
+    """The width in pixels of one line, kerned; trailing spaces count."""
+    if not text:
+        return 0.0
+    guard = _paragraph("|", face, size, "#000000").LongestLine
+    return float(_paragraph(text + "|", face, size, "#000000").LongestLine) - float(guard)
+
+
+def wrap(text: str, face: Face, size: float, width: float) -> tuple[str, ...]:
+    """Break ``text`` into as few lines as ``width`` allows, evened out; long words are cut, never lost."""
+    words = [piece for word in text.split(" ") for piece in _cut(word, face, size, width)]
+    lines = _greedy(words, face, size, width)
+    if len(lines) < 2:
+        return lines
+    low, high = width * 0.5, width
+    for _ in range(6):
+        middle = (low + high) / 2
+        fits = len(_greedy(words, face, size, middle)) == len(lines)
+        low, high = (low, middle) if fits else (middle, high)
+    return _greedy(words, face, size, high)
+
+
+def _greedy(words: Sequence[str], face: Face, size: float, width: float) -> tuple[str, ...]:
+    lines: list[str] = []
+    for word in words:
+        if lines and measure(f"{lines[-1]} {word}", face, size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return tuple(lines)
+
+
+def _cut(word: str, face: Face, size: float, width: float) -> list[str]:
+    """``word`` in pieces no wider than ``width``, best after a separator."""
+    if measure(word, face, size) <= width:
+        return [word]
+    pieces = [""]
+    for part in re.findall(r"[^/\\._\-:=&?]+[/\\._\-:=&?]*|[/\\._\-:=&?]+", word):
+        rest = part
+        if measure(pieces[-1] + rest, face, size) > width and pieces[-1]:
+            pieces.append("")
+        while measure(pieces[-1] + rest, face, size) > width and len(rest) > 1:
+            at = next(n for n in range(len(rest), 0, -1) if n == 1 or measure(rest[:n], face, size) <= width)
+            pieces[-1:] = [rest[:at], ""]
+            rest = rest[at:]
+        pieces[-1] += rest
+    return [piece for piece in pieces if piece]
+
+
+@lru_cache(maxsize=8192)
+def block(text: str, face: Face, size: float, width: float, leading: float = 1.25) -> Block:
+    lines = wrap(showable(text), face, size, width)
+    widest = max((measure(line, face, size) for line in lines), default=0.0)
+    return Block(lines, face, size, widest, size * leading)
+
+
+def fit(text: str, face: Face, box: tuple[float, float], sizes: tuple[float, float], leading: float = 1.25) -> Block:
+    """The text at the largest size that fits ``box`` (width, height); ``sizes`` is (smallest, largest)."""
+    return fit_all([text], face, [box], sizes, leading)[0]
+
+
+def fit_all(
+    texts: Sequence[str],
+    face: Face,
+    boxes: Sequence[tuple[float, float]],
+    sizes: tuple[float, float],
+    leading: float = 1.25,
+) -> list[Block]:
+    """All texts at the one largest size at which each fits its box; raises Unfit below the smallest."""
+    smallest, size = sizes
+    while True:
+        made = [block(text, face, size, box[0], leading) for text, box in zip(texts, boxes, strict=True)]
+        if all(b.height <= box[1] and b.width <= box[0] for b, box in zip(made, boxes, strict=True)):
+            if size > smallest * 1.2 and any(_cuts_words(b, text) for b, text in zip(made, texts, strict=True)):
+                size = max(size * 0.94, smallest)
+                continue
+            return made
+        if size <= smallest:
+            raise Unfit(f"too long to be readable: {max(texts, key=len)[:60]!r}")
+        size = max(size * 0.94, smallest)
+
+
+def _cuts_words(made: Block, text: str) -> bool:
+    return " ".join(made.lines) != showable(text)
+
+
+def ink(colour: str, alpha: float = 1.0) -> int:
+    """``#RRGGBB`` as skia's ARGB integer."""
+    return (round(alpha * 255) << 24) | int(colour[1:], 16)
+
+
+def fill(colour: str, alpha: float = 1.0) -> Any:
+    return skia.Paint(AntiAlias=True, Color=ink(colour, alpha))
+
+
+def stroke(colour: str, width: float, alpha: float = 1.0) -> Any:
+    return skia.Paint(
+        AntiAlias=True,
+        Color=ink(colour, alpha),
+        Style=skia.Paint.kStroke_Style,
+        StrokeWidth=width,
+        StrokeCap=skia.Paint.kRound_Cap,
+        StrokeJoin=skia.Paint.kRound_Join,
+    )
+
+
+def draw_line(canvas: Canvas, text: str, face: Face, size: float, at: tuple[float, float], colour: str) -> None:
+    """One line of text; ``at`` is its left end and its baseline."""
+    paragraph = _paragraph(text, face, size, colour)
+    paragraph.paint(canvas, at[0], at[1] - paragraph.AlphabeticBaseline)
+
+
+def draw_block(canvas: Canvas, made: Block, box: Rect, colour: str, align: Align = "left") -> None:
+    """The block from the top of ``box``, each line aligned in its width."""
+    for index, line in enumerate(made.lines):
+        spare = box.w - measure(line, made.face, made.size) if align != "left" else 0.0
+        x = box.x + (spare / 2 if align == "center" else spare)
+        draw_line(canvas, line, made.face, made.size, (x, box.y + baseline(made, index)), colour)
+
+
+def baseline(made: Block, index: int) -> float:
+    """How far below the block's top the baseline of line ``index`` is: capitals stand centred in the leading."""
+    return made.leading * (index + 0.5) + made.size * 0.364
+
+
+def rounded(canvas: Canvas, box: Rect, radius: float, paint: Any) -> None:
+    canvas.drawRoundRect(box.sk(), radius, radius, paint)
+
+
+def part_of(path: Path, fraction: float) -> Path:
+    """The first ``fraction`` of every contour of ``path``: a drawing being drawn."""
+    if fraction >= 1:
+        return path
+    drawn = skia.Path()
+    measured = skia.PathMeasure(path, False)
+    while True:
+        measured.getSegment(0, measured.getLength() * max(fraction, 0.0), drawn, True)
+        if not measured.nextContour():
+            return drawn

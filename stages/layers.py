@@ -1,0 +1,254 @@
+"""What a frame is painted from, back to front: backdrop, elements, captions, progress line.
+
+Each layer tells its state at an instant; equal states are equal pictures, so a frame only repaints the
+bounds of layers whose state has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import skia
+
+from stages.drawing import MEDIUM, Rect, block, draw_line, fill, measure, rounded
+from stages.motion import Pose, ease_in_out, pose
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from stages.cues import Cue
+    from stages.drawing import Canvas
+    from stages.layouts.base import Element, Page, Paint
+    from stages.motion import Timing
+    from stages.scenes import Word
+
+_SOFT = skia.SamplingOptions(skia.FilterMode.kLinear)
+
+
+class Layer(Protocol):
+    def state(self, seconds: float) -> Hashable:
+        """Equal for equal pictures; None where nothing is shown."""
+
+    def bounds(self, state: Any) -> Rect:
+        """What the layer covers in that state."""
+
+    def draw(self, canvas: Canvas, state: Any) -> None: ...
+
+
+class Backdrop:
+    """The ground, with two large quiet discs that glide on when a scene begins."""
+
+    SECONDS = 0.8
+
+    def __init__(self, page: Page, index: int) -> None:
+        self.page, self.index = page, index
+
+    def state(self, seconds: float) -> float:
+        share = min(seconds / self.SECONDS, 1.0) if self.index else 1.0
+        return round(ease_in_out(share), 4)
+
+    def bounds(self, state: float) -> Rect:  # noqa: ARG002
+        return Rect(0, 0, self.page.width, self.page.height)
+
+    def draw(self, canvas: Canvas, state: float) -> None:
+        colours, size = self.page.theme.colours, math.hypot(self.page.width, self.page.height)
+        canvas.clear(fill(colours.background).getColor())
+        for which, share in ((0, 0.27), (1, 0.16)):
+            before, after = self._place(self.index - 1, which), self._place(self.index, which)
+            x, y = (a + (b - a) * state for a, b in zip(before, after, strict=True))
+            canvas.drawCircle(x * self.page.width, y * self.page.height, share * size, fill(colours.backdrop))
+
+    @staticmethod
+    def _place(index: int, which: int) -> tuple[float, float]:
+        """Fractions of the frame, on a slow walk around its edge."""
+        angle = index * 0.9 + which * math.pi + 0.5
+        return 0.5 + 0.52 * math.cos(angle), 0.5 + 0.55 * math.sin(angle)
+
+
+class Drawn:
+    """One element of the layout, kept as ready images of its rest and its spoken-of look."""
+
+    def __init__(self, element: Element, order: int, times: Timing, whole: Rect) -> None:
+        self.element, self.order, self.times = element, order, times
+        pad = math.ceil(max(element.box.h, element.box.w) * 0.004) + 3
+        box = element.box.inset(-pad)
+        x, y = math.floor(box.x), math.floor(box.y)
+        self.box = Rect(x, y, math.ceil(box.right) - x, math.ceil(box.bottom) - y)
+        self.whole = whole
+        self.images: dict[str, Any] = {}
+
+    def state(self, seconds: float) -> Pose | None:
+        return pose(self.element, self.order, seconds, self.times)
+
+    def bounds(self, state: Pose) -> Rect:
+        far = abs(state.scale - 1)
+        pop = max(state.pop - 1, 0.0)
+        box = self.box.moved(state.dx, state.dy)
+        return box.inset(-1 - far * self.whole.w - pop * box.w, -1 - far * self.whole.h - pop * box.h)
+
+    def draw(self, canvas: Canvas, state: Pose) -> None:
+        canvas.save()
+        canvas.translate(state.dx, state.dy)
+        for scale, (x, y) in ((state.scale, self.whole.centre), (state.pop, self.box.centre)):
+            if scale != 1.0:
+                canvas.translate(x, y)
+                canvas.scale(scale, scale)
+                canvas.translate(-x, -y)
+        if state.wipe < 1.0:
+            canvas.clipRect(Rect(self.box.x, self.box.y, self.box.w * state.wipe, self.box.h).sk(), True)  # noqa: FBT003
+        if self.element.alive or state.grown < 1.0:
+            self._draw_moving(canvas, state)
+        else:
+            self._draw_images(canvas, state)
+        canvas.restore()
+
+    def _draw_moving(self, canvas: Canvas, state: Pose) -> None:
+        if state.alpha < 1.0:
+            canvas.saveLayerAlpha(self.box.sk(), round(state.alpha * 255))
+        if self.element.alive:
+            self.element.alive(canvas, state.clock)
+        elif self.element.grow:
+            self.element.grow(canvas, state.grown)
+        if state.alpha < 1.0:
+            canvas.restore()
+
+    def _draw_images(self, canvas: Canvas, state: Pose) -> None:
+        lit = self.element.lit
+        if lit is None or state.focus < 1.0:
+            self._draw_image(canvas, "rest", self.element.paint, state.alpha)
+        if lit is not None and state.focus > 0.0:
+            self._draw_image(canvas, "lit", lit, state.alpha * state.focus)
+
+    def _draw_image(self, canvas: Canvas, name: str, paint: Paint, alpha: float) -> None:
+        if name not in self.images:
+            self.images[name] = sprite(self.box, paint)
+        canvas.drawImage(self.images[name], self.box.x, self.box.y, _SOFT, skia.Paint(Alphaf=alpha))
+
+
+def sprite(box: Rect, paint: Paint) -> Any:
+    """What ``paint`` draws inside ``box`` (whole pixels), on a transparent ground."""
+    surface = skia.Surface(int(box.w), int(box.h))
+    canvas = surface.getCanvas()
+    canvas.translate(-box.x, -box.y)
+    paint(canvas)
+    return surface.makeImageSnapshot()
+
+
+class Captions:
+    """The cues in the band kept for them; a mark glides from word to word as they are spoken."""
+
+    GLIDE = 0.1
+
+    def __init__(self, page: Page, cues: Sequence[Cue]) -> None:
+        self.page, self.cues = page, cues
+
+    def state(self, seconds: float) -> tuple[int, int, float] | None:
+        """(cue, word, how far the mark has come from the word before)."""
+        for number, cue in enumerate(self.cues):
+            if cue.start <= seconds < cue.end:
+                spoken = [i for i, word in enumerate(cue.words) if word.start <= seconds]
+                word = spoken[-1] if spoken else 0
+                gone = (seconds - cue.words[word].start) / self.GLIDE
+                return number, word, round(ease_in_out(min(max(gone, 0.0), 1.0)), 3) if word else 1.0
+        return None
+
+    def bounds(self, state: tuple[int, int, float]) -> Rect:  # noqa: ARG002
+        return self.page.captions
+
+    def draw(self, canvas: Canvas, state: tuple[int, int, float]) -> None:
+        number, word, share = state
+        colours, spots = self.page.theme.colours, self.set(number)
+        canvas.drawImage(self._plain(number), self.page.captions.x, self.page.captions.y)
+        here = spots[word][1]
+        if word and share < 1.0 and spots[word - 1][1].y == here.y:
+            there = spots[word - 1][1]
+            x = there.x + (here.x - there.x) * share
+            here = Rect(x, here.y, there.w + (here.w - there.w) * share, here.h)
+        rounded(canvas, here, here.h * 0.22, fill(colours.accent))
+        canvas.save()
+        canvas.clipRect(here.sk(), True)  # noqa: FBT003
+        for spoken, box in spots:
+            if box.meets(here):
+                self._word(canvas, spoken, box, colours.accent_ink)
+        canvas.restore()
+
+    @property
+    def size(self) -> float:
+        """As large as lets a full line fit, between 30 and 42 pixels."""
+        band, unit = self.page.captions, self.page.unit
+        natural = measure("average caption letters of forty-two chars", MEDIUM, 100.0) / 100.0
+        return max(30.0 * unit, min(42.0 * unit, (band.w - 48 * unit) / (natural * 1.12)))
+
+    def set(self, number: int) -> list[tuple[Word, Rect]]:
+        """Every word of a cue with the box its mark fills."""
+        size, band = self.size, self.page.captions
+        cue = self.cues[number]
+        widest = max(measure(line, MEDIUM, size) for line in cue.lines)
+        size *= min(1.0, (band.w - 48 * self.page.unit) / widest)
+        leading, space = size * 1.32, measure(" ", MEDIUM, size)
+        top = band.y + (band.h - leading * len(cue.rows)) / 2
+        placed = []
+        for index, row in enumerate(cue.rows):
+            widths = [measure(word.text, MEDIUM, size) for word in row]
+            x = band.x + (band.w - sum(widths) - space * (len(row) - 1)) / 2
+            for word, width in zip(row, widths, strict=True):
+                pad = space * 0.42
+                placed.append((word, Rect(x - pad, top + index * leading + size * 0.06, width + 2 * pad, size * 1.2)))
+                x += width + space
+        return placed
+
+    @lru_cache(maxsize=4)  # noqa: B019  # lives as long as its scene
+    def _plain(self, number: int) -> Any:
+        spots, unit = self.set(number), self.page.unit
+        whole = spots[0][1]
+        for _, box in spots:
+            whole = whole.union(box)
+        plate = whole.inset(-22 * unit, -10 * unit)
+
+        def paint(canvas: Canvas) -> None:
+            rounded(canvas, plate, 18 * unit, fill(self.page.theme.colours.caption_background))
+            for word, box in spots:
+                self._word(canvas, word, box, self.page.theme.colours.caption_ink)
+
+        band = self.page.captions
+        canvas_box = Rect(band.x, band.y, math.ceil(band.w), math.ceil(band.h))
+        return sprite(canvas_box, paint)
+
+    @staticmethod
+    def _word(canvas: Canvas, word: Word, box: Rect, colour: str) -> None:
+        size = box.h / 1.2
+        made = block(word.text, MEDIUM, size, 1e6)
+        pad = (box.w - made.width) / 2
+        draw_line(canvas, "".join(made.lines), MEDIUM, size, (box.x + pad, box.y + size * 0.94), colour)
+
+
+class Progress:
+    """A line along the bottom, one piece for each scene; only this scene's piece moves."""
+
+    MOST_PIECES = 24
+
+    def __init__(self, page: Page, index: int, count: int, seconds: float) -> None:
+        self.page, self.index, self.count, self.seconds = page, index, count, seconds
+        self.height = 8 * page.unit
+
+    def state(self, seconds: float) -> float:
+        piece = self._piece(self.index)
+        return round(piece.w * min(seconds / self.seconds, 1.0), 1)
+
+    def bounds(self, state: float) -> Rect:  # noqa: ARG002
+        return Rect(0, self.page.height - self.height - 2, self.page.width, self.height + 2)
+
+    def draw(self, canvas: Canvas, state: float) -> None:
+        colours = self.page.theme.colours
+        for index in range(self.count):
+            piece = self._piece(index)
+            canvas.drawRect(piece.sk(), fill(colours.accent if index < self.index else colours.line))
+        piece = self._piece(self.index)
+        canvas.drawRect(Rect(piece.x, piece.y, state, piece.h).sk(), fill(colours.accent))
+
+    def _piece(self, index: int) -> Rect:
+        gap = 6 * self.page.unit if self.count <= self.MOST_PIECES else 0.0
+        width = (self.page.width + gap) / self.count
+        return Rect(index * width, self.page.height - self.height, width - gap, self.height)

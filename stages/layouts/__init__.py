@@ -1,0 +1,59 @@
+"""One small module for each shape of content; ``compose`` turns a scene into the elements of its picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stages.contract import StageError
+from stages.drawing import Unfit, unknown_letters
+from stages.layouts import bullets, chart, code, comparison, quote, recap, sources, statement, steps, table, title
+from stages.layouts.base import Element, Page, heading, new_page
+from stages.layouts.citation import citation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stages.layouts.base import Shared
+    from stages.scenes import Scene
+    from stages.theme import Theme
+
+_LAYOUTS: dict[str, Callable[[Any, Page], list[Element]]] = {
+    "title": title.elements,
+    "statement": statement.elements,
+    "list": bullets.elements,
+    "steps": steps.elements,
+    "comparison": comparison.elements,
+    "chart": chart.elements,
+    "table": table.elements,
+    "code": code.elements,
+    "quote": quote.elements,
+    "recap": recap.elements,
+    "sources": sources.elements,
+}
+
+
+def compose(
+    scene: Scene, size: tuple[int, int], theme: Theme, variant: int = 0, shared: Shared = (False, False)
+) -> tuple[Page, list[Element]]:
+    """The page and all elements of a scene, in drawing order; StageError if its text cannot be shown whole."""
+    page = new_page(*size, theme, variant, f"{scene.heading} {scene.narration}")
+    _check_letters(scene)
+    try:
+        head, rest = heading(page, scene.heading, shared)
+        body = _LAYOUTS[scene.content.layout](scene.content, rest)
+        foot = citation(page, scene.citations)
+    except Unfit as error:
+        raise StageError(
+            f"{scene.id}: its {scene.content.layout} is {error}",
+            f"shorten the texts of {scene.id} in storyboard.json, or divide it into two scenes",
+        ) from error
+    return page, [*head, *body, *foot]
+
+
+def _check_letters(scene: Scene) -> None:
+    strange = unknown_letters(f"{scene.heading} {scene.content.model_dump_json()} {scene.narration}".replace("\\n", " "))
+    if strange:
+        raise StageError(
+            f"{scene.id}: the fonts have no letters for {strange[:12]}",
+            "the pictures can be drawn in Latin, Greek and Cyrillic script; use a source in one of them",
+        )

@@ -1,0 +1,260 @@
+"""What layouts are made of: the page they are given and the elements they return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from stages import icons
+from stages.drawing import BOLD, Block, Rect, Unfit, draw_block, fill, fit, rounded, stroke
+from stages.theme import contrast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stages.drawing import Align, Canvas
+    from stages.theme import Theme
+
+    Paint = Callable[[Canvas], None]
+    Growing = Callable[[Canvas, float], None]
+
+Entrance = Literal["still", "fade", "rise", "slide", "wipe", "pop", "grow"]
+Format = Literal["wide", "square", "vertical"]
+Shared = tuple[bool, bool]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as it stands in the picture, for the plan and its checks."""
+
+    text: str
+    box: Rect
+    size: float
+    colour: str
+    ground: str
+
+    @property
+    def contrast(self) -> float:
+        return contrast(self.colour, self.ground)
+
+
+@dataclass(frozen=True)
+class Element:
+    """One thing drawn: how it looks at rest, when it is spoken of, and how it comes.
+
+    ``paint`` draws the rest state in frame coordinates and within ``box``; ``lit`` the state while its part
+    is spoken of; ``grow`` the way there, from 0 to 1; ``alive`` something that moves for ever, by seconds.
+    """
+
+    name: str
+    box: Rect
+    paint: Paint
+    part: int | None = None
+    """Which reveal brings it; None is there from the start."""
+    lit: Paint | None = None
+    grow: Growing | None = None
+    alive: Growing | None = None
+    entrance: Entrance = "fade"
+    delay: float = 0.0
+    passing: bool = False
+    """Leaves when the next part comes."""
+    shared: Shared = (False, False)
+    """Whether the scene before and the one after show it as well: then it neither comes nor goes."""
+    texts: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """The frame of one scene: its size, its look, and where content may be."""
+
+    width: int
+    height: int
+    theme: Theme
+    body: Rect
+    """Where the layout may draw; nothing else does."""
+    captions: Rect
+    footer: Rect
+    variant: int = 0
+    """Changes the arrangement when a person asks for a scene again."""
+    words: str = ""
+    """The scene's heading and narration, for choosing figures."""
+    used_icons: tuple[str, ...] = field(default=())
+
+    @property
+    def unit(self) -> float:
+        """One pixel of a frame whose short side is 1080."""
+        return min(self.width, self.height) / 1080
+
+    @property
+    def format(self) -> Format:
+        ratio = self.width / self.height
+        return "wide" if ratio > 1.25 else "vertical" if ratio < 0.8 else "square"
+
+    @property
+    def gap(self) -> float:
+        return self.theme.spacing.gap * self.unit
+
+    @property
+    def radius(self) -> float:
+        return self.theme.spacing.radius * self.unit
+
+    @property
+    def line(self) -> float:
+        return self.theme.spacing.stroke * self.unit
+
+    def sizes(self, largest: float, smallest: float | None = None) -> tuple[float, float]:
+        """(smallest, largest) in pixels, never under the theme's small size."""
+        small = self.theme.type.small
+        return max(smallest or small, small) * self.unit, max(largest, small) * self.unit
+
+    def within(self, body: Rect) -> Page:
+        return replace(self, body=body)
+
+
+def new_page(width: int, height: int, theme: Theme, variant: int = 0, words: str = "") -> Page:
+    """Divide a frame: margins, the body, a footer line for the source, and the band kept for captions."""
+    unit = min(width, height) / 1080
+    side = theme.spacing.margin * unit * (1 if width > height * 1.25 else 0.66)
+    low = 44 * unit if width >= height else 0.09 * height
+    band = Rect(side, height - low - 128 * unit, width - 2 * side, 128 * unit)
+    footer = Rect(side, band.y - 58 * unit, width - 2 * side, 42 * unit)
+    top = 64 * unit if width >= height else 0.06 * height
+    body = Rect(side, top, width - 2 * side, footer.y - 26 * unit - top)
+    return Page(width, height, theme, body, band, footer, variant, words)
+
+
+def heading(page: Page, text: str, shared: Shared = (False, False)) -> tuple[list[Element], Page]:
+    """The heading with its accent rule, and the page that is left below it."""
+    if not text:
+        return [], page
+    colours, u, body = page.theme.colours, page.unit, page.body
+    rule = Rect(body.x, body.y + 8 * u, 12 * u, 0)
+    width = body.w - 36 * u
+    made = fit(text, BOLD, (width, 150 * u), page.sizes(page.theme.type.heading * 0.9, 44), 1.15)
+    box = Rect(body.x + 36 * u, body.y, width, made.height)
+    rule = replace(rule, h=made.height - 16 * u)
+    elements = [
+        Element(
+            "heading_rule",
+            rule,
+            lambda canvas: rounded(canvas, rule, 6 * u, fill(colours.accent)),
+            entrance="wipe",
+            shared=shared,
+        ),
+        words("heading", made, box, page, colours.ink, colours.background, entrance="slide", shared=shared),
+    ]
+    used = made.height + page.gap * 1.4
+    return elements, page.within(Rect(body.x, body.y + used, body.w, body.h - used))
+
+
+def words(
+    name: str,
+    made: Block,
+    box: Rect,
+    page: Page,
+    colour: str,
+    ground: str,
+    *,
+    align: Align = "left",
+    part: int | None = None,
+    entrance: Entrance = "fade",
+    delay: float = 0.0,
+    shared: Shared = (False, False),
+) -> Element:
+    """A block of text as an element; ``box`` is cut to the height that the lines take."""
+    box = Rect(box.x, box.y, box.w, made.height)
+    return Element(
+        name,
+        box,
+        lambda canvas: draw_block(canvas, made, box, colour, align),
+        part=part,
+        entrance=entrance,
+        delay=delay,
+        shared=shared,
+        texts=(noted(made, box, colour, ground, align),),
+    )
+
+
+def noted(made: Block, box: Rect, colour: str, ground: str, align: Align = "left") -> Text:
+    spare = box.w - made.width
+    x = box.x + {"left": 0.0, "center": spare / 2, "right": spare}[align]
+    return Text(" ".join(made.lines), Rect(x, box.y, made.width, made.height), made.size, colour, ground)
+
+
+def card(page: Page, box: Rect, *, lit: bool = False, outline: str | None = None) -> Paint:
+    """A panel; spoken of, it is lighter and framed in the accent."""
+    colours, radius = page.theme.colours, page.radius
+
+    def paint(canvas: Canvas) -> None:
+        rounded(canvas, box, radius, fill(colours.surface_lit if lit else colours.surface))
+        edge = colours.accent if lit else outline
+        if edge:
+            half = page.line / 2
+            rounded(canvas, box.inset(half), radius - half, stroke(edge, page.line))
+
+    return paint
+
+
+def ghost(page: Page, name: str, box: Rect) -> Element:
+    """The empty outline that shows from the start where something will come."""
+    inner = box.inset(page.line / 2)
+    line = stroke(page.theme.colours.line, page.line * 0.75)
+    return Element(name, box, lambda canvas: rounded(canvas, inner, page.radius, line), entrance="fade")
+
+
+def over(*paints: Paint) -> Paint:
+    """One paint after the other."""
+
+    def paint(canvas: Canvas) -> None:
+        for each in paints:
+            each(canvas)
+
+    return paint
+
+
+def text_paint(made: Block, box: Rect, colour: str, align: Align = "left") -> Paint:
+    return lambda canvas: draw_block(canvas, made, box, colour, align)
+
+
+def icon_paint(name: str, box: Rect, colour: str, weight: float = 2.0) -> Paint:
+    return lambda canvas: icons.paint_icon(canvas, name, box, colour, weight)
+
+
+def icons_for(page: Page, texts: Sequence[str]) -> list[str]:
+    """An icon for each text, as different as the words allow."""
+    chosen: list[str] = []
+    for index, text in enumerate(texts):
+        fallback = icons.FALLBACKS[(index + page.variant) % len(icons.FALLBACKS)]
+        chosen.append(icons.choose(text, tuple(chosen)) or icons.choose(page.words, tuple(chosen)) or fallback)
+        if chosen[-1] in chosen[:-1]:
+            chosen[-1] = next((f for f in icons.FALLBACKS if f not in chosen), chosen[-1])
+    return chosen
+
+
+def centred(made: Block, box: Rect) -> Rect:
+    """The box of ``made``, in the vertical middle of ``box``."""
+    return Rect(box.x, box.y + (box.h - made.height) / 2, box.w, made.height)
+
+
+def rows(box: Rect, count: int, gap: float, tallest: float) -> list[Rect]:
+    """``count`` equal rows that fill ``box``, none taller than ``tallest``, together in its middle."""
+    height = min((box.h - gap * (count - 1)) / count, tallest)
+    top = box.y + (box.h - height * count - gap * (count - 1)) / 2
+    return [Rect(box.x, top + index * (height + gap), box.w, height) for index in range(count)]
+
+
+def columns(box: Rect, count: int, gap: float) -> list[Rect]:
+    width = (box.w - gap * (count - 1)) / count
+    return [Rect(box.x + index * (width + gap), box.y, width, box.h) for index in range(count)]
+
+
+def first_that_fits(*arrangements: Callable[[], list[Element]]) -> list[Element]:
+    """The elements of the first arrangement in which every text fits; raises Unfit if none does."""
+    for arrangement in arrangements[:-1]:
+        try:
+            return arrangement()
+        except Unfit:
+            continue
+    return arrangements[-1]()
+
+

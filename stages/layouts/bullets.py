@@ -1,0 +1,85 @@
+"""Three to six parts, a card each, beside a figure that shows the part spoken of."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stages.drawing import MEDIUM, Rect, fit_all
+from stages.layouts.base import (
+    Element,
+    card,
+    centred,
+    first_that_fits,
+    ghost,
+    icon_paint,
+    icons_for,
+    noted,
+    over,
+    rows,
+    text_paint,
+)
+from stages.layouts.figure import figure
+
+if TYPE_CHECKING:
+    from stages.layouts.base import Page
+    from stages.scenes import Bullets
+
+
+def elements(content: Bullets, page: Page) -> list[Element]:
+    return first_that_fits(
+        partial(_beside_figure, content.items, page, 36.0),
+        partial(_beside_figure, content.items, page, 30.0),
+        partial(_alone, content.items, page),
+    )
+
+
+def _beside_figure(texts: list[str], page: Page, smallest: float) -> list[Element]:
+    body = page.body
+    if page.format == "wide":
+        cards = Rect(body.x, body.y, body.w * 0.62, body.h)
+        picture = Rect(body.x + body.w * 0.66, body.y, body.w * 0.34, body.h)
+        if page.variant % 2:
+            cards, picture = cards.moved(body.w * 0.38, 0), picture.moved(-body.w * 0.66, 0)
+    else:
+        share = 0.3 if page.format == "vertical" else 0.26
+        picture = Rect(body.x, body.y, body.w, body.h * share)
+        cards = Rect(body.x, body.y + body.h * (share + 0.03), body.w, body.h * (0.97 - share))
+    chosen = icons_for(page, texts)
+    first = icons_for(page, [page.words])[0]
+    return [*figure(page, picture, [first, *chosen], parts=True), *part_cards(texts, chosen, cards, page, smallest)]
+
+
+def _alone(texts: list[str], page: Page) -> list[Element]:
+    return part_cards(texts, icons_for(page, texts), page.body, page, 30.0)
+
+
+def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, smallest: float) -> list[Element]:
+    """A column of cards, each with its icon, outlined from the start and filled when spoken of."""
+    places = rows(box, len(texts), page.gap * 0.8, 200 * page.unit)
+    icon = min(places[0].h * 0.52, 84 * page.unit)
+    pad = min(places[0].h * 0.16, 34 * page.unit)
+    indent = icon + pad * 2.6
+    space = (places[0].w - indent - pad * 1.5, places[0].h - pad * 0.6)
+    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24)
+    made: list[Element] = []
+    for index, (place, text) in enumerate(zip(places, blocks, strict=True)):
+        colours = page.theme.colours
+        spot = Rect(place.x + pad * 1.2, place.y + (place.h - icon) / 2, icon, icon)
+        where = centred(text, Rect(place.x + indent, place.y, space[0], place.h))
+        shown = text_paint(text, where, colours.ink)
+        made += [
+            ghost(page, f"outline_{index}", place),
+            Element(
+                f"part_{index}",
+                place,
+                over(card(page, place), icon_paint(chosen[index], spot, colours.second), shown),
+                part=index,
+                lit=over(card(page, place, lit=True), icon_paint(chosen[index], spot, colours.accent), shown),
+                entrance=("slide", "rise", "wipe")[page.variant % 3],
+                texts=(noted(text, where, colours.ink, colours.surface_lit),),
+            ),
+        ]
+    return made
+
+

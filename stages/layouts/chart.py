@@ -1,0 +1,149 @@
+"""Bars of numbers that a source gives: each grows when it is spoken of, on a scale that begins at zero."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stages.drawing import BOLD, MEDIUM, Rect, Unfit, draw_block, fill, fit_all, rounded, stroke
+from stages.layouts.base import Element, columns, first_that_fits, noted, rows
+
+if TYPE_CHECKING:
+    from stages.drawing import Block, Canvas
+    from stages.layouts.base import Growing, Page, Paint
+    from stages.scenes import Chart
+
+_GLUED = ("%", "°", "°C", "°F", "x", "×")
+
+
+def elements(content: Chart, page: Page) -> list[Element]:
+    upright, lying = partial(_columns, content, page), partial(_rows, content, page)
+    if any(point.value < 0 for point in content.points):
+        return lying()
+    if page.format == "vertical" or len(content.points) > 6:
+        return first_that_fits(lying, upright)
+    return first_that_fits(upright, lying)
+
+
+def shown_value(value: float, unit: str) -> str:
+    """The number as a person writes it: thousands apart, no needless decimals, its unit behind."""
+    number = f"{value:,.4f}".rstrip("0").rstrip(".").replace("-", "−")
+    if not unit:
+        return number
+    if unit in ("$", "€", "£"):
+        return f"{unit}{number}"
+    return f"{number}{unit}" if unit in _GLUED else f"{number} {unit}"
+
+
+def _columns(content: Chart, page: Page) -> list[Element]:
+    u, body = page.unit, page.body
+    count = len(content.points)
+    places = columns(body.inset(body.w * (0.08 if count <= 3 else 0.0), 0), count, page.gap * 1.6)
+    values = [shown_value(point.value, content.unit) for point in content.points]
+    numbers = fit_all(values, BOLD, [(places[0].w, 76 * u)] * count, page.sizes(52, 32), 1.2)
+    labels = fit_all([p.label for p in content.points], MEDIUM, [(places[0].w, 92 * u)] * count, page.sizes(38), 1.2)
+    if any(len(number.lines) > 1 for number in numbers):
+        raise Unfit("numbers too wide for columns")
+    foot = max(label.height for label in labels) + 18 * u
+    base = body.bottom - foot
+    room = base - body.y - numbers[0].height - 12 * u
+    top = max(point.value for point in content.points) or 1.0
+    made = [_axis(Rect(body.x, base, body.w, page.line), page)]
+    for index, point in enumerate(content.points):
+        place = places[index]
+        width = min(place.w * 0.72, 260 * u)
+        height = max(room * point.value / top, page.line)
+        bar = Rect(place.x + (place.w - width) / 2, base - height, width, height)
+        above = Rect(place.x, bar.y - numbers[index].height - 8 * u, place.w, numbers[index].height)
+        below = Rect(place.x, base + 16 * u, place.w, labels[index].height)
+        made += _bar(index, bar, (numbers[index], above), (labels[index], below), page, upright=True)
+    return made
+
+
+def _rows(content: Chart, page: Page) -> list[Element]:
+    u, body = page.unit, page.body
+    count = len(content.points)
+    places = rows(body, count, page.gap * 0.7, 150 * u)
+    share = 0.26 if page.format == "wide" else 0.34
+    values = [shown_value(point.value, content.unit) for point in content.points]
+    space = (body.w * share, places[0].h)
+    labels = fit_all([p.label for p in content.points], MEDIUM, [space] * count, page.sizes(42), 1.16)
+    numbers = fit_all(values, BOLD, [(body.w * 0.2, places[0].h)] * count, page.sizes(48), 1.1)
+    behind = max(number.width for number in numbers) + 30 * u
+    low = min(0.0, *(point.value for point in content.points))
+    high = max(0.0, *(point.value for point in content.points))
+    before = behind if low < 0 else 0.0
+    left = body.x + max(label.width for label in labels) + 32 * u + before
+    scale = (body.right - behind - left) / ((high - low) or 1.0)
+    zero = left - low * scale
+    made = [_axis(Rect(zero, places[0].y - 8 * u, page.line, places[-1].bottom - places[0].y + 16 * u), page)]
+    for index, point in enumerate(content.points):
+        place, number, label = places[index], numbers[index], labels[index]
+        length = max(abs(point.value) * scale, page.line)
+        thick = min(place.h * 0.72, 96 * u)
+        bar = Rect(zero if point.value >= 0 else zero - length, place.y + (place.h - thick) / 2, length, thick)
+        x = bar.right + 18 * u if point.value >= 0 else bar.x - 18 * u - number.width
+        value_box = Rect(x, place.y + (place.h - number.height) / 2, number.width + 4, number.height)
+        label_box = Rect(body.x, place.y + (place.h - label.height) / 2, label.width + 4, label.height)
+        made += _bar(index, bar, (number, value_box), (label, label_box), page, upright=False)
+    return made
+
+
+def _bar(
+    index: int, bar: Rect, number: tuple[Block, Rect], label: tuple[Block, Rect], page: Page, *, upright: bool
+) -> list[Element]:
+    """Label from the start, then the bar, then its number."""
+    colours = page.theme.colours
+    name = Element(
+        f"label_{index}",
+        label[1],
+        lambda canvas: draw_block(canvas, label[0], label[1], colours.muted, "center" if upright else "left"),
+        lit=lambda canvas: draw_block(canvas, label[0], label[1], colours.ink, "center" if upright else "left"),
+        texts=(noted(*label, colours.muted, colours.background, "center" if upright else "left"),),
+    )
+    align = "center" if upright else "left"
+    value = Element(
+        f"value_{index}",
+        number[1],
+        lambda canvas: draw_block(canvas, number[0], number[1], colours.ink, align),
+        part=index,
+        lit=lambda canvas: draw_block(canvas, number[0], number[1], colours.accent, align),
+        entrance="rise",
+        delay=0.35,
+        texts=(noted(*number, colours.accent, colours.background, align),),
+    )
+    body = Element(
+        f"bar_{index}",
+        bar,
+        _filled(bar, colours.second, page),
+        part=index,
+        lit=_filled(bar, colours.accent, page),
+        grow=_growing(bar, colours.accent, page, upright=upright),
+        entrance="grow",
+    )
+    return [name, body, value]
+
+
+def _filled(bar: Rect, colour: str, page: Page) -> Paint:
+    radius = min(page.radius * 0.5, bar.w / 2, bar.h / 2)
+    return lambda canvas: rounded(canvas, bar, radius, fill(colour))
+
+
+def _growing(bar: Rect, colour: str, page: Page, *, upright: bool) -> Growing:
+    def grow(canvas: Canvas, share: float) -> None:
+        part = (
+            Rect(bar.x, bar.bottom - bar.h * share, bar.w, bar.h * share)
+            if upright
+            else Rect(bar.x, bar.y, bar.w * share, bar.h)
+        )
+        _filled(part, colour, page)(canvas)
+
+    return grow
+
+
+def _axis(box: Rect, page: Page) -> Element:
+    line = stroke(page.theme.colours.line, page.line)
+    start, end = (box.x, box.y), (box.right, box.y) if box.w > box.h else (box.x, box.bottom)
+    return Element(
+        "axis", box.inset(-page.line), lambda canvas: canvas.drawLine(*start, *end, line), entrance="wipe"
+    )

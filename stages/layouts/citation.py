@@ -1,0 +1,44 @@
+"""The line under the content that says where the claim comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.drawing import REGULAR, Rect, Unfit, fit
+from stages.layouts.base import Element, icon_paint, noted, over, text_paint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.layouts.base import Page
+    from stages.scenes import Citation
+
+
+def citation(page: Page, citations: Sequence[Citation]) -> list[Element]:
+    """File and line, shortened to what fits on one line; nothing without a citation."""
+    if not citations:
+        return []
+    colours, u, box = page.theme.colours, page.unit, page.footer
+    icon = Rect(box.x, box.y + (box.h - 28 * u) / 2, 28 * u, 28 * u)
+    room = box.w - 44 * u
+    for text in _wordings(citations):
+        try:
+            made = fit(text, REGULAR, (room, box.h), (30 * u, 30 * u), 1.2)
+        except Unfit:
+            continue
+        where = Rect(icon.right + 16 * u, box.y + (box.h - made.height) / 2, made.width + 4, made.height)
+        paint = over(icon_paint("link", icon, colours.muted), text_paint(made, where, colours.muted))
+        text_box = noted(made, where, colours.muted, colours.background)
+        whole = Rect(box.x, box.y, made.width + 60 * u, box.h)
+        return [Element("citation", whole, paint, entrance="fade", delay=0.5, texts=(text_box,))]
+    return []
+
+
+def _wordings(citations: Sequence[Citation]) -> list[str]:
+    """From the fullest to the shortest."""
+    lines: dict[str, list[int]] = {}
+    for each in citations:
+        lines.setdefault(each.source, []).append(each.line)
+    full = [f"{name}, line {', '.join(str(n) for n in dict.fromkeys(found))}" for name, found in lines.items()]
+    first = citations[0]
+    return ["  ·  ".join(full), full[0], f"{first.source}, line {first.line}", first.source.rpartition("/")[2]]

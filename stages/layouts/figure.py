@@ -1,0 +1,72 @@
+"""The drawn figure beside a text: an icon in slowly turning rings, one icon for each part spoken of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from stages import icons
+from stages.drawing import Rect, fill, stroke
+from stages.layouts.base import Element, icon_paint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.drawing import Canvas
+    from stages.layouts.base import Page
+
+
+def figure(page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False) -> list[Element]:
+    """A disc with ``chosen[0]`` in it; with ``parts``, ``chosen[i + 1]`` takes its place while part i is spoken of."""
+    side = min(box.w, box.h)
+    x, y = box.centre
+    whole = Rect(x - side / 2, y - side / 2, side, side)
+    inner = whole.inset(side * 0.29)
+    colours = page.theme.colours
+    made = [_disc(page, whole), _orbit(page, whole)]
+    for index, name in enumerate(chosen):
+        part = index - 1 if parts and index else None
+        made.append(
+            Element(
+                f"figure_icon_{index}",
+                inner.inset(-side * 0.04),
+                icon_paint(name, inner, colours.accent, 1.5),
+                part=part,
+                grow=_drawn(name, inner, colours.accent),
+                entrance="grow",
+                delay=0.0 if part is not None else 0.2,
+                passing=parts and index < len(chosen) - 1,
+            )
+        )
+    return made
+
+
+def _drawn(name: str, box: Rect, colour: str):  # type: ignore[no-untyped-def]
+    return lambda canvas, share: icons.paint_icon(canvas, name, box, colour, 1.5, share)
+
+
+def _disc(page: Page, whole: Rect) -> Element:
+    colours, side = page.theme.colours, whole.w
+    x, y = whole.centre
+
+    def paint(canvas: Canvas) -> None:
+        canvas.drawCircle(x, y, side * 0.36, fill(colours.surface))
+        canvas.drawCircle(x, y, side * 0.36, stroke(colours.line, page.line))
+        canvas.drawCircle(x, y, side * 0.465, stroke(colours.line, page.line * 0.5))
+
+    return Element("figure_disc", whole, paint, entrance="pop")
+
+
+def _orbit(page: Page, whole: Rect) -> Element:
+    """Three beads on the outer ring; the one thing in the picture that never rests."""
+    colours, side = page.theme.colours, whole.w
+    x, y = whole.centre
+    beads = ((0.0, 0.022, colours.accent), (2.3, 0.014, colours.second), (4.0, 0.017, colours.muted))
+
+    def alive(canvas: Canvas, seconds: float) -> None:
+        for phase, size, colour in beads:
+            angle = phase + page.variant + seconds * 0.32
+            at = x + math.cos(angle) * side * 0.465, y + math.sin(angle) * side * 0.465
+            canvas.drawCircle(*at, side * size, fill(colour))
+
+    return Element("figure_orbit", whole, lambda canvas: alive(canvas, 0.0), alive=alive, entrance="fade", delay=0.2)

@@ -1,0 +1,93 @@
+"""One sentence, large, its emphasis in the accent, beside a figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.drawing import BOLD, MEDIUM, Rect, fill, fit, measure, rounded
+from stages.drawing import baseline as baseline_of
+from stages.drawing import draw_line
+from stages.layouts.base import Element, Text, icons_for, words
+from stages.layouts.figure import figure
+
+if TYPE_CHECKING:
+    from stages.drawing import Block, Canvas
+    from stages.layouts.base import Page
+    from stages.scenes import Statement
+
+
+def elements(content: Statement, page: Page) -> list[Element]:
+    body = page.body
+    if page.format == "wide":
+        text = Rect(body.x, body.y, body.w * 0.62, body.h)
+        picture = Rect(body.x + body.w * 0.66, body.y, body.w * 0.34, body.h)
+        if page.variant % 2:
+            text, picture = text.moved(body.w * 0.38, 0), picture.moved(-body.w * 0.66, 0)
+    else:
+        text = Rect(body.x, body.y + body.h * 0.42, body.w, body.h * 0.58)
+        picture = Rect(body.x, body.y, body.w, body.h * 0.4)
+    name = icons_for(page, [f"{content.emphasis} {content.text}"])[0]
+    return [*figure(page, picture, [name]), *_words(content, page, text)]
+
+
+def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
+    colours, scale = page.theme.colours, page.theme.type
+    inside = bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
+    apart = bool(content.emphasis) and not inside
+    made = fit(content.text, BOLD, (box.w, box.h * (0.66 if apart else 0.96)), page.sizes(scale.heading * 1.15, 40), 1.22)
+    extra = (
+        fit(content.emphasis, MEDIUM, (box.w - page.gap * 2, box.h * 0.28), page.sizes(scale.body * 1.1), 1.3)
+        if apart
+        else None
+    )
+    height = made.height + (extra.height + page.gap * 2.4 if extra else 0)
+    place = Rect(box.x, box.y + (box.h - height) / 2, box.w, made.height)
+    statement = words("statement", made, place, page, colours.ink, colours.background, part=0, entrance="rise")
+    if extra is None:
+        return [statement, *(_marked(content.emphasis, made, place, page) if inside else [])]
+    chip = Rect(box.x, place.bottom + page.gap * 1.2, extra.width + page.gap * 2, extra.height + page.gap * 1.2)
+    return [statement, _chip(extra, chip, page)]
+
+
+def _chip(made: Block, box: Rect, page: Page) -> Element:
+    """What is to be remembered, on the accent."""
+    colours = page.theme.colours
+    place = Rect(box.x + page.gap, box.y + page.gap * 0.6, made.width, made.height)
+    text = words("emphasis", made, place, page, colours.accent_ink, colours.accent)
+
+    def paint(canvas: Canvas) -> None:
+        rounded(canvas, box, page.radius, fill(colours.accent))
+        text.paint(canvas)
+
+    return Element("emphasis", box, paint, part=1, entrance="pop", texts=text.texts)
+
+
+def _marked(phrase: str, made: Block, box: Rect, page: Page) -> list[Element]:
+    """The phrase drawn again in the accent, line by line, wherever the line breaks fall."""
+    joined = " ".join(made.lines)
+    start = joined.lower().find(" ".join(phrase.lower().split()))
+    if start < 0:
+        return []
+    stop, at, marked = start + len(" ".join(phrase.split())), 0, []
+    for index, line in enumerate(made.lines):
+        low, high = max(start - at, 0), min(stop - at, len(line))
+        if low < high:
+            marked.append(_over_line(index, line[:low], line[low:high].rstrip(), made, box, page))
+        at += len(line) + 1
+    return marked
+
+
+def _over_line(index: int, before: str, phrase: str, made: Block, box: Rect, page: Page) -> Element:
+    colours = page.theme.colours
+    x = box.x + measure(before, made.face, made.size)
+    wide = measure(phrase, made.face, made.size)
+    line = Rect(x - 2, box.y + index * made.leading, wide + 4, made.leading)
+
+    def paint(canvas: Canvas) -> None:
+        at = (x, box.y + baseline_of(made, index))
+        draw_line(canvas, phrase, made.face, made.size, at, colours.accent)
+
+    shown = Text(phrase, line, made.size, colours.accent, colours.background)
+    return Element(
+        f"emphasis_{index}", line, paint, part=1, entrance="wipe", delay=0.3 * index, texts=(shown,)
+    )

@@ -1,0 +1,164 @@
+"""A sequence: numbered stations on a line that grows from one to the next."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stages.drawing import BOLD, MEDIUM, Rect, block, draw_block, fill, fit_all, stroke
+from stages.layouts.base import (
+    Element,
+    card,
+    centred,
+    columns,
+    first_that_fits,
+    ghost,
+    icon_paint,
+    icons_for,
+    noted,
+    over,
+    rows,
+    text_paint,
+)
+
+if TYPE_CHECKING:
+    from stages.drawing import Block, Canvas
+    from stages.layouts.base import Page, Paint
+    from stages.scenes import Steps
+
+
+def elements(content: Steps, page: Page) -> list[Element]:
+    across, down = partial(_across, content.items, page), partial(_down, content.items, page)
+    if page.format == "wide" and len(content.items) <= 5:
+        return first_that_fits(across, down)
+    return down()
+
+
+def _across(texts: list[str], page: Page) -> list[Element]:
+    """Stations along a horizontal line, a card hanging from each."""
+    u, body = page.unit, page.body
+    places = columns(body, len(texts), page.gap)
+    disc = 92 * u
+    height = min(body.h - disc - page.gap, 470 * u)
+    top = body.y + (body.h - height - disc - page.gap) / 2
+    cards = [Rect(place.x, top + disc + page.gap, place.w, height) for place in places]
+    icon = min(height * 0.30, places[0].w * 0.42, 150 * u)
+    space = (places[0].w - 56 * u, height - icon - 92 * u)
+    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(44, 32), 1.24)
+    spots = [Rect(place.x + (place.w - disc) / 2, top, disc, disc) for place in places]
+    made = [_track(page, spots, across=True)]
+    for index, name in enumerate(icons_for(page, texts)):
+        box = cards[index]
+        picture = Rect(box.x, box.y + 34 * u, box.w, icon)
+        where = centred(blocks[index], Rect(box.x + 28 * u, picture.bottom + 24 * u, space[0], space[1]))
+        made += _station(index, spots, box, (name, picture), (blocks[index], where), page, across=True)
+    return made
+
+
+def _down(texts: list[str], page: Page) -> list[Element]:
+    """Stations down the left, a card beside each."""
+    u, body = page.unit, page.body
+    places = rows(body, len(texts), page.gap * 0.8, 190 * u)
+    disc = min(places[0].h * 0.8, 92 * u)
+    indent = disc + page.gap
+    icon = min(places[0].h * 0.5, 84 * u)
+    space = (body.w - indent - icon - 110 * u, places[0].h - 10 * u)
+    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46), 1.22)
+    spots = [Rect(place.x, place.y + (place.h - disc) / 2, disc, disc) for place in places]
+    made = [_track(page, spots, across=False)]
+    for index, name in enumerate(icons_for(page, texts)):
+        place = places[index]
+        box = Rect(place.x + indent, place.y, place.w - indent, place.h)
+        picture = Rect(box.right - icon - 36 * u, place.y + (place.h - icon) / 2, icon, icon)
+        where = centred(blocks[index], Rect(box.x + 36 * u, place.y, space[0], place.h))
+        made += _station(index, spots, box, (name, picture), (blocks[index], where), page, across=False)
+    return made
+
+
+def _station(
+    index: int,
+    spots: list[Rect],
+    box: Rect,
+    icon: tuple[str, Rect],
+    text: tuple[Block, Rect],
+    page: Page,
+    *,
+    across: bool,
+) -> list[Element]:
+    colours = page.theme.colours
+    shown = text_paint(text[0], text[1], colours.ink)
+    made = [ghost(page, f"outline_{index}", box)]
+    if index:
+        made.append(_link(index, spots[index - 1], spots[index], page, across=across))
+    made += [
+        _disc(index, spots[index], page),
+        Element(
+            f"part_{index}",
+            box,
+            over(card(page, box), icon_paint(icon[0], icon[1], colours.second, 1.7), shown),
+            part=index,
+            lit=over(card(page, box, lit=True), icon_paint(icon[0], icon[1], colours.accent, 1.7), shown),
+            entrance="rise" if across else "slide",
+            delay=0.1,
+            texts=(noted(text[0], text[1], colours.ink, colours.surface_lit),),
+        ),
+    ]
+    return made
+
+
+def _disc(index: int, box: Rect, page: Page) -> Element:
+    colours, radius = page.theme.colours, box.w / 2
+    number = block(str(index + 1), BOLD, max(box.h * 0.5, 30 * page.unit), box.w)
+    where = centred(number, box)
+
+    def face(ground: str, ink: str) -> Paint:
+        def paint(canvas: Canvas) -> None:
+            canvas.drawCircle(*box.centre, radius - page.line, fill(ground))
+            canvas.drawCircle(*box.centre, radius - page.line, stroke(colours.accent, page.line))
+            draw_block(canvas, number, where, ink, "center")
+
+        return paint
+
+    return Element(
+        f"number_{index}",
+        box,
+        face(colours.surface, colours.accent),
+        part=index,
+        lit=face(colours.accent, colours.accent_ink),
+        entrance="pop",
+        texts=(noted(number, where, colours.accent, colours.surface, "center"),),
+    )
+
+
+def _track(page: Page, spots: list[Rect], *, across: bool) -> Element:
+    """The whole way, faint, from the start, with an empty ring for each station."""
+    first, last = spots[0], spots[-1]
+    whole = first.union(last)
+    line = stroke(page.theme.colours.line, page.line * 0.75)
+
+    def paint(canvas: Canvas) -> None:
+        for one, other in zip(spots, spots[1:], strict=False):
+            start, end = _ends(one, other, across=across)
+            canvas.drawLine(*start, *end, line)
+        for spot in spots:
+            canvas.drawCircle(*spot.centre, spot.w / 2 - page.line, line)
+
+    return Element("track", whole, paint, entrance="fade")
+
+
+def _link(index: int, one: Rect, other: Rect, page: Page, *, across: bool) -> Element:
+    start, end = _ends(one, other, across=across)
+    line = stroke(page.theme.colours.accent, page.line * 1.25)
+
+    def grow(canvas: Canvas, share: float) -> None:
+        x, y = start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
+        canvas.drawLine(*start, x, y, line)
+
+    box = Rect(start[0], start[1], end[0] - start[0], end[1] - start[1]).inset(-page.line * 2)
+    return Element(f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow")
+
+
+def _ends(one: Rect, other: Rect, *, across: bool) -> tuple[tuple[float, float], tuple[float, float]]:
+    if across:
+        return (one.right, one.centre[1]), (other.x, other.centre[1])
+    return (one.centre[0], one.bottom), (other.centre[0], other.y)

@@ -1,0 +1,100 @@
+"""The opening: the title large beside a drawn cluster of what it is about."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from stages import icons
+from stages.drawing import BOLD, REGULAR, Rect, fill, fit, rounded, stroke
+from stages.layouts.base import Element, icon_paint, icons_for, over, words
+from stages.layouts.figure import figure
+
+if TYPE_CHECKING:
+    from stages.layouts.base import Page, Paint
+    from stages.scenes import Title
+
+
+def elements(content: Title, page: Page) -> list[Element]:
+    text_box, picture = _halves(page)
+    return [*_cluster(content, page, picture), *_words(content, page, text_box)]
+
+
+def _halves(page: Page) -> tuple[Rect, Rect]:
+    body = page.body
+    if page.format == "wide":
+        text = Rect(body.x, body.y, body.w * 0.56, body.h)
+        picture = Rect(body.x + body.w * 0.6, body.y, body.w * 0.4, body.h)
+        if page.variant % 2:
+            text, picture = text.moved(body.w * 0.44, 0), picture.moved(-body.w * 0.6, 0)
+        return text, picture
+    top = body.h * 0.5
+    return Rect(body.x, body.y + top, body.w, body.h - top), Rect(body.x, body.y, body.w, top - page.gap)
+
+
+def _words(content: Title, page: Page, box: Rect) -> list[Element]:
+    colours, scale, u = page.theme.colours, page.theme.type, page.unit
+    share = 0.62 if content.subtitle else 0.9
+    title = fit(content.title, BOLD, (box.w, box.h * share), page.sizes(scale.display, 44), 1.12)
+    sub = fit(content.subtitle or " ", REGULAR, (box.w, box.h * 0.3), page.sizes(scale.body), 1.35)
+    rule = 10 * u
+    below = rule + page.gap * 2 + (sub.height if content.subtitle else 0)
+    top = box.y + (box.h - title.height - below) / 2
+    bar = Rect(box.x, top + title.height + page.gap, 150 * u, rule)
+    made = [
+        words("title", title, Rect(box.x, top, box.w, 0), page, colours.ink, colours.background, part=0, entrance="rise"),
+        Element(
+            "title_rule",
+            bar,
+            lambda canvas: rounded(canvas, bar, rule / 2, fill(colours.accent)),
+            part=0,
+            entrance="wipe",
+            delay=0.25,
+        ),
+    ]
+    if content.subtitle:
+        place = Rect(box.x, bar.bottom + page.gap, box.w, 0)
+        made.append(
+            words("subtitle", sub, place, page, colours.muted, colours.background, part=1, entrance="fade", delay=0.1)
+        )
+    return made
+
+
+def _cluster(content: Title, page: Page, box: Rect) -> list[Element]:
+    """A large disc and, around it, smaller ones joined to it."""
+    side = min(box.w, box.h)
+    x, y = box.centre
+    chosen = _icons(content, page)
+    made: list[Element] = []
+    for index, name in enumerate(chosen[1:]):
+        angle = math.radians((-52, 68, 178)[index])
+        reach, radius = side * 0.40, side * 0.105
+        spot = x + math.cos(angle) * reach, y + math.sin(angle) * reach
+        disc = Rect(spot[0] - radius, spot[1] - radius, radius * 2, radius * 2)
+        made.append(
+            Element(
+                f"satellite_{index}",
+                disc.inset(-page.line),
+                over(_plate(page, disc), icon_paint(name, disc.inset(radius * 0.5), page.theme.colours.second, 1.8)),
+                entrance="pop",
+                delay=0.5 + 0.25 * index,
+            )
+        )
+    centre = Rect(x - side / 2, y - side / 2, side, side).inset(side * 0.07)
+    return [*figure(page, centre, chosen[:1]), *made]
+
+
+def _plate(page: Page, disc: Rect) -> Paint:
+    colours = page.theme.colours
+
+    def paint(canvas):  # type: ignore[no-untyped-def]
+        canvas.drawCircle(*disc.centre, disc.w / 2, fill(colours.surface_lit))
+        canvas.drawCircle(*disc.centre, disc.w / 2, stroke(colours.line, page.line))
+
+    return paint
+
+
+def _icons(content: Title, page: Page) -> list[str]:
+    """Four icons: of the title, then of the words that are said."""
+    texts = [content.title, content.subtitle, page.words[: len(page.words) // 2], page.words[len(page.words) // 2 :]]
+    return [name for name in icons_for(page, texts) if name][:4] or list(icons.FALLBACKS[:4])

@@ -1,0 +1,194 @@
+"""When and how the parts of a scene come, are spoken of, and go: pure functions of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.layouts.base import Element
+    from stages.scenes import Scene
+    from stages.theme import Motion
+
+Transition = Literal["push", "lift", "zoom"]
+TRANSITIONS: tuple[Transition, ...] = ("push", "lift", "zoom")
+"""How scene ``i`` gives way to the next: ``TRANSITIONS[i % 3]``."""
+
+_STAGGER = 0.06
+_SETTLE = 0.8
+"""The least time in seconds that the last part is on screen."""
+
+
+class Pose(NamedTuple):
+    """How an element is drawn at one instant; all values are rounded so that rest is recognised as rest."""
+
+    alpha: float = 1.0
+    dx: float = 0.0
+    dy: float = 0.0
+    scale: float = 1.0
+    pop: float = 1.0
+    wipe: float = 1.0
+    grown: float = 1.0
+    focus: float = 0.0
+    clock: float = 0.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The times of one scene in seconds from its start."""
+
+    seconds: float
+    reveals: tuple[float, ...]
+    motion: Motion
+    unit: float
+    came: Transition | None
+    goes: Transition | None
+    """None at the beginning and the end of the video."""
+
+    @property
+    def leaves(self) -> float:
+        return self.seconds - (self.motion.exit if self.goes else 0.0)
+
+
+def reveal_times(scene: Scene, parts: int) -> tuple[float, ...]:
+    """A time for each of ``parts``: the scene's own where they match, else spread over them or the scene."""
+    last = max(scene.seconds - _SETTLE, 0.0)
+    given = sorted(min(time, last) for time in scene.reveals)
+    if parts == 0 or len(given) == parts:
+        return tuple(given[:parts])
+    if len(given) > parts:
+        return tuple(given[index * len(given) // parts] for index in range(parts))
+    missing = parts - len(given)
+    start = given[-1] if given else min(0.3, last)
+    step = max(min(last, scene.seconds * 0.75) - start, 0.0) / max(missing, 1)
+    first = 1 if given else 0
+    return (*given, *(start + step * (index + first) for index in range(missing)))
+
+
+def timing(scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, index: int, count: int) -> Timing:
+    parts = max((element.part + 1 for element in elements if element.part is not None), default=0)
+    return Timing(
+        scene.seconds,
+        reveal_times(scene, parts),
+        motion,
+        unit,
+        TRANSITIONS[(index - 1) % len(TRANSITIONS)] if index else None,
+        TRANSITIONS[index % len(TRANSITIONS)] if index + 1 < count else None,
+    )
+
+
+def begins(element: Element, order: int, times: Timing) -> float:
+    """When an element starts to come; those without a part follow each other quickly at the start."""
+    if element.part is not None:
+        return times.reveals[element.part] + element.delay
+    return min(order * _STAGGER, 0.5) + element.delay
+
+
+def pose(element: Element, order: int, seconds: float, times: Timing) -> Pose | None:
+    """How ``element`` (number ``order`` of its scene) is drawn ``seconds`` into the scene; None is not at all."""
+    start = begins(element, order, times)
+    share = 1.0 if element.shared[0] else (seconds - start) / times.motion.enter
+    until = _until(element, times)
+    if share <= 0.0 or (until is not None and seconds >= until + times.motion.focus):
+        return None
+    entered = _entered(element, min(share, 1.0), times)
+    if until is not None:
+        entered = entered._replace(alpha=entered.alpha * (1 - ramp(seconds, until, times.motion.focus)))
+    entered = _passing(entered, element, seconds, times)
+    clock = seconds if element.alive else 0.0
+    return _rounded(entered._replace(focus=_focus(element, seconds, times), clock=clock))
+
+
+def _entered(element: Element, share: float, times: Timing) -> Pose:
+    """The entrance alone; ``share`` of its time is over."""
+    out, far = ease_out(share), times.motion.travel * times.unit
+    if share >= 1.0 or element.entrance == "still":
+        return Pose()
+    if element.entrance == "rise":
+        return Pose(alpha=out, dy=(1 - out) * far)
+    if element.entrance == "slide":
+        return Pose(alpha=out, dx=-(1 - out) * far)
+    if element.entrance == "wipe":
+        return Pose(alpha=min(share * 4, 1.0), wipe=ease_in_out(share))
+    if element.entrance == "pop":
+        return Pose(alpha=min(out * 1.5, 1.0), pop=0.8 + 0.2 * back_out(share))
+    if element.entrance == "grow":
+        return Pose(alpha=min(share * 4, 1.0), grown=ease_in_out(share))
+    return Pose(alpha=out)
+
+
+def _passing(now: Pose, element: Element, seconds: float, times: Timing) -> Pose:
+    """The transition of the whole scene laid over the element's own motion."""
+    far = times.motion.travel * times.unit
+    if times.came and not element.shared[0] and seconds < times.motion.enter:
+        rest = 1 - ease_out(seconds / times.motion.enter)
+        now = _shifted(now, times.came, rest, far)
+    if times.goes and not element.shared[1] and seconds > times.leaves:
+        gone = ease_in(min((seconds - times.leaves) / times.motion.exit, 1.0))
+        now = _shifted(now, times.goes, -gone, far)._replace(alpha=now.alpha * (1 - gone))
+    return now
+
+
+def _shifted(now: Pose, kind: Transition, amount: float, far: float) -> Pose:
+    if kind == "push":
+        return now._replace(dx=now.dx + amount * far * 2)
+    if kind == "lift":
+        return now._replace(dy=now.dy + amount * far * 1.5)
+    return now._replace(scale=now.scale * (1 - 0.05 * amount))
+
+
+def _until(element: Element, times: Timing) -> float | None:
+    """When a passing element makes room for the next part; the one without a part, for the first."""
+    if not element.passing:
+        return None
+    after = 0 if element.part is None else element.part + 1
+    return times.reveals[after] if after < len(times.reveals) else None
+
+
+def _focus(element: Element, seconds: float, times: Timing) -> float:
+    """1 while the element's part is spoken of; the last part stays so until its scene leaves."""
+    if element.lit is None or element.part is None:
+        return 0.0
+    start = times.reveals[element.part]
+    later = [time for time in times.reveals[element.part + 1 :] if time > start]
+    on = ramp(seconds, start, times.motion.focus)
+    return on * (1 - ramp(seconds, later[0], times.motion.focus)) if later else on
+
+
+def _rounded(now: Pose) -> Pose:
+    """To steps too small to be seen, so that equal pictures have equal poses."""
+    return Pose(
+        round(now.alpha, 3),
+        round(now.dx, 2),
+        round(now.dy, 2),
+        round(now.scale, 5),
+        round(now.pop, 5),
+        round(now.wipe, 4),
+        round(now.grown, 4),
+        round(now.focus, 2),
+        round(now.clock, 3),
+    )
+
+
+def ramp(seconds: float, start: float, length: float) -> float:
+    return ease_in_out(min(max((seconds - start) / length, 0.0), 1.0))
+
+
+def ease_out(share: float) -> float:
+    return 1 - (1 - share) ** 3
+
+
+def ease_in(share: float) -> float:
+    return share**2
+
+
+def ease_in_out(share: float) -> float:
+    return share * share * (3 - 2 * share)
+
+
+def back_out(share: float) -> float:
+    """Past the end and back, by a tenth."""
+    rest = share - 1
+    return 1 + 2.0 * rest**3 + 1.0 * rest**2

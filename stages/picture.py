@@ -1,0 +1,106 @@
+"""One scene as frames: repaint only what changed, and keep the picture ready in the encoder's planes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import skia
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from stages.drawing import Rect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.layers import Layer
+
+
+class Canvas:
+    """The pixels of the present frame, BGRA, and the states they were painted from."""
+
+    def __init__(self, width: int, height: int, layers: Sequence[Layer]) -> None:
+        self.width, self.height, self.layers = width, height, layers
+        self.pixels = np.zeros((height, width, 4), np.uint8)
+        self.surface = skia.Surface(self.pixels, colorType=skia.kBGRA_8888_ColorType)
+        self.states: list[Any] = [None] * len(layers)
+
+    def show(self, seconds: float) -> list[Rect]:
+        """Paint the instant; the even-edged rectangles that have changed since the last one."""
+        states = [layer.state(seconds) for layer in self.layers]
+        changed: list[Rect] = []
+        for layer, old, new in zip(self.layers, self.states, states, strict=True):
+            if old != new:
+                changed += [layer.bounds(state) for state in (old, new) if state is not None]
+        self.states = states
+        areas = merged([area for rect in changed if (area := self._aligned(rect))])
+        for area in areas:
+            self._repaint(area)
+        return areas
+
+    def _repaint(self, area: Rect) -> None:
+        canvas = self.surface.getCanvas()
+        canvas.save()
+        canvas.clipRect(area.sk())
+        for layer, state in zip(self.layers, self.states, strict=True):
+            if state is not None and layer.bounds(state).meets(area):
+                layer.draw(canvas, state)
+        canvas.restore()
+
+    def _aligned(self, rect: Rect) -> Rect | None:
+        """Grown to even pixels, so that no chroma sample is shared with what stays; cut to the frame."""
+        x, y = max(math.floor(rect.x / 2) * 2, 0), max(math.floor(rect.y / 2) * 2, 0)
+        right = min(math.ceil(rect.right / 2) * 2, self.width)
+        bottom = min(math.ceil(rect.bottom / 2) * 2, self.height)
+        return Rect(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+
+def merged(areas: Sequence[Rect]) -> list[Rect]:
+    """Rectangles that touch become one, until none do."""
+    left = list(areas)
+    done: list[Rect] = []
+    while left:
+        area = left.pop()
+        meeting = next((other for other in left if area.meets(other)), None)
+        if meeting is None:
+            done.append(area)
+            continue
+        left.remove(meeting)
+        left.append(area.union(meeting))
+        left += done
+        done = []
+    return done
+
+
+class Planes:
+    """The frame as the encoder takes it: 4:2:0, BT.709, limited range."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.frame = av.VideoFrame(width, height, "yuv420p")
+        self.frame.colorspace = Colorspace.ITU709
+        self.frame.color_range = ColorRange.MPEG
+        self.views = [_view(plane) for plane in self.frame.planes]
+        self.reformatter = VideoReformatter()
+
+    def update(self, pixels: Any, area: Rect) -> None:
+        """Take over one rectangle of BGRA pixels."""
+        x, y, w, h = int(area.x), int(area.y), int(area.w), int(area.h)
+        part = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[y : y + h, x : x + w]), format="bgra")
+        made = self.reformatter.reformat(
+            part,
+            format="yuv420p",
+            src_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )
+        for index, (target, plane) in enumerate(zip(self.views, made.planes, strict=True)):
+            half = 2 if index else 1
+            source = _view(plane)
+            target[y // half : (y + h) // half, x // half : (x + w) // half] = source[: h // half, : w // half]
+
+
+def _view(plane: Any) -> Any:
+    """The bytes of a plane as rows, padding included."""
+    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)

@@ -1,0 +1,131 @@
+"""One scene ready to be painted: its elements, its times, its layers, and a digest of all it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import skia
+
+from stages.cues import COLUMNS, cues
+from stages.drawing import Rect
+from stages.layers import Backdrop, Captions, Drawn, Progress
+from stages.layouts import compose
+from stages.layouts.base import Element, Page, new_page
+from stages.motion import Timing, timing
+from stages.picture import Canvas
+from stages.theme import Theme
+
+if TYPE_CHECKING:
+    from stages.layers import Layer
+    from stages.scenes import Scene, Storyboard
+
+_DRAWN_BY = ("drawing.py", "icons.py", "theme.py", "cues.py", "motion.py", "layers.py", "picture.py", "clips.py", "shot.py")
+_NARROW_COLUMNS = 30
+"""Characters of a caption line in a frame too narrow for the usual 42."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for: everything a scene's picture depends on."""
+
+    scene: Scene
+    size: tuple[int, int]
+    fps: int
+    index: int
+    count: int
+    shared: tuple[bool, bool]
+    theme: Theme
+    variant: int = 0
+    captions: bool = True
+    picture: str = ""
+    """The path of a person's own picture, shown instead of the layout."""
+    picture_sha256: str = ""
+
+    @property
+    def frames(self) -> int:
+        return round(self.scene.seconds * self.fps)
+
+    def digest(self) -> str:
+        """Equal digests are equal pictures, byte for byte."""
+        facts = {
+            "scene": self.scene.model_dump(mode="json", exclude={"id"}),
+            "at": [*self.size, self.fps, self.index, self.count, *self.shared, self.variant, self.captions],
+            "theme": self.theme.model_dump(mode="json"),
+            "picture": self.picture_sha256,
+            "drawn_by": _sources_digest(),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shot:
+    page: Page
+    elements: list[Element]
+    times: Timing
+    layers: list[Layer]
+
+    def canvas(self) -> Canvas:
+        return Canvas(self.page.width, self.page.height, self.layers)
+
+
+def order(
+    storyboard: Storyboard, index: int, theme: Theme, variant: int = 0, *, captions: bool = True, picture: str = ""
+) -> Order:
+    scenes = storyboard.scenes
+    scene = scenes[index]
+    before = index > 0 and bool(scene.heading) and scenes[index - 1].heading == scene.heading
+    after = index + 1 < len(scenes) and bool(scene.heading) and scenes[index + 1].heading == scene.heading
+    size = (storyboard.width, storyboard.height)
+    sha256 = hashlib.sha256(Path(picture).read_bytes()).hexdigest() if picture else ""
+    return Order(
+        scene, size, storyboard.fps, index, len(scenes), (before, after), theme, variant, captions, picture, sha256
+    )
+
+
+def prepare(wanted: Order) -> Shot:
+    """Lay the scene out; StageError if it cannot be shown."""
+    scene, theme = wanted.scene, wanted.theme
+    if wanted.picture:
+        page = new_page(*wanted.size, theme)
+        elements = [_own_picture(wanted.picture, page)]
+    else:
+        page, elements = compose(scene, wanted.size, theme, wanted.variant, wanted.shared)
+    times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
+    whole = Rect(0, 0, *wanted.size)
+    layers: list[Layer] = [Backdrop(page, wanted.index)]
+    layers += [Drawn(element, number, times, whole) for number, element in enumerate(elements)]
+    if wanted.captions:
+        columns = COLUMNS if page.format == "wide" else _NARROW_COLUMNS
+        layers.append(Captions(page, cues(scene.words, columns, until=scene.seconds)))
+    layers.append(Progress(page, wanted.index, wanted.count, scene.seconds))
+    return Shot(page, elements, times, layers)
+
+
+def _own_picture(path: str, page: Page) -> Element:
+    """A person's picture, as large as the frame allows without cutting it."""
+    image = skia.Image.open(path)
+    scale = min(page.width / image.width(), page.height / image.height())
+    w, h = image.width() * scale, image.height() * scale
+    box = Rect((page.width - w) / 2, (page.height - h) / 2, w, h)
+    soft = skia.SamplingOptions(skia.CubicResampler.Mitchell())
+    return Element("picture", box, lambda canvas: canvas.drawImageRect(image, box.sk(), soft), entrance="fade")
+
+
+@lru_cache(maxsize=1)
+def _sources_digest() -> str:
+    """Of the code that draws and the libraries it draws with: when they change, scenes are made again."""
+    folder = Path(__file__).parent
+    files = [folder / name for name in _DRAWN_BY]
+    files += sorted((folder / "layouts").glob("*.py")) + [folder / "themes" / "icon_words.yaml"]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    for name in ("skia-python", "av", "lucide", "fontpkg-inter", "fontpkg-jetbrains-mono"):
+        digest.update(f"{name} {version(name)}".encode())
+    return digest.hexdigest()
