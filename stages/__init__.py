@@ -1,0 +1,1 @@
+"""The stages that ship with Probable Spork. They know nothing of the daemon."""

@@ -1,0 +1,71 @@
+"""Short forms for the picture: what is left of a sentence on a card, and the words of it that stand out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from stages.spoken import UNSAYABLE
+
+CARD = 64
+"""Characters that a card of a list holds on two lines."""
+STATEMENT = 110
+OPENERS = re.compile(
+    r"^(?:however|so|therefore|thus|and|but|also|moreover|in addition|for example|for instance|first|second|third|then|next|"
+    r"finally|after that|as a result|of course|in fact|in practice|instead|again)\s*,\s*|^(?:so|and|but|then)\s+",
+    re.I,
+)
+TAILS = re.compile(
+    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you|the|a)|but)\b|;|\s[–—]\s|:\s).*$", re.I
+)
+CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
+"""Words in a tail that the head must not lose: without them it would say something else."""
+MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
+CODE = re.compile(r"`([^`]+)`")
+STRONG = re.compile(r"\b(?:never|always|only|every|nothing|no|not|first|best|worst|must|cannot)\b(?:\s+[\w-]+){1,3}", re.I)
+
+
+def bare(text: str) -> str:
+    """The text without the marks of the script: back quotes, pronunciations, what cannot be drawn."""
+    text = re.sub(r"\{([^{}|]+)\|[^{}|]+\}", r"\1", text)
+    return " ".join(UNSAYABLE.sub("", text).replace("`", "").split())
+
+
+def headline(sentence: str, limit: int = CARD) -> str:
+    """The sentence as a card shows it: without its opener, its brackets and side clauses that change nothing.
+
+    It is cut only between clauses, so it may be longer than ``limit``.
+    """
+    text = OPENERS.sub("", bare(sentence))
+    text = re.sub(r"\s*\([^()]*\)(?!\w)", "", text) if len(text) > limit else text
+    if len(text) > limit:
+        head = TAILS.sub("", text)
+        if len(head.split()) >= 4 and not CHANGES.search(text[len(head) :]):
+            text = head
+    text = re.sub(r"(?<!\betc)[.;:,]+$", "", text)
+    return text[:1].upper() + text[1:] if text[:1].islower() and not _is_name(text.split()[0], sentence) else text
+
+
+def _is_name(word: str, sentence: str) -> bool:
+    """Whether a word that is written small is a name (code, or it begins the sentence so)."""
+    return f"`{word}" in sentence or sentence.lstrip().startswith(word) or bool(re.search(r"[_()./\d]", word))
+
+
+def emphasis(sentence: str, card: str) -> str:
+    """The words of a card that stand out: a number with its unit, else code, else a strong phrase; or none."""
+    for match in MEASURED.finditer(card):
+        found = match[0].strip(" .,")
+        if len(found) > 1 and not re.fullmatch(r"(?:19|20)\d\d", found):
+            return found
+    for match in CODE.finditer(sentence):
+        if match[1] in card:
+            return match[1]
+    strong = STRONG.search(card)
+    return strong[0] if strong and len(strong[0]) < 0.7 * len(card) else ""
+
+
+def overlap(first: str, second: str) -> float:
+    """The share of the shorter text's words that the other one has, 0 to 1."""
+    words: list[Collection[str]] = [set(re.findall(r"\w+", bare(text).lower())) for text in (first, second)]
+    smaller = min(words, key=len)
+    return len(set(words[0]) & set(words[1])) / len(smaller) if smaller else 0.0

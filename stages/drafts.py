@@ -1,0 +1,132 @@
+"""Scenes before they have times: what is said, what is shown, and which word brings each part of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stages.items import Item, Research
+from stages.script_text import Line, Paragraph, Script, ScriptPart
+from stages.sections import shown_heading
+from stages.sentences import count_words
+from stages.shapes import Shape, shape_of
+
+SCENE_WORDS = 30
+"""Prose beyond this is divided: about twelve seconds of one picture."""
+TITLE_WORDS = 16
+PARTS_A_SCENE = 6
+UNSHOWN = {"opening", "close", "closing", "end"}
+"""Headings that name a place in the video and not a subject."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One scene without its times."""
+
+    heading: str
+    lines: tuple[Line, ...]
+    shape: Shape
+    items: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a rejected storyboard is to look like, by scene id."""
+
+    layouts: Mapping[str, str]
+    tight: frozenset[str] = frozenset()
+    divided: frozenset[str] = frozenset()
+
+
+NO_WISHES = Wishes({})
+
+
+def drafts_of(script: Script, research: Research, audience: str = "", wishes: Wishes = NO_WISHES) -> list[Draft]:
+    """The scenes of a script, in order."""
+    items = {item.id: item for item in research.items}
+    found: list[Draft] = []
+    pieces = [piece for part, paragraph in script.paragraphs for piece in _divided(part, paragraph)]
+    for number, (part, paragraph) in enumerate(pieces):
+        scene = f"scene_{number:03d}"
+        subtitle = f"for {audience}" if audience else ""
+        frame = Frame(script, research, subtitle, scene in wishes.tight, wishes.layouts.get(scene, ""))
+        halves = [Paragraph((line,)) for line in paragraph.lines] if scene in wishes.divided and not paragraph.show else [paragraph]
+        found += [_draft(part, half, items, frame) for half in halves]
+    return found
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a scene needs to know of the whole."""
+
+    script: Script
+    research: Research
+    subtitle: str
+    tight: bool
+    layout: str
+
+
+def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], frame: Frame) -> Draft:
+    shown = items.get(paragraph.show) or _shown_by_itself(paragraph, items)
+    cited = [name for name in dict.fromkeys((*paragraph.items, *([shown.id] if shown else []))) if name in items]
+    heading = "" if part.heading.lower() in UNSHOWN else shown_heading(part.heading)
+    if paragraph.show == "sources":
+        heading = "Sources"
+    shape = shape_of(paragraph, shown, frame.script, frame.research, frame.subtitle, frame.layout, frame.tight)
+    return Draft(heading, paragraph.lines, shape, tuple(cited))
+
+
+def _shown_by_itself(paragraph: Paragraph, items: Mapping[str, Item]) -> Item | None:
+    """The list, table, code or quote that every sentence of a paragraph rests on, if it names none to show."""
+    cited = [items[name] for name in paragraph.items if name in items]
+    only = len(cited) == 1 and not paragraph.show
+    return cited[0] if only and cited[0].kind not in ("fact", "number") else None
+
+
+def _divided(part: ScriptPart, paragraph: Paragraph) -> Iterator[tuple[ScriptPart, Paragraph]]:
+    """A paragraph as pieces that are not too long for one picture."""
+    if paragraph.show == "title":
+        first = _opening_lines(paragraph.lines)
+        yield part, Paragraph(paragraph.lines[:first], "title")
+        rest = paragraph.lines[first:]
+        yield from ((part, Paragraph(lines)) for lines in _chunks(rest))
+    elif re.fullmatch(r"f\d+", paragraph.show) or paragraph.show in ("recap", "sources", "list"):
+        yield from ((part, Paragraph(lines, paragraph.show)) for lines in _long_list(paragraph.lines))
+    else:
+        yield from ((part, Paragraph(lines, paragraph.show)) for lines in _chunks(paragraph.lines))
+
+
+def _opening_lines(lines: Sequence[Line]) -> int:
+    """How many sentences the title card stays for."""
+    count = 1
+    while count < len(lines) and sum(count_words(line.text) for line in lines[: count + 1]) <= TITLE_WORDS:
+        count += 1
+    return count
+
+
+def _long_list(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
+    """A list with more parts than a card holds, in even pieces."""
+    pieces = -(-len(lines) // (PARTS_A_SCENE + 1))
+    size = -(-len(lines) // pieces)
+    return (tuple(lines[at : at + size]) for at in range(0, len(lines), size))
+
+
+def _chunks(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
+    """Sentences together while they are short enough for one scene, evenly."""
+    total = sum(count_words(line.text) for line in lines)
+    pieces = max(1, -(-total // SCENE_WORDS))
+    held: list[Line] = []
+    for place, line in enumerate(lines):
+        words = sum(count_words(each.text) for each in held)
+        full = words + count_words(line.text) > SCENE_WORDS or words >= total / pieces
+        if held and full and place < len(lines):
+            yield tuple(held)
+            held = []
+        held.append(line)
+    if held:
+        yield tuple(held)

@@ -1,0 +1,137 @@
+"""What a rejection asks for that can be done without a language model, and what cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stages.contract import StageError
+
+SHORTER, LONGER = 0.8, 1.25
+KINDS = {"code": "code", "table": "table", "chart": "table", "number": "number", "figure": "number", "list": "list",
+         "quote": "quote", "quotation": "quote", "step": "steps"}  # fmt: skip
+
+LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*-?\s*(seconds?|secs?|s\b|minutes?|mins?|m\b)", re.I)
+SHORT = re.compile(r"\b(shorter|too long|shorten|tighten|cut it|condense|less long|trim)\b", re.I)
+LONG = re.compile(r"\b(longer|too short|lengthen|more detail)\b", re.I)
+WITHOUT = re.compile(
+    r"\b(?:leave out|leave away|drop|remove|skip|omit|without|delete|exclude|cut|don'?t (?:mention|say|show|use|talk about)|"
+    r"do not (?:mention|say|show|use|talk about)|no more|no|less|fewer)\s+(?:the\s+|any\s+|all\s+|of\s+)*(?P<what>.+)",
+    re.I,
+)
+WITH = re.compile(
+    r"\b(?:more (?:about|on|of)|add|include|mention|focus on|emphasi[sz]e|cover|talk about|explain|keep|start with|show)\s+"
+    r"(?:the\s+|something (?:about|on)\s+|a bit (?:about|on)\s+)*(?P<what>.+)",
+    re.I,
+)
+PLAIN = re.compile(r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I)
+CLAUSES = re.compile(r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+", re.I)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One thing the notes ask for."""
+
+    text: str
+    kind: str
+    """length, shorter, longer, without, with, plain, or unknown."""
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """The notes of a rejection, understood clause by clause."""
+
+    wishes: tuple[Wish, ...] = ()
+
+    def minutes(self, asked: float) -> float:
+        """The length that the notes leave of the one that was asked."""
+        for wish in self.wishes:
+            if wish.kind == "length":
+                return float(wish.what)
+            if wish.kind in ("shorter", "longer"):
+                asked *= SHORTER if wish.kind == "shorter" else LONGER
+        return round(asked, 3)
+
+    def leaves_out(self, text: str, item: str = "", kind: str = "") -> bool:
+        """Whether a text, an item or a kind of item is to be left out."""
+        return any(self._meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "without")
+
+    def wants(self, text: str, item: str = "", kind: str = "") -> bool:
+        """Whether the notes ask for more of it."""
+        return any(self._meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "with")
+
+    @property
+    def plain(self) -> bool:
+        """Whether simpler sentences are asked for."""
+        return any(wish.kind == "plain" for wish in self.wishes)
+
+    def report(self, texts: list[str] | None = None) -> list[str]:
+        """What was done and what could not be; ``texts`` are what the sources say, if known."""
+        return [self._told(wish, texts) for wish in self.wishes]
+
+    @staticmethod
+    def _meets(wish: Wish, text: str, item: str, kind: str) -> bool:
+        if re.fullmatch(r"f\d{3,}", wish.what):
+            return wish.what == item
+        if wish.what in KINDS.values():
+            return wish.what == kind
+        return bool(_stems(wish.what)) and _stems(wish.what) <= _stems(text)
+
+    def _told(self, wish: Wish, texts: list[str] | None) -> str:
+        if wish.kind == "unknown":
+            return f"could not be honoured without a writer: {wish.text!r}"
+        named = not re.fullmatch(r"f\d{3,}", wish.what) and wish.what not in KINDS.values()
+        if wish.kind in ("with", "without") and named and texts is not None:
+            if not any(self._meets(wish, text, "", "") for text in texts):
+                return f"could not be honoured, the sources say nothing of it: {wish.text!r}"
+        return f"honoured: {wish.text!r}"
+
+
+def read_feedback(notes: str) -> Feedback:
+    """Understand the notes of a rejection, as far as rules can."""
+    return Feedback(tuple(_wishes(notes)))
+
+
+def _wishes(notes: str) -> Iterator[Wish]:
+    for clause in CLAUSES.split(" ".join(line.strip(" -*") + "\n" for line in notes.splitlines())):
+        text = " ".join((clause or "").split()).strip(" .")
+        if len(text) > 2 or text.lower() in ("ok",):
+            yield _wish(text)
+
+
+def _wish(text: str) -> Wish:
+    if (match := LENGTH.search(text)) and not re.search(r"\b(mention|about|says?|claim|number)\b", text, re.I):
+        minutes = float(match[1]) / (60 if match[2].lower().startswith("s") else 1)
+        if not 0.1 <= minutes <= 60:
+            raise StageError(f"the notes ask for {match[0]}, which is not a length for a video", "ask for 10 seconds to 60 minutes")
+        return Wish(text, "length", str(minutes))
+    if SHORT.search(text) and not WITHOUT.search(re.sub(SHORT, "", text)):
+        return Wish(text, "shorter")
+    if LONG.search(text):
+        return Wish(text, "longer")
+    if PLAIN.search(text):
+        return Wish(text, "plain")
+    for kind, pattern in (("without", WITHOUT), ("with", WITH)):
+        if match := pattern.search(text):
+            return Wish(text, kind, _subject(match["what"]))
+    if only := re.fullmatch(r"(?:item )?\[?(f\d{3,})\]?(?: is)?(?: wrong| false| bad| boring| out)?", text, re.I):
+        return Wish(text, "without", only[1].lower())
+    return Wish(text, "unknown")
+
+
+def _subject(what: str) -> str:
+    """What a wish is about: an item, a kind of item, or words."""
+    what = re.sub(r"\b(parts?|sections?|sentences?|bits?|paragraphs?|please|at all|again|too|scenes?)\b", "", what, flags=re.I)
+    what = what.strip(" .\"'“”`[]")
+    if item := re.search(r"\bf\d{3,}\b", what, re.I):
+        return item[0].lower()
+    return KINDS.get(re.sub(r"s$", "", what.lower()), what)
+
+
+def _stems(text: str) -> set[str]:
+    """The words that carry meaning, without their endings."""
+    words = re.findall(r"[a-z0-9_]{3,}", text.lower())
+    ignored = {"the", "and", "for", "with", "that", "this", "about", "from", "are", "was", "its", "you", "how", "what"}
+    return {re.sub(r"(ing|ed|es|s|ies|y)$", "", word) for word in words if word not in ignored}

@@ -1,0 +1,79 @@
+"""Tables of numbers: which can be drawn as a chart, and what they say in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NUMBER = re.compile(r"^[~≈<>]?\s*(?P<money>[$€£]?)(?P<number>[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zA-Zµ°×²³/]{0,12})$")
+UNIT_IN_HEADING = re.compile(r"\s*[(\[](?P<unit>[^()\[\]]{1,20})[)\]]\s*$|,\s*(?:in\s+)?(?P<comma>[a-zA-Zµ%/]{1,12})$")
+MAX_POINTS = 8
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One column of numbers of a table, by the labels of its first column."""
+
+    label_heading: str
+    heading: str
+    unit: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    cells: tuple[str, ...]
+    """The numbers as the source writes them."""
+
+
+def figures_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Figures | None:
+    """The numbers of a table that holds one label and else only numbers; None for any other table."""
+    if len(columns) < 2 or not 2 <= len(rows) <= MAX_POINTS or any(len(row) < len(columns) for row in rows):
+        return None
+    parsed = [[NUMBER.match(cell.replace("`", "").strip()) for cell in row[1 : len(columns)]] for row in rows]
+    if not all(match for row in parsed for match in row):
+        return None
+    matches = [row[-1] for row in parsed if row[-1]]
+    units = {match["unit"] or match["money"] for match in matches}
+    if len(units) > 1:
+        return None
+    heading, unit = _unit(columns[len(columns) - 1])
+    return Figures(
+        columns[0].strip(), heading, unit or units.pop(), tuple(row[0].replace("`", "").strip() for row in rows),
+        tuple(float(match["number"].replace(",", "").replace("−", "-")) for match in matches),
+        tuple(match["number"] for match in matches),
+    )  # fmt: skip
+
+
+def _unit(heading: str) -> tuple[str, str]:
+    match = UNIT_IN_HEADING.search(heading)
+    if not match:
+        return heading.strip(), ""
+    return heading[: match.start()].strip(), match["unit"] or match["comma"]
+
+
+def tell(figures: Figures) -> list[str]:
+    """The table in two sentences: its two ends, computed and never judged."""
+    value = _lower(figures.heading)
+    first, last = (_amount(figures, place) for place in (0, len(figures.values) - 1))
+    if all(NUMBER.match(label) for label in figures.labels):
+        noun = _lower(figures.label_heading)
+        return [
+            f"With {figures.labels[0]} {noun}, the {value} is {first}.",
+            f"With {figures.labels[-1]}, it is {last}.",
+        ]
+    low = min(range(len(figures.values)), key=lambda place: figures.values[place])
+    high = max(range(len(figures.values)), key=lambda place: figures.values[place])
+    return [
+        f"The highest {value} is {_amount(figures, high)}, for {figures.labels[high]}.",
+        f"The lowest is {_amount(figures, low)}, for {figures.labels[low]}.",
+    ]
+
+
+def _amount(figures: Figures, place: int) -> str:
+    if figures.unit in ("$", "€", "£"):
+        return figures.unit + figures.cells[place]
+    return f"{figures.cells[place]} {figures.unit}".strip()
+
+
+def _lower(heading: str) -> str:
+    heading = heading.replace("`", "")
+    return heading[:1].lower() + heading[1:] if heading[1:2].islower() else heading

@@ -1,0 +1,95 @@
+"""Stage outline: which parts of the sources the video tells, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from stages.brief import audience_asked, minutes_asked, subject
+from stages.contract import Context, StageError
+from stages.feedback import Feedback, read_feedback
+from stages.language import refuse_unspoken
+from stages.plan import Plan, PlannedPart, print_plan
+from stages.rank import most_telling, relevance
+from stages.sections import Section, closes, opens, sections_of, tellable
+from stages.sources import Document, read_documents
+
+SECONDS_A_PART = 15
+FRAME_SECONDS = 32
+"""What opening and close take together."""
+RICH = {"table": 0.10, "steps": 0.10, "code": 0.06, "list": 0.05, "quote": 0.03}
+"""What a section gains by material that makes a picture."""
+
+
+def run(context: Context) -> None:
+    """Write ``outline.txt`` from the brief and the sources' own headings."""
+    documents = read_documents(context)
+    refuse_unspoken(documents)
+    context.progress(0.3, f"read {len(documents)} source(s)")
+    feedback = read_feedback(context.feedback)
+    sections = [section for document in documents for section in sections_of(document)]
+    plan = make_plan(context, documents, sections, feedback)
+    notes = [*feedback.report(), *_left_out(plan, sections)]
+    remarks = {section.heading: _remark(section) for section in sections}
+    (context.out_dir / "outline.txt").write_text(print_plan(plan, remarks, notes), encoding="utf-8")
+    context.describe("outline.txt", "outline", title=plan.title, parts=len(plan.parts), notes=notes)
+
+
+def make_plan(
+    context: Context, documents: Sequence[Document], sections: Sequence[Section], feedback: Feedback
+) -> Plan:
+    """Choose the sections that tell the brief, as many as the length holds, in the sources' order."""
+    title = documents[0].title if len(documents) == 1 and len(documents[0].title) <= 60 else _capital(subject(context.intent))
+    minutes = feedback.minutes(minutes_asked(context.params))
+    wanted = [section for section in sections if not feedback.leaves_out(section.heading)]
+    opening = [s for document in documents for s in wanted[:2] if s.source == document.name and opens(s, document.title)][:1]
+    closing = [section for section in wanted if closes(section) and section not in opening][-1:]
+    middle = [s for s in wanted if s not in opening and not closes(s) and (tellable(s) or _material(s))]
+    if not (middle or opening or closing):
+        raise StageError("the sources hold no whole sentences to tell", "give documents with a few sentences of prose")
+    chosen = _choose(context.intent, middle, max(1, round((minutes * 60 - FRAME_SECONDS) / SECONDS_A_PART)), feedback)
+    return Plan(
+        title, minutes, audience_asked(context.params),
+        _planned(opening), _planned(chosen), _planned(closing),
+    )  # fmt: skip
+
+
+def _choose(intent: str, sections: Sequence[Section], count: int, feedback: Feedback) -> list[Section]:
+    """The ``count`` sections that say most about the brief without repeating each other, in order."""
+    if len(sections) <= count:
+        return list(sections)
+    texts = [f"{section.heading}. {section.prose[:600]}" for section in sections]
+    near = relevance(subject(intent), texts)
+    scores = [
+        score + sum(RICH[kind] for kind in _material(section)) + min(tellable(section), 6) * 0.02
+        + (1.0 if feedback.wants(texts[place]) else 0.0)
+        for place, (section, score) in enumerate(zip(sections, near, strict=True))
+    ]  # fmt: skip
+    # The document's own order is its author's judgement: what comes early matters a little more.
+    early = [score + 0.08 * (1 - place / len(scores)) for place, score in enumerate(scores)]
+    return [sections[place] for place in sorted(most_telling(early, texts, count, weight=0.8))]
+
+
+def _material(section: Section) -> Counter[str]:
+    return Counter({block.kind: 1 for block in section.blocks if block.kind != "paragraph"})
+
+
+def _planned(sections: Sequence[Section]) -> tuple[PlannedPart, ...]:
+    return tuple(PlannedPart(section.heading, section.source, section.line) for section in sections)
+
+
+def _remark(section: Section) -> str:
+    counted = Counter(block.kind for block in section.blocks if block.kind != "paragraph")
+    sentences = tellable(section)
+    parts = [f"{sentences} sentence{'s' if sentences != 1 else ''}"] if sentences else []
+    return ", ".join([*parts, *(f"{count} {kind}" if count > 1 else kind for kind, count in counted.items())])
+
+
+def _left_out(plan: Plan, sections: Sequence[Section]) -> list[str]:
+    taken = {(part.heading, part.source) for part in plan.all_parts}
+    rest = [section.heading for section in sections if (section.heading, section.source) not in taken]
+    return [f"left out for its length: {', '.join(rest[:12])}{' ...' if len(rest) > 12 else ''}"] if rest else []
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,45 @@
+"""HTML pages as blocks: the article without its navigation, with the lines of the HTML file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from stages.read_markdown import read_markdown
+from stages.sources import Block, Document
+
+WORDS = re.compile(r"\w+")
+TITLE = re.compile(r"<title[^>]*>(.*?)</title>|<h1[^>]*>(.*?)</h1>", re.I | re.S)
+
+
+def read_html(text: str, name: str) -> Document:
+    """Read the main text of a page; each block gets the line of the HTML file on which it begins."""
+    from trafilatura import extract
+
+    markdown = extract(
+        text, output_format="markdown", include_tables=True, include_formatting=True, include_comments=False,
+        include_links=False, include_images=False, favor_recall=True,
+    )  # fmt: skip
+    document = read_markdown(markdown or "", name)
+    places = [(match[0].lower(), number) for number, line in enumerate(text.split("\n"), 1) for match in WORDS.finditer(line)]
+    blocks: list[Block] = []
+    at = 0
+    for block in document.blocks:
+        at = _find(places, _first_words(block), at)
+        blocks.append(replace(block, line=places[at][1] if places else 1))
+    match = TITLE.search(text)
+    title = re.sub(r"<[^>]+>|\s+", " ", (match[1] or match[2]) if match else "").strip()
+    return Document(name, title.split(" | ")[0] or document.title, tuple(blocks))
+
+
+def _first_words(block: Block) -> list[str]:
+    text = block.text or " ".join(part.text for part in block.parts) or " ".join(block.columns)
+    return [word.lower() for word in WORDS.findall(text)[:6]]
+
+
+def _find(places: list[tuple[str, int]], words: list[str], start: int) -> int:
+    """Where the words stand in the file, from ``start`` on; ``start`` itself if nowhere."""
+    for position in range(start, len(places) - len(words) + 1):
+        if words and all(places[position + offset][0] == word for offset, word in enumerate(words)):
+            return position
+    return min(start, max(len(places) - 1, 0))

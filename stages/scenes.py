@@ -1,0 +1,210 @@
+"""The storyboard: what every scene shows, says and for how long. ``storyboard.json`` is this, printed.
+
+Times are seconds from the start of the scene; lengths are whole frames. The storyboard decides the
+timing once; every later stage keeps to it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.contract import StageError
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Word(Strict):
+    """One word as it is shown, and when it is spoken."""
+
+    text: str
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+
+
+class Citation(Strict):
+    """Where a claim comes from: a research item and its place in a source."""
+
+    item: str
+    source: str
+    line: int = Field(ge=1)
+    """In a PDF counted within the page."""
+    page: int | None = None
+
+    @property
+    def place(self) -> str:
+        """As a person writes it: ``notes.md:12``, ``report.pdf, page 3``."""
+        return f"{self.source}, page {self.page}" if self.page else f"{self.source}:{self.line}"
+
+
+class Point(Strict):
+    """One bar of a chart."""
+
+    label: str
+    value: float
+
+
+class Title(Strict):
+    layout: Literal["title"] = "title"
+    title: str
+    subtitle: str = ""
+
+
+class Statement(Strict):
+    layout: Literal["statement"] = "statement"
+    text: str
+    emphasis: str = ""
+
+
+class Bullets(Strict):
+    """Three to five parts, each shown when it is spoken."""
+
+    layout: Literal["list"] = "list"
+    items: list[str] = Field(min_length=2, max_length=6)
+
+
+class Steps(Strict):
+    layout: Literal["steps"] = "steps"
+    items: list[str] = Field(min_length=2, max_length=6)
+
+
+class Comparison(Strict):
+    layout: Literal["comparison"] = "comparison"
+    left_heading: str
+    left: list[str]
+    right_heading: str
+    right: list[str]
+
+
+class Chart(Strict):
+    """Numbers of a source; never invented."""
+
+    layout: Literal["chart"] = "chart"
+    unit: str = ""
+    points: list[Point] = Field(min_length=2, max_length=8)
+
+
+class Table(Strict):
+    layout: Literal["table"] = "table"
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class Code(Strict):
+    layout: Literal["code"] = "code"
+    language: str = ""
+    lines: list[str]
+
+
+class Quote(Strict):
+    layout: Literal["quote"] = "quote"
+    text: str
+    attribution: str
+
+
+class Recap(Strict):
+    layout: Literal["recap"] = "recap"
+    items: list[str] = Field(min_length=1, max_length=5)
+
+
+class SourcesCard(Strict):
+    layout: Literal["sources"] = "sources"
+    items: list[str] = Field(min_length=1)
+
+
+Content = Annotated[
+    Title | Statement | Bullets | Steps | Comparison | Chart | Table | Code | Quote | Recap | SourcesCard,
+    Field(discriminator="layout"),
+]
+
+
+def part_count(content: Content) -> int:
+    """How many parts of a content are revealed one by one.
+
+    title: title, subtitle if any; statement: 1; quote: text, attribution; comparison: left, right;
+    list, steps, recap, sources: items; chart: points; table: rows; code: lines.
+    """
+    match content:
+        case Title():
+            return 2 if content.subtitle else 1
+        case Statement():
+            return 1
+        case Quote() | Comparison():
+            return 2
+        case Chart():
+            return len(content.points)
+        case Table():
+            return len(content.rows)
+        case Code():
+            return len(content.lines)
+        case _:
+            return len(content.items)
+
+
+class Scene(Strict):
+    id: str = Field(pattern=r"^scene_\d{3}$")
+    heading: str = ""
+    content: Content
+    narration: str
+    """What the voice says, spelled as it is said."""
+    words: list[Word]
+    """The narration as it is shown in captions, with its times."""
+    citations: list[Citation] = []
+    reveals: list[float] = []
+    """When each part of the content appears, in the order of ``part_count``; empty: all at once."""
+    seconds: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Scene:
+        ends = [word.end for word in self.words] + list(self.reveals)
+        if ends and max(ends) > self.seconds + 0.001:
+            raise ValueError(f"a time of {max(ends):.3f} lies after the scene's end, {self.seconds:.3f}")
+        if self.reveals and len(self.reveals) != part_count(self.content):
+            raise ValueError(f"{len(self.reveals)} reveals for {part_count(self.content)} parts of a {self.content.layout}")
+        return self
+
+
+class Storyboard(Strict):
+    schema_version: Literal[1] = Field(1, alias="schema")
+    title: str
+    width: int = 1920
+    height: int = 1080
+    fps: int = 30
+    scenes: list[Scene] = Field(min_length=1)
+    notes: list[str] = []
+    """What could not be done as asked, for the person at the gate."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @property
+    def seconds(self) -> float:
+        return sum(scene.seconds for scene in self.scenes)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of storyboard.json, for editors."""
+    described = Storyboard.model_json_schema(by_alias=True)
+    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return described
+
+
+def load_storyboard(run_dir: Path) -> Storyboard:
+    """Read ``storyboard.json`` as a person may have left it. Raises StageError naming the field."""
+    path = run_dir / "storyboard.json"
+    try:
+        return Storyboard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StageError("storyboard.json is missing", "run the stage storyboard first") from None
+    except json.JSONDecodeError as error:
+        raise StageError(
+            f"storyboard.json line {error.lineno}, column {error.colno}: {error.msg}", "correct the JSON there"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise StageError(f"storyboard.json: {place}: {first['msg']}", "correct that field, or reject with notes") from None

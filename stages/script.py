@@ -1,0 +1,67 @@
+"""Stage script: the narration, each claim with the research item it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.contract import Context
+from stages.feedback import Feedback, read_feedback
+from stages.items import Research, load_research
+from stages.plan import Plan, load_plan
+from stages.script_text import Script, print_script
+from stages.sentences import MAX_WORDS, count_words
+from stages.storytelling import Story
+
+ENOUGH = 0.9
+"""Of the length asked for; a shorter script says so."""
+ROUNDS = 3
+
+
+def run(context: Context) -> None:
+    """Write ``script.txt`` from the outline and the research items."""
+    research = load_research(context.run_dir)
+    plan = load_plan(context.run_dir)
+    feedback = read_feedback(context.feedback)
+    asked = feedback.minutes(plan.minutes) * 60
+    context.progress(0.2, "choosing what is told")
+    script, seconds = fitted(plan, research, feedback, asked, context)
+    notes = [*_notes(script, seconds, asked), *feedback.report([item.text + item.section for item in research.items])]
+    (context.out_dir / "script.txt").write_text(print_script(script, notes), encoding="utf-8")
+    context.describe(
+        "script.txt", "script", words=count_words(script.text), seconds=round(seconds, 1), asked_seconds=asked, notes=notes
+    )
+
+
+def fitted(
+    plan: Plan, research: Research, feedback: Feedback, asked: float, context: Context
+) -> tuple[Script, float]:
+    """The script whose speech, measured with the voice itself, comes nearest to the seconds asked for."""
+    from stages.rehearsal import rehearse
+
+    target = promised = asked
+    best: tuple[Script, float] | None = None
+    for attempt in range(ROUNDS):
+        script = Story(plan, research, feedback, target, promised).script()
+        context.progress(0.3 + 0.2 * attempt, "rehearsing")
+        seconds = rehearse(script, research)
+        if best is None or abs(seconds - asked) < abs(best[1] - asked):
+            best = (script, seconds)
+        if abs(seconds - asked) <= 0.03 * asked or seconds < ENOUGH * target and attempt:
+            break
+        promised = asked if seconds > ENOUGH * asked else seconds
+        target *= asked / seconds if seconds > 0.7 * asked else 1.1
+    assert best is not None
+    return best
+
+
+def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
+    notes: list[str] = []
+    words = sum(count_words(paragraph.text) for _, paragraph in script.paragraphs)
+    if seconds < ENOUGH * asked:
+        notes.append(
+            f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; nothing was padded. "
+            "Add sources, or parts to outline.txt"
+        )
+    notes.append(f"{words} words, about {seconds:.0f} seconds")
+    long = [line.text for _, paragraph in script.paragraphs for line in paragraph.lines if count_words(line.text) > MAX_WORDS]
+    return [*notes, *(f"longer than {MAX_WORDS} words: {text[:60]} ..." for text in long)]

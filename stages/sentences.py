@@ -1,0 +1,124 @@
+"""Sentences: where they end, whether they can be said alone, and how a long one is divided."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAX_WORDS = 25
+"""A listener loses the beginning of anything longer."""
+
+ABBREVIATIONS = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|cf|vs|approx|resp|ca|no|fig|figs|sec|ch|vol|p|pp|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|"
+    r"jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|u\.s|u\.k|a\.m|p\.m|al|[A-Z]))\.$",
+    re.IGNORECASE,
+)
+BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[`]?[\w`])")
+POINTS_BACK = re.compile(
+    r"^(?:(?:this|that|these|those|it|its|they|their|them|he|she|his|her|such|both|either|neither|each of them|"
+    r"all of (?:this|these|them)|here|there(?:fore|by)|the (?:former|latter|above|following|same|other|others|result|"
+    r"rest|first two|first three|last two|two|three|table|figure|list|example|diagram|code)|some of (?:them|these)|"
+    r"one of (?:them|these)|but|so|and|or|nor|yet|also|then|thus|hence|however|instead|otherwise|moreover|"
+    r"furthermore|besides|nevertheless|still|similarly|likewise|conversely|consequently|accordingly|meanwhile|"
+    r"again|in turn|finally|next|second|third|secondly|as (?:above|before|shown|a result)|for (?:example|instance|this)|"
+    r"in (?:other words|addition|contrast|this|that|such|these|those)|on the (?:same|other)|because of (?:this|that)|"
+    r"by contrast|at (?:this|that)|after (?:this|that)|with (?:this|that|these)|if (?:so|it|they|this|that|not)|"
+    r"when (?:it|they|this|that)|we|another|what is more|even so|that is why|to do (?:so|this|that))\b|most of (?:them|these))",
+    re.IGNORECASE,
+)
+ONE = re.compile(r"\b(?:a|the) (?:better|simpler|second|different|new|third|faster|cheaper|good|bad|last) one\b", re.I)
+POINTS_ELSEWHERE = re.compile(
+    r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|discussed) (?:above|below)|"
+    r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"
+    r"(?:figure|fig\.|table|section|chapter|appendix|listing) \d+|click|this (?:document|page|article|section|chapter|paper|"
+    r"guide|tutorial|post|readme)|in this (?:article|post)|the table shows|the table below|et al)\b",
+    re.IGNORECASE,
+)
+CLAUSE = re.compile(
+    r"(?:;\s+|,\s+(?P<joint>and|but|so|or|yet)\s+|\s+[–—]\s+|:\s+)"
+    r"(?=(?:it|they|he|she|we|you|the|a|an|this|that|these|those|each|every|no|there|its|their|one|most|many|some|all|"
+    r"its|nobody|nothing)\b)",
+    re.IGNORECASE,
+)
+BRACKETS = re.compile(r"\s*\((?![^)]*`[^)]*\()[^()]*\)")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a paragraph: as it is written, and its offset in the paragraph."""
+
+    text: str
+    offset: int
+
+
+def split_sentences(text: str) -> Iterator[Sentence]:
+    """The sentences of a paragraph; line breaks in them become spaces."""
+    start = 0
+    for match in BOUNDARY.finditer(text):
+        before = text[start : match.start()].rstrip("\"'”’)]")
+        inside_code = text[start : match.start()].count("`") % 2
+        lower_next = text[match.end() : match.end() + 1].islower()
+        if inside_code or (ABBREVIATIONS.search(before) and (lower_next or not re.search(r"etc\.$", before))):
+            continue
+        if lower_next and not text[match.end()] == "i":
+            continue
+        yield _sentence(text, start, match.start() + len(match[0].rstrip()))
+        start = match.end()
+    if text[start:].strip():
+        yield _sentence(text, start, len(text))
+
+
+def _sentence(text: str, start: int, end: int) -> Sentence:
+    piece = text[start:end]
+    return Sentence(" ".join(piece.split()), start + len(piece) - len(piece.lstrip()))
+
+
+def count_words(text: str) -> int:
+    """The words of a text as it is written."""
+    return len([word for word in text.split() if re.search(r"\w", word)])
+
+
+def points_back(sentence: str) -> bool:
+    """Whether a sentence leans on the one before it ("This means ...")."""
+    return bool(POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence))
+
+
+def points_elsewhere(sentence: str) -> bool:
+    """Whether a sentence speaks of the page it stands on ("see below"), which nobody hears."""
+    return bool(POINTS_ELSEWHERE.search(sentence))
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text is a whole sentence that can be said: not a fragment, a link or a formula."""
+    words = text.split()
+    if not 3 <= len(words) <= 80 or not re.search(r"[.!?…][\"'”’)\]]*$", text):
+        return False
+    letters = sum(character.isalpha() or character.isspace() for character in text)
+    return letters / len(text) > 0.7 and not re.search(r"https?://\S{30,}|[{}<>|]{2,}|\s[=+*/]\s\S+\s[=+*/]\s", text)
+
+
+def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
+    """The sentence as one or more sentences of at most ``limit`` words; empty if that would change it.
+
+    Nothing is dropped but brackets; a long sentence is divided only between main clauses.
+    """
+    if count_words(sentence) <= limit:
+        return [sentence]
+    without = BRACKETS.sub("", sentence)
+    if count_words(without) <= limit:
+        return [without]
+    cuts = sorted(CLAUSE.finditer(without), key=lambda cut: abs(cut.start() - len(without) / 2))
+    for cut in cuts:
+        left = without[: cut.start()].rstrip(" ,;:") + "."
+        joint = (cut["joint"] or "").capitalize()
+        right = f"{joint} {without[cut.end() :]}" if joint and joint != "And" else _capital(without[cut.end() :])
+        if count_words(left) >= 4 and count_words(right) >= 4:
+            parts = [*shorten(left, limit), *shorten(right, limit)]
+            if all(count_words(part) <= limit for part in parts) and len(parts) >= 2:
+                return parts
+    return []
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

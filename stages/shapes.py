@@ -1,0 +1,184 @@
+"""The layout of a scene, chosen by the shape of what it tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap
+from stages.figures import figures_of
+from stages.items import Item, Research
+from stages.passages import MAX_CODE_LINES
+from stages.scenes import (
+    Bullets, Chart, Code, Comparison, Content, Point, Quote, Recap, SourcesCard, Statement, Steps, Table, Title,
+)  # fmt: skip
+from stages.script_text import Line, Paragraph, Script
+
+TIGHT = 40
+MAX_ROWS = 7
+GENERIC = re.compile(r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b", re.I)
+CONNECTIVES = re.compile(r"^(?:first|second|third|then|next|finally|after that|last|lastly|at last)\s*,\s*", re.I)
+TERM = re.compile(r"^(?P<term>[^:–—]{2,40}?)\s*(?::|\s[–—]|\s-)\s+(?P<rest>.+)$")
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What brings a part on: the first word of a sentence, or words within one."""
+
+    line: int
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a scene shows, and the cue of each of its parts; None lies between its neighbours."""
+
+    content: Content
+    cues: tuple[Cue | None, ...]
+
+
+def shape_of(
+    paragraph: Paragraph, shown: Item | None, script: Script, research: Research, subtitle: str, layout: str, tight: bool
+) -> Shape:
+    """The layout for a paragraph: the one that is asked for, else the one its material has."""
+    lines = paragraph.lines
+    asked = layout or (paragraph.show if not shown else "")
+    limit = TIGHT if tight else CARD
+    if asked == "title":
+        cues = (Cue(0), Cue(0)) if subtitle else (Cue(0),)
+        return Shape(Title(title=bare(script.title), subtitle=subtitle), cues)
+    if asked == "sources":
+        return _sources(script, research)
+    if asked == "statement":
+        return _statement(lines, tight)
+    if asked in ("list", "recap"):
+        return _list(lines, None, limit, asked)
+    if asked == "quote":
+        return _quote(lines, "")
+    if shown:
+        return _shown(lines, shown, research, limit, tight)
+    return _statement(lines, tight) if len(lines) == 1 else _list(lines, None, limit, "points")
+
+
+def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, tight: bool) -> Shape:
+    if item.kind in ("list", "steps"):
+        return _list(lines, item, limit, item.kind)
+    if item.kind == "table":
+        return _table(lines, item)
+    if item.kind == "code":
+        code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
+        return Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
+    if item.kind == "quote":
+        title = next((document.title for document in research.documents if document.name == item.source), item.source)
+        return _quote(lines, item.parts[0] if item.parts else title)
+    return _statement(lines, tight) if len(lines) == 1 else _list(lines, None, limit, "points")
+
+
+def _statement(lines: Sequence[Line], tight: bool) -> Shape:
+    """One sentence, large; of several the shortest that says something."""
+    place = min(range(len(lines)), key=lambda at: abs(len(lines[at].text) - 60))
+    text = headline(lines[place].text, TIGHT if tight else STATEMENT)
+    strong = emphasis(lines[place].text, text)
+    return Shape(Statement(text=text, emphasis=strong), (Cue(0),))
+
+
+def _quote(lines: Sequence[Line], source: str) -> Shape:
+    text = " ".join(bare(line.text) for line in lines).strip("\"“”")
+    return Shape(Quote(text=text, attribution=bare(source)), (Cue(0), Cue(len(lines) - 1)))
+
+
+def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str) -> Shape:
+    """A card a sentence; the sentence that leads to the list has none."""
+    if len(lines) == 1 and (within := _enumerated(lines[0].text)):
+        bullets = Bullets(items=within)
+        return Shape(bullets, tuple(Cue(0, part) for part in within))
+    first = 1 if len(lines) > 1 and _is_lead(lines[0], item, kind) else 0
+    told = lines[first:][:6]
+    cues = tuple(Cue(first + place) for place in range(len(told)))
+    texts = [headline(CONNECTIVES.sub("", line.text), limit) for line in told]
+    if kind == "recap":
+        return Shape(Recap(items=texts[:5]), cues[:5])
+    if len(texts) < 2:
+        return _statement(lines, limit < CARD)
+    if kind == "steps":
+        return Shape(Steps(items=texts), cues)
+    terms = [TERM.match(bare(line.text)) for line in told]
+    if kind == "list" and len(told) == 2 and terms[0] and terms[1]:
+        left, right = terms[0], terms[1]
+        content = Comparison(
+            left_heading=left["term"], left=[headline(left["rest"])], right_heading=right["term"], right=[headline(right["rest"])]
+        )
+        return Shape(content, cues)
+    return Shape(Bullets(items=texts), cues)
+
+
+def _is_lead(line: Line, item: Item | None, kind: str) -> bool:
+    """Whether a sentence only leads to a list."""
+    if item is not None:
+        return all(overlap(line.text, part) < 0.6 for part in item.parts)
+    return kind == "recap" and (not line.items or line.text.rstrip().endswith(":"))
+
+
+def _enumerated(sentence: str) -> list[str]:
+    """The parts of "In a minute: one, two, and three."; empty if it is no such sentence."""
+    _, colon, rest = bare(sentence).rstrip(".").partition(": ")
+    parts = [re.sub(r"^and\s+", "", part.strip()) for part in re.split(r",\s+(?:and\s+)?|\s+and\s+(?=[^,]*$)", rest)] if colon else []
+    parts = [part for part in parts if part]
+    return [part[:1].upper() + part[1:] for part in parts] if 2 <= len(parts) <= 6 else []
+
+
+def _table(lines: Sequence[Line], item: Item) -> Shape:
+    figures = figures_of(item.columns, item.rows)
+    if figures and len(item.columns) == 2:
+        unit = figures.unit
+        points = [
+            Point(label=label, value=value) for label, value in zip(figures.labels, figures.values, strict=True)
+        ]
+        return Shape(Chart(unit=unit, points=points), _point_cues(lines, figures.labels))
+    rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
+    columns = [bare(column) for column in item.columns]
+    if comparison := _comparison(columns, rows):
+        return Shape(comparison, (Cue(0), Cue(min(1, len(lines) - 1))))
+    return Shape(Table(columns=columns, rows=rows), _point_cues(lines, [row[0] for row in rows]))
+
+
+def _comparison(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Comparison | None:
+    """A table that sets two things against each other."""
+    if len(columns) != 3 or len(rows) > 5 or any(len(row) != 3 for row in rows) or GENERIC.search(" ".join(columns[1:])):
+        return None
+    if any(re.search(r"\d", row[1]) or re.search(r"\d", row[2]) for row in rows):
+        return None
+    return Comparison(
+        left_heading=columns[1], left=[f"{row[0]}: {row[1]}" for row in rows],
+        right_heading=columns[2], right=[f"{row[0]}: {row[2]}" for row in rows],
+    )  # fmt: skip
+
+
+def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | None, ...]:
+    """Each row comes with the sentence that names it; the first with the first sentence."""
+    cues: list[Cue | None] = []
+    for label in labels:
+        named = [at for at, line in enumerate(lines) if re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(line.text))]
+        cues.append(Cue(named[0]) if named else None)
+    if cues and cues[0] is None:
+        cues[0] = Cue(0)
+    return tuple(cues)
+
+
+def _sources(script: Script, research: Research) -> Shape:
+    """The sources that the script cites, with their lines or pages."""
+    cited = {name for _, paragraph in script.paragraphs for name in paragraph.items}
+    entries: list[str] = []
+    for document in research.documents:
+        used = [item for item in research.items if item.source == document.name and item.id in cited]
+        pages = sorted({item.page for item in used if item.page})
+        numbers = pages or sorted({item.line for item in used})
+        word = "page" if pages else "line"
+        if numbers:
+            span = f"{word} {numbers[0]}" if len(numbers) == 1 else f"{word}s {numbers[0]}–{numbers[-1]}"
+            entries.append(f"{document.title} — {document.name}, {span}")
+    entries = entries or [f"{document.title} — {document.name}" for document in research.documents]
+    more = len(entries) - 6
+    shown = entries if more <= 0 else [*entries[:5], f"and {more + 1} more"]
+    return Shape(SourcesCard(items=shown), tuple(Cue(0) for _ in shown))

@@ -1,0 +1,171 @@
+"""Stage storyboard: every scene's layout, texts, narration, citations and times."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.brief import audience_asked
+from stages.contract import Context, StageError
+from stages.drafts import Draft, Wishes, drafts_of
+from stages.items import Research, load_research
+from stages.scenes import Citation, Scene, Storyboard, Word, part_count
+from stages.script_text import load_script
+from stages.shapes import Cue
+from stages.spoken import Said, narration, say
+from stages.timing import FIRST_LEAD, LEAD, scene_seconds
+
+FPS = 30
+LAYOUTS = re.compile(r"\b(title|statement|list|recap|quote)\b", re.I)
+
+
+def run(context: Context) -> None:
+    """Write ``storyboard.json`` from the script as it is now, timed by speaking it."""
+    research = load_research(context.run_dir)
+    script = load_script(context.run_dir, {item.id for item in research.items})
+    redo = {**_scenes_named(context.feedback), **context.redo}
+    wishes, notes = _wishes(redo, context.feedback)
+    drafts = drafts_of(script, research, audience_asked(context.params), wishes)
+    scenes: list[Scene] = []
+    for number, draft in enumerate(drafts):
+        context.progress(number / len(drafts), f"speaking scene {number}")
+        scenes.append(_scene(number, draft, research, number == 0, number == len(drafts) - 1))
+    board = Storyboard(schema=1, title=script.title, fps=FPS, scenes=scenes, notes=notes)
+    board = _kept(board, context.run_dir, redo)
+    save_storyboard(board, context.out_dir / "storyboard.json")
+    layouts = [scene.content.layout for scene in board.scenes]
+    context.describe(
+        "storyboard.json", "storyboard", scenes=len(scenes), seconds=round(board.seconds, 2), layouts=layouts, notes=notes
+    )
+
+
+def save_storyboard(board: Storyboard, path: Path) -> None:
+    """Write a storyboard so that a person can read and edit it: a word a line is too many lines."""
+    text = json.dumps(board.model_dump(by_alias=True), ensure_ascii=False, indent=1)
+    text = re.sub(r"\{\s+\"text\": (\".*?\"),\s+\"start\": ([\d.]+),\s+\"end\": ([\d.]+)\s+\}", r'{"text": \1, "start": \2, "end": \3}', text)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _scene(number: int, draft: Draft, research: Research, first: bool, last: bool) -> Scene:
+    from stages.voice import speak
+
+    spoken_lines = [say(line.text) for line in draft.lines]
+    said = [word for line in spoken_lines for word in line]
+    if not said:
+        raise StageError(f"scene {number}: {draft.text!r} has no words that can be said", "change it in script.txt")
+    text = narration(said)
+    speech = speak(text)
+    lead = FIRST_LEAD if first else LEAD
+    words = _words(said, [(word.start, word.end) for word in speech.words], lead)
+    reveals = _reveals(draft, spoken_lines, words)
+    return Scene(
+        id=f"scene_{number:03d}", heading=draft.heading, content=draft.shape.content, narration=text, words=words,
+        citations=_citations(draft.items, research), reveals=reveals, seconds=scene_seconds(speech.seconds, FPS, first, last),
+    )  # fmt: skip
+
+
+def _words(said: Sequence[Said], times: Sequence[tuple[float, float]], lead: float) -> list[Word]:
+    """Each written word with the time from the first to the last word that says it."""
+    words: list[Word] = []
+    at = 0
+    for word in said:
+        start, end = times[at][0], times[at + len(word.words) - 1][1]
+        at += len(word.words)
+        words.append(Word(text=word.written, start=round(lead + float(start), 3), end=round(lead + float(end), 3)))
+    return words
+
+
+def _reveals(draft: Draft, lines: Sequence[Sequence[Said]], words: Sequence[Word]) -> list[float]:
+    """When each part appears: with the word of its cue, or evenly between its neighbours."""
+    starts: list[int] = []
+    at = 0
+    for line in lines:
+        starts.append(at)
+        at += len(line)
+    end = words[-1].end
+    cues = draft.shape.cues or tuple(None for _ in range(part_count(draft.shape.content)))
+    times = [_time(cue, starts, lines, words) if cue else None for cue in cues]
+    return _between(times, words[0].start, words[0].start + 0.6 * (end - words[0].start))
+
+
+def _time(cue: Cue, starts: Sequence[int], lines: Sequence[Sequence[Said]], words: Sequence[Word]) -> float:
+    line = min(cue.line, len(starts) - 1)
+    wanted = re.findall(r"\w+", cue.words.lower())[:3]
+    if wanted:
+        written = [re.findall(r"\w+", word.written.lower()) for word in lines[line]]
+        for place in range(len(written)):
+            following = [part for parts in written[place:] for part in parts]
+            if following[: len(wanted)] == wanted:
+                return words[starts[line] + place].start
+    return words[min(starts[line], len(words) - 1)].start
+
+
+def _between(times: Sequence[float | None], first: float, last: float) -> list[float]:
+    """The times with the gaps filled evenly, never going back."""
+    known = [(place, time) for place, time in enumerate(times) if time is not None]
+    if not known or known[0][0] > 0:
+        known.insert(0, (0, first))
+    if known[-1][0] < len(times) - 1:
+        known.append((len(times) - 1, max(last, known[-1][1])))
+    filled: list[float] = []
+    for place in range(len(times)):
+        before = max((pair for pair in known if pair[0] <= place), key=lambda pair: pair[0])
+        after = min((pair for pair in known if pair[0] >= place), key=lambda pair: pair[0])
+        share = (place - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
+        time = before[1] + share * (after[1] - before[1])
+        filled.append(round(max(time, filled[-1] if filled else 0.0), 3))
+    return filled
+
+
+def _citations(names: Sequence[str], research: Research) -> list[Citation]:
+    found = [research.item(name) for name in names]
+    return [Citation(item=item.id, source=item.source, line=item.line, page=item.page) for item in found if item]
+
+
+def _scenes_named(feedback: str) -> dict[str, str]:
+    """Scenes that the notes name: "scene_003: too much text"."""
+    found = re.findall(r"\b(scene_\d{3})\b\s*:?\s*([^\n;]*)", feedback)
+    return {scene: reason.strip() for scene, reason in found}
+
+
+def _wishes(redo: dict[str, str], feedback: str) -> tuple[Wishes, list[str]]:
+    """What the reasons ask for, and which of them ask for nothing that rules can do."""
+    layouts: dict[str, str] = {}
+    tight: set[str] = set()
+    divided: set[str] = set()
+    notes: list[str] = []
+    for scene, reason in redo.items():
+        if re.search(r"\b(split|divide|too long|two scenes)\b", reason, re.I):
+            divided.add(scene)
+        elif re.search(r"\b(text|words|crowded|shorter|wordy)\b", reason, re.I):
+            tight.add(scene)
+        elif match := LAYOUTS.search(reason):
+            layouts[scene] = match[1].lower()
+        else:
+            notes.append(f"could not be honoured without a writer: {scene}: {reason}")
+    if feedback.strip() and not redo:
+        notes.append(
+            f"could not be honoured: {' '.join(feedback.split())[:200]!r}. Name scenes (redo: {{scene_003: too much text}}), "
+            "edit storyboard.json, or reject with from: script"
+        )
+    return Wishes(layouts, frozenset(tight), frozenset(divided)), notes
+
+
+def _kept(board: Storyboard, run_dir: Path, redo: dict[str, str]) -> Storyboard:
+    """With scenes to make again: all others as the last attempt had them, hand edits included."""
+    path = run_dir / "storyboard.json"
+    if not redo or not path.exists():
+        return board
+    try:
+        last = Storyboard.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return board
+    if len(last.scenes) != len(board.scenes):
+        return board
+    scenes = [
+        new if new.id in redo or old.narration != new.narration else old
+        for old, new in zip(last.scenes, board.scenes, strict=True)
+    ]
+    return board.model_copy(update={"scenes": scenes})

@@ -1,0 +1,149 @@
+"""The story: an opening that says why to watch, one idea a paragraph, a close."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
+
+from stages.feedback import Feedback
+from stages.items import Item, Research
+from stages.passages import tell_item
+from stages.plan import Plan, PlannedPart
+from stages.script_text import Line, Paragraph, Script, ScriptPart
+from stages.sections import shown_heading
+from stages.selection import Selection
+from stages.sentences import count_words
+from stages.timing import FIRST_LEAD, LAST_TAIL, estimate
+
+OPENING_SHARE, CLOSE_SHARE = 0.2, 0.2
+SHOWN_KINDS = ("steps", "list", "table", "code", "quote")
+
+
+class Story:
+    """One way to tell the research items of a plan in a number of seconds."""
+
+    def __init__(self, plan: Plan, research: Research, feedback: Feedback, seconds: float, promised: float) -> None:
+        self.plan = plan
+        self.research = research
+        self.feedback = feedback
+        self.seconds = seconds
+        self.promised = promised
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """What may be told, without what the notes leave out."""
+        return [
+            item for item in self.research.items
+            if not self.feedback.leaves_out(f"{item.section} {item.text}", item.id, item.kind)
+        ]  # fmt: skip
+
+    @cached_property
+    def told(self) -> dict[str, tuple[Line, ...]]:
+        return {item.id: tell_item(item) for item in self.items}
+
+    def script(self) -> Script:
+        """Opening and close first, since no video is without them; the parts get the rest."""
+        framed = [self._sources_line()]
+        opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds)
+        close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
+        promise = self._promise()
+        frame = [line for line in (*promise, *framed) if line]
+        spent = sum(self._cost(item) for item in (*opening, *close)) + sum(estimate(line.text) + 0.7 for line in frame)
+        middle = self._chosen(self.plan.parts, self.seconds - spent - FIRST_LEAD - LAST_TAIL)
+        recap = [] if close else self._recap(middle)
+        parts = [
+            ScriptPart("Opening", self._opening(opening, promise)),
+            *self._parts(middle),
+            ScriptPart(
+                close[0].section if close else "Close",
+                (*self._paragraphs(close, closing=True), *recap, Paragraph((framed[0],), "sources")),
+            ),
+        ]
+        return Script(self.plan.title, tuple(part for part in parts if part.paragraphs))
+
+    def _chosen(self, parts: Sequence[PlannedPart], seconds: float) -> list[Item]:
+        """The items of some parts that fit the seconds, in the plan's order."""
+        order = {(part.source, part.heading): place for place, part in enumerate(parts)}
+        loose = {part.heading: place for place, part in enumerate(parts) if not part.source}
+        def place(item: Item) -> int | None:
+            return order.get((item.source, item.section), loose.get(item.section))
+        candidates = sorted((item for item in self.items if place(item) is not None), key=lambda item: place(item) or 0)
+        seconds_of = {item.id: self._cost(item) for item in candidates}
+        selection = Selection(candidates, self.told, seconds_of, max(seconds, 0.0), self._boost)
+        selection.fill()
+        return [candidates[index] for index in sorted(selection.taken)]
+
+    def _cost(self, item: Item) -> float:
+        return sum(estimate(line.text) for line in self.told[item.id])
+
+    def _boost(self, item: Item) -> float:
+        value = 0.6 if self.feedback.wants(f"{item.section} {item.text}", item.id, item.kind) else 0.0
+        if self.feedback.plain:
+            value -= 0.02 * max(count_words(item.text) - 12, 0) + 0.1 * item.text.count("`")
+        return value
+
+    def _opening(self, items: Sequence[Item], promise: Sequence[Line]) -> tuple[Paragraph, ...]:
+        paragraphs = list(self._paragraphs(items))
+        if paragraphs and not paragraphs[0].show:
+            paragraphs[0] = Paragraph(paragraphs[0].lines, "title")
+            return (*paragraphs, *([Paragraph(tuple(promise), "list")] if promise else []))
+        title = Line(self.plan.title.rstrip(".") + ".")
+        return (Paragraph((title, *promise), "title"), *paragraphs)
+
+    def _promise(self) -> list[Line]:
+        """What comes, by the headings of the parts; said only when they can be."""
+        headings = [shown_heading(part.heading) for part in self.plan.parts]
+        said = [_inside(heading) for heading in headings if heading and count_words(heading) <= 7][:4]
+        if len(said) < 2:
+            return []
+        return [Line(f"In the next {length(self.promised)}: {', '.join(said[:-1])}, and {said[-1]}.")]
+
+    def _parts(self, items: Sequence[Item]) -> list[ScriptPart]:
+        grouped = groupby(items, key=lambda item: (item.source, item.section))
+        return [ScriptPart(section, self._paragraphs(list(group))) for (_, section), group in grouped]
+
+    def _paragraphs(self, items: Sequence[Item], closing: bool = False) -> tuple[Paragraph, ...]:
+        """One paragraph a paragraph of the source; a list, table, code or quote is one of its own."""
+        found: list[Paragraph] = []
+        for _, group in groupby(items, key=lambda item: (item.source, item.section, item.paragraph)):
+            held = list(group)
+            lines = tuple(line for item in held for line in self.told[item.id])
+            kind = held[0].kind
+            show = "recap" if closing and kind == "list" else held[0].id if kind in SHOWN_KINDS else ""
+            found.append(Paragraph(lines, show))
+        return tuple(found)
+
+    def _recap(self, items: Sequence[Item]) -> list[Paragraph]:
+        """The shortest strong sentence of up to three parts, said once more."""
+        best: dict[str, Item] = {}
+        for item in items:
+            short = item.kind in ("fact", "number") and item.alone and count_words(item.text) <= 14
+            if short and (item.section not in best or item.score > best[item.section].score):
+                best[item.section] = item
+        if len(best) < 2:
+            return []
+        strongest = sorted(best.values(), key=lambda item: -item.score)[:3]
+        told = [Line(item.text, (item.id,)) for item in items if item in strongest]
+        return [Paragraph((Line("To sum up."), *told), "recap")]
+
+    def _sources_line(self) -> Line:
+        title = self.plan.title.rstrip(".?!")
+        said = f"That is {_inside(title)}." if re.match(r"(how|why|what|when|where)\b", title, re.I) else f"That was {title}."
+        count = len(self.research.documents)
+        return Line(f"{said} The {'source is' if count == 1 else 'sources are'} on screen.")
+
+
+def length(seconds: float) -> str:
+    """A length as a person says it, to the half minute: "90 seconds", "3 minutes"."""
+    if seconds < 105:
+        return f"{round(seconds / 10) * 10:g} seconds"
+    return f"{round(seconds / 30) / 2:g} minutes"
+
+
+def _inside(heading: str) -> str:
+    """A heading inside a sentence."""
+    heading = re.sub(r"[.?!:]+$", "", heading)
+    first = heading.split()[0] if heading.split() else ""
+    return heading[:1].lower() + heading[1:] if first[1:].islower() or first in ("A", "I") else heading
