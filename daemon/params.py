@@ -40,7 +40,7 @@ class Param(Strict):
     required: bool = Field(default=False, description="The request must set it")
     minimum: float | None = Field(default=None, description="number, integer: the least")
     maximum: float | None = Field(default=None, description="number, integer: the most")
-    max: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    max: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="files: how many; string: how many characters"
     )
     enum: tuple[str | float, ...] | None = Field(default=None, description="The only values that are taken")

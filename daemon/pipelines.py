@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from daemon.documents import Minutes, Name, Strict, as_model, matching, whole_fi
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
 from daemon.params import Param, faults_of, relative_name
-from daemon.tree import Document, MappingNode, shown
+from daemon.tree import NOTHING, Document, shown
 
 PLACEHOLDERS = ("run", "out", "job", "stage", "attempt", "params", "feedback", "sources")
 RESERVED = frozenset(
@@ -134,6 +135,7 @@ class Pipeline(Strict):
         raise KeyError(name)
 
 
+@lru_cache(maxsize=32)  # ten thousand requests at once name a handful of pipelines
 def load(data: bytes, where: str) -> Pipeline:
     """A pipeline from its file's bytes. Raises Invalid, with everything wrong."""
     document = strictyaml.parse(data, where)
@@ -148,12 +150,13 @@ def load_named(folder: Path, name: str) -> tuple[Pipeline, bytes]:
     """The pipeline ``name`` of ``conf/pipelines`` and its bytes. Raises Invalid."""
     path = folder / f"{name}.yaml"
     where = f"conf/pipelines/{path.name}"
-    known = sorted(entry.stem for entry in folder.glob("*.yaml"))
-    if name not in known:
-        raise Invalid(whole_file(where, f"there is no pipeline {shown(name)}; {nearest(name, known)}"))
     try:
         with path.open("rb") as file:
             data = file.read(strictyaml.MAX_BYTES + 1)
+    except FileNotFoundError:
+        known = sorted(entry.stem for entry in folder.glob("*.yaml"))
+        hint = nearest(name, known)
+        raise Invalid(whole_file(where, f"there is no pipeline {shown(name)}; {hint}")) from None
     except OSError as error:
         raise Invalid(whole_file(where, f"cannot be read: {error.strerror}")) from None
     pipeline = load(data, where)
@@ -217,7 +220,7 @@ def check_params(
 
     ``document`` is the request they stand in, for line and column. Raises Invalid, with everything wrong.
     """
-    document = document or Document("params", MappingNode({}, 0, 0))
+    document = document or Document("params", NOTHING)
     problems: list[Problem] = []
     for name, value in params.items():
         param = pipeline.params.get(name)

@@ -49,6 +49,8 @@ class MappingNode:
 
 
 Node = ScalarNode | SequenceNode | MappingNode
+NOTHING = MappingNode({}, 0, 0)
+"""The root of a document that is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""The verdict on a file that a person wrote: the same for ``spork check``, the inbox and the policy."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from daemon import pipelines, strictyaml
+from daemon.documents import Request, Verb, as_model, load_decision, slug_of, whole_file
+from daemon.errors import Invalid, Problem
+from daemon.explain import nearest
+from daemon.pipelines import Pipeline, check_params, load_named
+from daemon.settings import Policy, gate_rule, load_policy, parse_policy
+from daemon.tightening import check_tightening
+from daemon.tree import Document, shown
+from daemon.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """A request that will be a job, with what it runs by."""
+
+    request: Request
+    document: Document
+    """The request with line and column, for what is found wrong later."""
+    slug: str
+    pipeline: Pipeline
+    pipeline_bytes: bytes
+    params: Mapping[str, Any]
+    """JSON values, defaults filled in."""
+    sources: tuple[str, ...]
+    """The files its params name, relative, each once."""
+    gated: frozenset[str]
+    """The stages that end in a gate, by the policy of now."""
+
+
+def vet_request(data: bytes, where: str, policy: Policy, workspace: Workspace) -> Vetted:
+    """A request from its bytes, held against its pipeline and the policy.
+
+    ``where`` names the file in problems. Raises Invalid, with everything wrong. Looks for no sources.
+    """
+    document = strictyaml.parse(data, where)
+    request = as_model(document, Request)
+    pipeline, pipeline_bytes = _pipeline_of(request, document, policy, workspace)
+    problems = check_tightening(request, pipeline, policy, document)
+    params: dict[str, Any] = {}
+    try:
+        params = check_params(pipeline, request.params, document)
+    except Invalid as error:
+        problems += error.problems
+    if problems:
+        raise Invalid(*sorted(problems, key=lambda problem: (problem.line, problem.column)))
+    changes = {name: gate.model_dump(exclude_unset=True) for name, gate in request.gates.items()}
+    gated = frozenset(
+        s.name for s in pipeline.stages if gate_rule(policy, s.gate, s.name, changes) is not None
+    )
+    slug = request.slug or slug_of(request.intent)
+    sources = _sources_of(pipeline, params)
+    return Vetted(request, document, slug, pipeline, pipeline_bytes, params, sources, gated)
+
+
+def check(path: Path, workspace: Workspace) -> list[Problem]:
+    """Everything wrong with a file, as the daemon would find it; its place and name say what it is.
+
+    Raises BadPolicy where a request is to be held against a policy that cannot be used.
+    """
+    where = shown(str(path), 4096)[1:-1]
+    try:
+        data = _read(path, where)
+        name, place = path.name, path.absolute()
+        verb = name.removesuffix(".yaml")
+        if name != verb and verb in get_args(Verb):
+            load_decision(data, cast(Verb, verb), where)
+        elif place == workspace.policy_file or place.parts[-2:] == ("conf", "operator.yaml"):
+            _check_policy(data, where, workspace)
+        elif place.parts[-3:-1] == ("conf", "pipelines"):
+            _check_pipeline(data, where, path.stem)
+        elif "stages" in strictyaml.parse(data, where).root.entries:
+            _check_pipeline(data, where, None)
+        else:
+            policy = load_policy(workspace)
+            vetted = vet_request(data, where, policy, workspace)
+            return _missing_sources(vetted, path, policy, workspace)
+    except Invalid as error:
+        return list(error.problems)
+    return []
+
+
+def _pipeline_of(
+    request: Request, document: Document, policy: Policy, workspace: Workspace
+) -> tuple[Pipeline, bytes]:
+    name = request.pipeline or policy.pipeline.default
+    try:
+        return load_named(workspace.pipelines, name)
+    except Invalid as error:
+        if (workspace.pipelines / f"{name}.yaml").exists():
+            raise
+        told = error.problems[0].message
+        if request.pipeline is None:
+            told = f"{told}; the default is set in {policy.place('pipeline', 'default')}"
+        raise Invalid(document.problem(("pipeline",), told)) from None
+
+
+def _sources_of(pipeline: Pipeline, params: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = [params.get(name, []) for name, param in pipeline.params.items() if param.type == "files"]
+    return tuple(dict.fromkeys(name for names in listed for name in names))
+
+
+def _check_policy(data: bytes, where: str, workspace: Workspace) -> None:
+    policy = parse_policy(data, where)
+    known = sorted(path.stem for path in workspace.pipelines.glob("*.yaml"))
+    if policy.pipeline.default not in known:
+        message = f"there is no pipeline {policy.pipeline.default}; {nearest(policy.pipeline.default, known)}"
+        raise Invalid(Problem(where, policy.line("pipeline", "default"), 0, "pipeline.default", message))
+
+
+def _check_pipeline(data: bytes, where: str, name: str | None) -> None:
+    pipeline = pipelines.load(data, where)
+    if name is not None and pipeline.name != name:
+        message = f"says {pipeline.name}, its file says {name}; make them equal"
+        raise Invalid(whole_file(where, message, "name"))
+
+
+def _missing_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Workspace) -> list[Problem]:
+    """The sources that would be found nowhere: neither beside the request nor where the daemon looks."""
+    folders = [
+        path.parent / path.stem, path.parent,
+        workspace.inbox / path.stem, workspace.inbox, workspace.sources, *policy.inbox.roots,
+    ]  # fmt: skip
+    problems: list[Problem] = []
+    for param, value in vetted.params.items():
+        if vetted.pipeline.params[param].type != "files":
+            continue
+        for place, name in enumerate(value):
+            if not any((folder / name).is_file() for folder in folders):
+                message = (
+                    f"{shown(name)} is neither beside the request nor in inbox/ or sources/; put it there"
+                )
+                problems.append(vetted.document.problem(("params", param, place), message))
+    return problems
+
+
+def _read(path: Path, where: str) -> bytes:
+    """The bytes of a regular file; a link, a FIFO or a giant is refused as the daemon would."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise Invalid(whole_file(where, "is a link; the file itself must lie there")) from None
+        raise Invalid(whole_file(where, f"cannot be read: {error.strerror}")) from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Invalid(whole_file(where, "is not a regular file"))
+        if status.st_size > strictyaml.MAX_BYTES:
+            raise Invalid(whole_file(where, f"larger than 1 MiB ({status.st_size} bytes)"))
+        return file.read(strictyaml.MAX_BYTES + 1)

@@ -1,0 +1,173 @@
+"""Where everything lies in a workspace, how one is found, how a new one is made. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.errors import CannotWrite, SporkError
+
+MARK = "conf/operator.yaml"
+"""The file that makes a folder a workspace."""
+VARIABLE = "SPORK_WORKSPACE"
+SAMPLES = Path(__file__).parent / "samples"
+
+# People write into the first four as members of the group; the set-group-id bit hands the group down.
+_FOLDERS = {
+    "inbox": 0o2770,
+    "inbox/rejected": 0o2770,
+    "runs": 0o2770,
+    "sources": 0o2770,
+    "runs/.incoming": 0o2750,
+    "jobs": 0o2750,
+    "conf": 0o2755,
+    "conf/pipelines": 0o2755,
+    "conf/schema": 0o2755,
+    "examples": 0o2755,
+}
+_FILE_MODE = 0o644
+
+
+class NoWorkspace(SporkError):
+    """There is no workspace where one was looked for; name one or make one."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The paths of one workspace (contract 1). ``root`` is absolute."""
+
+    root: Path
+
+    @property
+    def conf(self) -> Path:
+        return self.root / "conf"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.root / MARK
+
+    @property
+    def pipelines(self) -> Path:
+        return self.root / "conf/pipelines"
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
+
+    @property
+    def rejected(self) -> Path:
+        return self.root / "inbox/rejected"
+
+    @property
+    def sources(self) -> Path:
+        return self.root / "sources"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def db(self) -> Path:
+        return self.root / "jobs/spork.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "jobs/state.jsonl"
+
+    @property
+    def daemon_lock(self) -> Path:
+        return self.root / "jobs/daemon.lock"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def incoming(self) -> Path:
+        """Run directories in the making; on the file system of ``runs``, into which they are renamed."""
+        return self.root / "runs/.incoming"
+
+    def run(self, job_id: str) -> Path:
+        """The run directory of a job."""
+        return self.root / "runs" / job_id
+
+    def request(self, job_id: str) -> Path:
+        """The accepted request of a job, byte for byte."""
+        return self.root / "jobs" / f"{job_id}.yaml"
+
+
+def find(start: Path, explicit: str | Path | None, environ: Mapping[str, str]) -> Workspace:
+    """The workspace: ``explicit``, then ``SPORK_WORKSPACE``, then ``start`` or a folder above it, as in git.
+
+    Raises NoWorkspace.
+    """
+    told = explicit or environ.get(VARIABLE)
+    if told:
+        root = (start / Path(told).expanduser()).resolve()
+        if not (root / MARK).exists():
+            source = "--workspace" if explicit else VARIABLE
+            raise NoWorkspace(
+                f"{source}: {root} is no workspace, it has no {MARK}; `spork init {root}` makes one"
+            )
+        return Workspace(root)
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / MARK).exists():
+            return Workspace(folder)
+    raise NoWorkspace(
+        f"no workspace here: neither {start} nor a folder above it has {MARK};\n"
+        f"go to one, name one with --workspace DIR, or make one with `spork init DIR`"
+    )
+
+
+def init(folder: Path) -> list[Path]:
+    """Make ``folder`` a workspace, or complete one; gives the files it wrote. What is there stays as it is.
+
+    Schemas are the exception: they belong to this version and are written anew. Raises CannotWrite.
+    """
+    root = folder.expanduser().absolute()
+    try:
+        ensure_folders(root)
+        return [path for path, data in _contents(root) if _put(path, data)]
+    except OSError as error:
+        raise CannotWrite(f"{error.filename or root}: {error.strerror}; no workspace was made") from error
+
+
+def ensure_folders(root: Path) -> None:
+    """Make the folders that are missing, with the contract's modes; OSError if that cannot be done."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name, mode in sorted(_FOLDERS.items()):
+        path = root / name
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(mode)
+
+
+def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
+    for sample in sorted(SAMPLES.rglob("*.*")):
+        if sample.is_file():
+            target = root / sample.relative_to(SAMPLES)
+            if not target.exists():
+                yield target, sample.read_bytes()
+    from daemon.schemas import KINDS, schema  # pydantic takes a quarter of a second; only init pays it
+
+    for kind in KINDS:
+        data = json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
+        yield root / "conf/schema" / f"{kind}.schema.json", data.encode()
+
+
+def _put(path: Path, data: bytes) -> bool:
+    """Write a file whole, unless it has these bytes already."""
+    if path.exists() and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".spork-{os.getpid()}-{path.name}")
+    temporary.write_bytes(data)
+    temporary.chmod(_FILE_MODE)
+    temporary.rename(path)
+    return True
