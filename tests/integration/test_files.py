@@ -1,0 +1,372 @@
+"""Publishing files, opening strangers' paths, digests: on a real disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon import beneath
+from daemon.digests import FileDigests, digest_of
+from daemon.files import (
+    Identity,
+    append_copy,
+    copy_in,
+    fsync_folder,
+    make_folders,
+    move,
+    move_beneath,
+    open_beneath,
+    sweep,
+    write_copy,
+    write_durable,
+)
+
+Write = Callable[..., None]
+
+
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record the order of the calls that durability rests on; they are still made."""
+    calls: list[str] = []
+    fsync, rename, write = os.fsync, os.rename, os.write
+
+    def traced_fsync(fd: int) -> None:
+        calls.append("fsync folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync file")
+        fsync(fd)
+
+    def traced_rename(source: str, target: str, **folders: int) -> None:
+        calls.append(f"rename {target}")
+        rename(source, target, **folders)
+
+    def traced_write(fd: int, data: bytes) -> int:
+        calls.append("write")
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "fsync", traced_fsync)
+    monkeypatch.setattr(os, "rename", traced_rename)
+    monkeypatch.setattr(os, "write", traced_write)
+    return calls
+
+
+def test_durable_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A durable file is written, synced, renamed into place, and then its folder is synced."""
+    calls = traced(monkeypatch)
+    write_durable(tmp_path / "a", b"content")
+    assert calls == ["write", "fsync file", "rename a", "fsync folder"]
+    assert (tmp_path / "a").read_bytes() == b"content"
+
+
+def test_copy_waits_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy is renamed into place without any sync."""
+    calls = traced(monkeypatch)
+    write_copy(tmp_path / "a", b"content")
+    assert calls == ["write", "rename a"]
+
+
+def test_copied_in_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source is synced like everything that was promised."""
+    (tmp_path / "source").write_bytes(b"x" * 10)
+    calls = traced(monkeypatch)
+    with open(tmp_path / "source", "rb") as source:
+        copied = copy_in(source.fileno(), tmp_path / "target", limit=10)
+    assert calls == ["write", "fsync file", "rename target", "fsync folder"]
+    assert copied.bytes == 10
+    assert copied.sha256 == hashlib.sha256(b"x" * 10).hexdigest()
+
+
+@pytest.mark.parametrize("write", [write_durable, write_copy, append_copy])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, write: Write) -> None:
+    """The group can work with every file, whatever umask the daemon was started with."""
+    before = os.umask(0o077)
+    try:
+        write(tmp_path / "shared", b"x")
+        write(tmp_path / "private", b"x", mode=0o640)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o660
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("write", [write_durable, write_copy])
+def test_a_link_in_the_targets_place_is_replaced(tmp_path: Path, write: Write) -> None:
+    """Writing never goes through a link that somebody put in the file's place."""
+    outside = tmp_path / "outside"
+    outside.write_text("theirs")
+    (tmp_path / "state.json").symlink_to(outside)
+    write(tmp_path / "state.json", b"ours")
+    assert outside.read_text() == "theirs"
+    assert (tmp_path / "state.json").read_bytes() == b"ours"
+    assert not (tmp_path / "state.json").is_symlink()
+
+
+@pytest.mark.parametrize("write", [write_durable, write_copy])
+def test_a_link_in_the_folders_place_is_refused(tmp_path: Path, write: Write) -> None:
+    """A run directory that was replaced by a link is not written into."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotADirectoryError):
+        write(tmp_path / "run" / "state.json", b"x")
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("write", [write_durable, write_copy])
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no space left the old file stays as it was and nothing half-made stays behind."""
+    target = tmp_path / "a"
+    target.write_text("old")
+
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        write(target, b"new")
+    assert os.listdir(tmp_path) == ["a"]
+    assert target.read_text() == "old"
+
+
+def test_a_failed_fsync_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed fsync nothing is believed: the old file stays."""
+    (tmp_path / "a").write_text("old")
+
+    def failing(_fd: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(OSError, match="input/output"):
+        write_durable(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_short_writes_are_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that took only some of the bytes is gone on with."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:3]))
+    write_durable(tmp_path / "a", b"0123456789")
+    append_copy(tmp_path / "a", b"abcd")
+    assert (tmp_path / "a").read_bytes() == b"0123456789abcd"
+
+
+def test_append_goes_through_no_link_and_waits_on_no_fifo(tmp_path: Path) -> None:
+    """What somebody put in the place of our event file is neither followed nor waited for."""
+    (tmp_path / "outside").write_text("theirs")
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="symbolic links"):
+        append_copy(tmp_path / "link", b"x")
+    with pytest.raises(OSError, match="No such device"):
+        append_copy(tmp_path / "fifo", b"x")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(OSError, match="not a regular file"):
+            append_copy(tmp_path / "fifo", b"x")
+    finally:
+        os.close(reader)
+    assert (tmp_path / "outside").read_text() == "theirs"
+
+
+def test_sweep_takes_only_what_was_not_published(tmp_path: Path) -> None:
+    """What a killed writer left is removed, everything else stays."""
+    (tmp_path / ".spork-00").write_text("half")
+    write_copy(tmp_path / "a", b"whole")
+    assert sweep(tmp_path) == 1
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_copy_in_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too large, not a file, or changed while it was copied: refused by its reason, and no target made."""
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 11)
+    pread = os.pread
+
+    def edited_meanwhile(fd: int, size: int, position: int) -> bytes:
+        with source.open("ab") as file:
+            file.write(b"y")
+        return pread(fd, size, position)
+
+    with source.open("rb") as file:
+        with pytest.raises(OSError, match="at most 10") as large:
+            copy_in(file.fileno(), tmp_path / "target", limit=10)
+        monkeypatch.setattr(os, "pread", edited_meanwhile)
+        with pytest.raises(OSError, match="changed") as changed:
+            copy_in(file.fileno(), tmp_path / "target", limit=1000)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(OSError, match="not a regular file") as kind:
+        copy_in(folder, tmp_path / "target", limit=1000)
+    os.close(folder)
+    found = [error.value.errno for error in (large, changed, kind)]
+    assert found == [errno.EFBIG, errno.EBUSY, errno.EINVAL]
+    assert os.listdir(tmp_path) == ["source"]
+
+
+@pytest.fixture(params=["openat2", "walk"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both with the kernel's own check and where the kernel is too old for it."""
+    if request.param == "walk":
+
+        def too_old(_top: int, _relative: str, _flags: int) -> int:
+            raise OSError(errno.ENOSYS, "function not implemented")
+
+        monkeypatch.setattr(beneath, "_openat2", too_old)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_open_beneath(tmp_path: Path) -> None:
+    """Files below the root are opened; links anywhere on the way, and paths that lead out, are not."""
+    root = tmp_path / "root"
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b" / "file").write_text("content")
+    (tmp_path / "secret").write_text("secret")
+    (root / "file-link").symlink_to(tmp_path / "secret")
+    (root / "folder-link").symlink_to(tmp_path)
+    (root / "inner-link").symlink_to("a")
+    (root / "loop").symlink_to("loop")
+    with os.fdopen(open_beneath(root, "a/b/file")) as file:
+        assert file.read() == "content"
+    links = ["file-link", "folder-link/secret", "inner-link/b/file", "loop", "inner-link"]
+    for path in links:
+        with pytest.raises(OSError, match="symbolic links") as error:
+            open_beneath(root, path)
+        assert error.value.errno == errno.ELOOP
+    for path in ["../secret", "/etc/passwd", "a/../../secret", "a/\0"]:
+        with pytest.raises(OSError, match="leads out"):
+            open_beneath(root, path)
+    for path in ["missing", "a/missing/file"]:
+        with pytest.raises(FileNotFoundError):
+            open_beneath(root, path)
+    with pytest.raises(NotADirectoryError):
+        open_beneath(root, "a/b/file/below")
+
+
+@pytest.mark.usefixtures("either_way")
+def test_open_beneath_never_blocks(tmp_path: Path) -> None:
+    """A FIFO is opened at once; its kind is the caller's to refuse."""
+    os.mkfifo(tmp_path / "fifo")
+    fd = open_beneath(tmp_path, "fifo")
+    assert stat.S_ISFIFO(os.fstat(fd).st_mode)
+    os.close(fd)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_make_folders(tmp_path: Path) -> None:
+    """Missing folders are made with the group's mode; a link among them is refused."""
+    before = os.umask(0o077)
+    try:
+        os.close(make_folders(tmp_path, "a/b"))
+    finally:
+        os.umask(before)
+    os.close(make_folders(tmp_path, "a/b"))
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o2770
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        make_folders(tmp_path, "link/c")
+    assert os.listdir(tmp_path / "a") == ["b"]
+
+
+@pytest.mark.usefixtures("either_way")
+def test_move_beneath(tmp_path: Path) -> None:
+    """A file moves to the same path below another root; no link in its way is passed."""
+    work, run = tmp_path / "work", tmp_path / "run"
+    (work / "assets").mkdir(parents=True)
+    run.mkdir()
+    (work / "assets" / "one.png").write_text("1")
+    (work / "two").write_text("2")
+    move_beneath(work, run, "assets/one.png")
+    move_beneath(work, run, "two")
+    assert (run / "assets" / "one.png").read_text() == "1"
+    assert (run / "two").read_text() == "2"
+    (work / "out").mkdir()
+    (work / "out" / "three").write_text("3")
+    (tmp_path / "elsewhere").mkdir()
+    (run / "out").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        move_beneath(work, run, "out/three")
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_move_replaces(tmp_path: Path) -> None:
+    """A move takes the place of what is there."""
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "b").write_text("old")
+    move(tmp_path / "a", tmp_path / "b")
+    fsync_folder(tmp_path)
+    assert (tmp_path / "b").read_text() == "new"
+
+
+def test_digest_of(tmp_path: Path) -> None:
+    """A digest is what sha256sum prints; links and other things have none."""
+    (tmp_path / "a").write_bytes(b"content")
+    assert digest_of(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
+    (tmp_path / "link").symlink_to("a")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="symbolic links"):
+        digest_of(tmp_path / "link")
+    with pytest.raises(OSError, match="not a regular file"):
+        digest_of(tmp_path / "fifo")
+    with pytest.raises(FileNotFoundError):
+        digest_of(tmp_path / "missing")
+
+
+class Counting:
+    """Counts the digests that were really computed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        real = hashlib.file_digest
+
+        def counted(*arguments: object) -> object:
+            self.count += 1
+            return real(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(hashlib, "file_digest", counted)
+
+
+def test_digests_are_remembered_once_a_file_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file at rest is read twice at most, however often it is asked for; ``fresh`` reads it each time."""
+    now = [0.0]
+    digests, counting = FileDigests(clock=lambda: now[0]), Counting(monkeypatch)
+    (tmp_path / "a").write_bytes(b"content")
+    expected = hashlib.sha256(b"content").hexdigest()
+    for second in range(10):
+        now[0] = float(second)
+        assert digests.digest(tmp_path, "a") == expected
+    assert counting.count == 4  # at 0, 1, 2 the stamps may still hide a write; at 3 they cannot
+    assert digests.digest(tmp_path, "a", fresh=True) == expected
+    assert counting.count == 5
+    digests.forget(tmp_path)
+    digests.digest(tmp_path, "a")
+    assert counting.count == 6
+
+
+def test_a_change_behind_equal_stamps_is_found(tmp_path: Path) -> None:
+    """A second write within the same tick, same size, same stamps: the digest is right once both are past."""
+    now = [0.0]
+    digests = FileDigests(clock=lambda: now[0])
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    digests.digest(tmp_path, "a")
+    path.write_bytes(b"two")
+    now[0] = 3.0
+    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"two").hexdigest()
+    path.write_bytes(b"six!")
+    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"six!").hexdigest()
+
+
+def test_identity(tmp_path: Path) -> None:
+    """Renaming, linking and chmod leave the content the same; writing does not."""
+    path = tmp_path / "a"
+    path.write_text("x")
+    first = Identity.of(path.stat())
+    os.link(path, tmp_path / "b")
+    os.chmod(path, 0o600)
+    second = Identity.of(path.stat())
+    assert first.same_content(second)
+    path.write_text("xy")
+    assert not second.same_content(Identity.of(path.stat()))
