@@ -1,0 +1,243 @@
+"""The attempt that runs, and the one that may start: the lane, its time limit, its end.
+
+One at a time. What an end means (completed, failed, interrupted, gone) is decided here from the report
+and from why the attempt was told to end; what follows from it, by the rules.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Literal
+
+from daemon import rulings
+from daemon.clock import Clock, rfc3339
+from daemon.errors import CannotWrite, TryAgain
+from daemon.gates import Gates
+from daemon.lane import Lane
+from daemon.logs import say
+from daemon.model import Artifact, Job, Status
+from daemon.orders import COMPLETED, LOST, Order, Report
+from daemon.publication import gate_digest
+from daemon.recorder import Recorder
+from daemon.review import label
+from daemon.runner import Runner, Running
+from daemon.settings import Policy, stage_limit_seconds
+from daemon.shelf import Shelf
+from daemon.store import Change
+from daemon.workspace import Workspace
+from stages.contract import Published
+
+
+class Why(Enum):
+    """Why an attempt was told to end."""
+
+    TIMEOUT = "its time limit is over"
+    CANCEL = "the job was canceled"
+    STOP = "the daemon stops"
+
+
+@dataclass(slots=True)
+class Current:
+    """The attempt that runs."""
+
+    job_id: str
+    stage: str
+    attempt: int
+    running: Running
+    deadline: float
+    """When it must have ended, by the boot clock."""
+    limit_seconds: float
+    why: Why | None = None
+    terminate_at: float | None = None
+    kill_at: float | None = None
+
+
+class Attempts:
+    """Starts attempts and sees them to their end."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        recorder: Recorder,
+        gates: Gates,
+        shelf: Shelf,
+        runner: Runner,
+        lane: Lane,
+        policy: Policy,
+        clock: Clock,
+    ) -> None:
+        self._workspace, self._recorder, self._gates, self._shelf = workspace, recorder, gates, shelf
+        self._runner, self.lane, self._clock = runner, lane, clock
+        self.current: Current | None = None
+        self.apply(policy)
+
+    def apply(self, policy: Policy) -> None:
+        """Use this policy for attempts that start from now on."""
+        self._policy = policy
+
+    def start(self, job: Job, now: datetime) -> bool:
+        """Start the job's next attempt; False while another workspace has the lane. Files must be settled."""
+        if not self.lane.try_take():
+            return False
+        stage = job.pending
+        assert stage is not None
+        limit = self._limit(job, stage.name)
+        job = self._recorder.one(Change(job, rulings.start(job, rfc3339(now), limit_seconds=limit)))
+        try:
+            running = self._runner.start(self._order(job))
+        except (CannotWrite, TryAgain) as error:
+            self.lane.give_back()
+            self._not_started(job, error, now)
+            return True
+        deadline = self._clock.boot() + limit
+        self.current = Current(job.id, stage.name, job.attempt, running, deadline, limit)
+        return True
+
+    def _limit(self, job: Job, name: str) -> float:
+        own = self._shelf.stage(job, name).timeout
+        return stage_limit_seconds(self._policy, name, job.stage_timeouts, own)
+
+    def _not_started(self, job: Job, error: CannotWrite | TryAgain, now: datetime) -> None:
+        """No process of the attempt exists: told, and tried again where that can help."""
+        if isinstance(error, TryAgain):
+            say("stage", "start_put_off", logging.WARNING, job=job.id, stage=job.stage, why=str(error))
+            limit = self._policy.stages.max_interruptions
+            events = rulings.interrupted(job, rfc3339(now), cause="crash", max_interruptions=limit)
+            self._recorder.one(Change(job, events))
+        else:
+            self._fail(
+                job, now, "stage_failed", Report("failed", str(error), "mend that, then resume the job")
+            )
+
+    def _order(self, job: Job) -> Order:
+        stage = self._shelf.stage(job, job.stage or "")
+        run = self._workspace.run(job.id)
+        own = job.at(job.stage)
+        mark = label(job, own, job.attempt)
+        stages = self._policy.stages
+        return Order(
+            job_id=job.id,
+            stage=stage.name,
+            attempt=job.attempt,
+            run_dir=run,
+            out_dir=run / ".work" / mark,
+            log_path=run / "logs" / f"{mark}.log",
+            sources=run / "sources",
+            pipeline_dir=self._workspace.pipelines,
+            run=stage.run or "",
+            command=tuple(stage.command or ()),
+            env=tuple(dict.fromkeys((*stages.env, *stage.env))),
+            outputs=tuple(stage.outputs),
+            log_limit_bytes=int(stages.log_limit_mib * 1024 * 1024),
+            intent=job.intent,
+            params=job.params,
+            feedback=job.feedback,
+            redo=job.redo,
+            artifacts=tuple(
+                Published(a.path, a.kind, a.bytes, a.sha256, name, a.meta)
+                for name in own.needs
+                for a in job.at(name).artifacts
+            ),
+            placeholders=self._policy.placeholders,
+        )
+
+    def look(self, now: datetime) -> bool:
+        """Record the end of the attempt if it has ended; the lane is free after that."""
+        current = self.current
+        if current is None or (report := current.running.report()) is None:
+            return False
+        self.current = None
+        self.lane.give_back()
+        job = self._recorder.store.job(current.job_id)
+        assert job is not None
+        self._ended(job, current, report, now)
+        return True
+
+    def _ended(self, job: Job, current: Current, report: Report, now: datetime) -> None:
+        at, seconds = rfc3339(now), round(report.seconds, 6)
+        if report.strays_ended:
+            facts = {"job": job.id, "stage": current.stage, "attempt": current.attempt}
+            say("stage", "strays_ended", logging.WARNING, count=report.strays_ended, **facts)
+        if job.status is Status.CANCELED:
+            self._recorder.one(Change(job, rulings.attempt_gone(job, at, seconds=seconds)))
+        elif report.outcome == COMPLETED:
+            self._completed(job, report, now)
+        elif current.why is Why.TIMEOUT:
+            why = f"{job.stage} did not end within its {current.limit_seconds / 60:g} minutes and was ended"
+            hint = "raise pipeline.stage_timeouts in conf/operator.yaml, or mend the stage; then resume"
+            self._fail(
+                job, now, "timeout", Report("failed", why, hint, report.exit_code, seconds=report.seconds)
+            )
+        elif current.why is Why.STOP or report.outcome == LOST:
+            cause: Literal["stop", "crash"] = "stop" if current.why is Why.STOP else "crash"
+            limit = self._policy.stages.max_interruptions
+            events = rulings.interrupted(job, at, cause=cause, max_interruptions=limit, seconds=seconds)
+            self._recorder.one(Change(job, events))
+        else:
+            self._fail(job, now, "stage_failed", report)
+
+    def _completed(self, job: Job, report: Report, now: datetime) -> None:
+        taken = {a.path: s.name for s in job.stages for a in s.artifacts if s.name != job.stage}
+        clash = next((m.path for m in report.made if m.path in taken), None)
+        if clash is not None:
+            why = f"{job.stage} left {clash}, which belongs to the stage {taken[clash]}"
+            hint = "a path belongs to the stage that first published it; write another name"
+            self._fail(job, now, "stage_failed", Report("failed", why, hint, seconds=report.seconds))
+            return
+        made = [Artifact(m.path, m.kind, m.bytes, m.sha256, dict(m.meta)) for m in report.made]
+        terms = self._gates.terms(job, job.at(job.stage), now)
+        events = rulings.completed(
+            job,
+            rfc3339(now),
+            artifacts=made,
+            seconds=round(report.seconds, 6),
+            gate=terms,
+            digest=gate_digest((a.path, a.sha256) for a in made),
+        )
+        self._recorder.one(Change(job, events))
+
+    def _fail(
+        self, job: Job, now: datetime, reason: Literal["stage_failed", "timeout"], report: Report
+    ) -> None:
+        facts = {"seconds": round(report.seconds, 6), "exit_code": report.exit_code, "signal": report.signal}
+        events = rulings.failed(
+            job, rfc3339(now), reason=reason, message=report.message, hint=report.hint, **facts
+        )
+        self._recorder.one(Change(job, events))
+
+    def end(self, job_id: str) -> None:
+        """The job was canceled: end its attempt, if it is the one that runs."""
+        if self.current is not None and self.current.job_id == job_id:
+            self._order_end(self.current, Why.CANCEL, 0.0)
+
+    def stop(self, *, at_once: bool) -> None:
+        """The daemon stops: the attempt gets its grace, unless told a second time."""
+        if self.current is not None:
+            grace = 0.0 if at_once else self._policy.stages.stop_grace_seconds
+            self._order_end(self.current, Why.STOP, grace)
+
+    def _order_end(self, current: Current, why: Why, grace: float) -> None:
+        current.why = current.why or why
+        when = self._clock.boot() + grace
+        current.terminate_at = min(current.terminate_at or when, when)
+
+    def tick(self) -> float | None:
+        """Do what the attempt's time asks for; gives the seconds until it asks again."""
+        current, boot = self.current, self._clock.boot()
+        if current is None:
+            return None
+        if current.why is None and boot >= current.deadline:
+            self._order_end(current, Why.TIMEOUT, 0.0)
+        if current.kill_at is not None:
+            if boot >= current.kill_at:
+                current.running.kill()
+                current.kill_at = boot + 1.0
+            return current.kill_at - boot
+        if current.terminate_at is not None and boot >= current.terminate_at:
+            current.running.terminate()
+            current.kill_at = boot + self._policy.stages.kill_grace_seconds
+            return max(current.kill_at - boot, 0.0)
+        return max((current.terminate_at or current.deadline) - boot, 0.0)

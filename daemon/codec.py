@@ -1,0 +1,47 @@
+"""A job as JSON and back, for the database's column. ``state.json`` has a shape of its own, see ``projection``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from daemon.model import Artifact, Decided, Failure, Gate, Job, Stage, StageStatus, Status
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts, tuples as lists; JSON values as they are."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return value
+
+
+def dump(job: Job) -> str:
+    return json.dumps(plain(job), ensure_ascii=False, separators=(",", ":"))
+
+
+def load(text: str) -> Job:
+    """The job that was dumped; KeyError, TypeError or ValueError if the text is something else."""
+    facts = json.loads(text)
+    facts["stages"] = tuple(_stage(s) for s in facts["stages"])
+    facts["status"] = Status(facts["status"])
+    facts["gate"] = _gate(facts["gate"]) if facts["gate"] else None
+    facts["decided"] = tuple(Decided(**d) for d in facts["decided"])
+    facts["error"] = Failure(**facts["error"]) if facts["error"] else None
+    return Job(**facts)
+
+
+def _stage(facts: dict[str, Any]) -> Stage:
+    facts["status"] = StageStatus(facts["status"])
+    facts["needs"] = tuple(facts["needs"])
+    facts["artifacts"] = tuple(Artifact(**a) for a in facts["artifacts"])
+    return Stage(**facts)
+
+
+def _gate(facts: dict[str, Any]) -> Gate:
+    return Gate(**{**facts, "early": tuple(facts["early"])})

@@ -1,0 +1,220 @@
+"""The door for decisions: approve, reject, cancel and resume.yaml in a run directory.
+
+A decision is read once, looked at against the bytes on disk, and recorded in the commit that acts on it;
+only then is the file copied into ``decisions/`` and unlinked. What does not count stays where it is, with
+its reason beside it, and is recorded once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from daemon import review, rulings
+from daemon.clock import rfc3339
+from daemon.documents import Decision as DecisionDocument
+from daemon.documents import Verb, load_decision
+from daemon.errors import Invalid
+from daemon.files import write_copy, write_durable
+from daemon.gates import Gates
+from daemon.model import Event, Job, Type
+from daemon.names import beside
+from daemon.recorder import Recorder
+from daemon.rulings import Decision
+from daemon.settings import Policy
+from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
+from daemon.store import Change, DecisionFile
+from daemon.workspace import Workspace
+
+ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
+"""Looked at in this order: where both lie there, reject wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a run directory came to."""
+
+    job: Job
+    retry_in: float | None
+    """Seconds until another look; None: when something happens."""
+
+
+class Desk:
+    """The decisions of one workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        recorder: Recorder,
+        gates: Gates,
+        policy: Policy,
+        clock: Callable[[], float],
+    ) -> None:
+        self._workspace, self._recorder, self._gates, self._clock = workspace, recorder, gates, clock
+        self.waiting: dict[str, dict[str, str]] = {}
+        """Job id, name and reason of each decision file that is not whole yet, for status."""
+        self.apply(policy)
+
+    def apply(self, policy: Policy) -> None:
+        """Use this policy from now on."""
+        self._policy = policy
+        self._box = DropBox(policy.inbox.settle_seconds, policy.inbox.empty_seconds, clock=self._clock)
+
+    def forget(self, job_id: str) -> None:
+        """The job is over; nothing in its directory is awaited."""
+        self._box.forget(self._workspace.run(job_id))
+        self.waiting.pop(job_id, None)
+
+    def look(self, job: Job, arrived_whole: Callable[[str], bool], now: datetime) -> Looked:
+        """Look at every decision file of a job and act on what counts."""
+        run = self._workspace.run(job.id)
+        again: list[float] = []
+        waiting: dict[str, str] = {}
+        found = [verb for verb in ORDER if os.path.lexists(run / f"{verb}.yaml")]
+        for verb in found:
+            name = f"{verb}.yaml"
+            seen = self._box.look(run, name, partial(arrived_whole, name))
+            match seen:
+                case Waiting():
+                    waiting[name] = seen.reason
+                    if seen.retry_in is not None:
+                        again.append(seen.retry_in)
+                case Refused():
+                    self._cannot_read(run, job, seen, now)
+                case Whole():
+                    job = self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
+                case Gone():
+                    pass
+        if waiting:
+            self.waiting[job.id] = waiting
+        else:
+            self.waiting.pop(job.id, None)
+        return Looked(job, min(again, default=None))
+
+    def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
+        key = _key(whole)
+        seen = self._recorder.store.decision_seen(job.id, key)
+        if seen is not None:
+            verdict, stage, attempt = seen
+            if verdict == "recorded":
+                self._take_away(run, job, stage, attempt, whole)
+            return job
+        try:
+            decision = self._read(verb, whole)
+            if job.gate is not None and verb in ("approve", "reject") and key in job.gate.early:
+                raise rulings.Refused(
+                    "it lay there before the gate opened, so it cannot be about what was made; "
+                    "read REVIEW.md, then rename the template"
+                )
+            events = self._ruling(job, decision, now)
+        except rulings.Repeated:
+            self._box.claim_unlink(run, whole.name, whole.identity)
+            return job
+        except (rulings.Refused, Invalid) as error:
+            return self._refuse(run, job, whole, str(error), now)
+        return self._accept(run, job, decision, whole, _also(events, verb, others))
+
+    def _read(self, verb: Verb, whole: Whole) -> Decision:
+        document = load_decision(whole.data, verb, whole.name)
+        stranger = whole.owner if whole.uid != os.getuid() else None
+        return _decision(document, verb, whole, stranger)
+
+    def _ruling(self, job: Job, decision: Decision, now: datetime) -> list[Event]:
+        on_disk = terms = None
+        if job.gate is not None:
+            stage = job.at(job.gate.stage)
+            on_disk = self._gates.on_disk(job, stage, fresh=True)
+            terms = self._gates.terms_again(job, now)
+        unbound = self._policy.decisions.unbound == "refuse"
+        return rulings.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)
+
+    def _accept(self, run: Path, job: Job, decision: Decision, whole: Whole, events: list[Event]) -> Job:
+        if any(event.type is Type.ARTIFACT_EDITED for event in events):
+            self._gates.keep_edits(job)
+        file = DecisionFile(
+            whole.name, "recorded", decision.by, decision.owner, _key(whole), decision.sha256, whole.data
+        )
+        after = self._recorder.one(Change(job, events, decision=file))
+        self._take_away(run, job, job.stage, job.attempt, whole)
+        return after
+
+    def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
+        """Keep the decision for ever, then free its name."""
+        kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
+        folder = run / "decisions"
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(0o2770)
+        target, number = folder / kept, 1
+        while os.path.lexists(target) and target.read_bytes() != whole.data:
+            number += 1
+            target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
+        write_durable(target, whole.data)
+        self._box.claim_unlink(run, whole.name, whole.identity)
+        (run / beside(whole.name, ".error.txt")).unlink(missing_ok=True)
+
+    def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
+        sha = hashlib.sha256(whole.data).hexdigest()
+        write_copy(
+            run / beside(whole.name, ".error.txt"), f"{whole.name}: {why}\n".encode("utf-8", "replace")
+        )
+        return self._note(job, whole.name, why, _key(whole), sha, whole.data, whole.owner, now)
+
+    def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> None:
+        i = seen.identity
+        key = f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
+        if self._recorder.store.decision_seen(job.id, key) is None:
+            write_copy(run / beside(seen.name, ".error.txt"), f"{seen.name}: {seen.reason}\n".encode())
+            data = seen.data or b""
+            self._note(job, seen.name, seen.reason, key, hashlib.sha256(data).hexdigest(), data, "", now)
+
+    def _note(
+        self, job: Job, name: str, why: str, key: str, sha: str, data: bytes, owner: str, now: datetime
+    ) -> Job:
+        facts = {"name": name, "sha256": sha, "why": why}
+        event = Event(
+            Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, f"{name}: {why}", facts
+        )
+        return self._recorder.one(
+            Change(
+                job, [event], decision=DecisionFile(name, "refused", "", owner or None, key, sha, data, why)
+            )
+        )
+
+
+def _key(whole: Whole) -> str:
+    i = whole.identity
+    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
+
+
+def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: str | None) -> Decision:
+    return Decision(
+        kind=verb,
+        by=document.by or whole.owner,
+        sha256=hashlib.sha256(whole.data).hexdigest(),
+        stage=document.stage,
+        attempt=document.attempt,
+        digest=document.digest,
+        notes=document.notes or "",
+        then=document.then,
+        from_stage=document.from_,
+        redo=document.redo or {},
+        owner=stranger,
+    )
+
+
+def _also(events: list[Event], verb: Verb, others: list[str]) -> list[Event]:
+    """Where approve.yaml lay beside reject.yaml, the event says so."""
+    if verb != "reject" or "approve" not in others:
+        return events
+    return [
+        replace(e, message=f"{e.message}; approve.yaml lay there too, reject wins")
+        if e.type is Type.GATE_REJECTED
+        else e
+        for e in events
+    ]

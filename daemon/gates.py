@@ -1,0 +1,209 @@
+"""Gates: under which terms one opens, what its files are now, what a person sees, when its time is over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from daemon import review, rulings
+from daemon.clock import Clock, later, moment, rfc3339
+from daemon.digests import FileDigests
+from daemon.files import Identity, write_durable
+from daemon.model import Artifact, Job, Stage, StageStatus
+from daemon.names import Decision as DecisionName
+from daemon.names import Ignored, classify_decision, shown
+from daemon.publication import gate_digest
+from daemon.recorder import Recorder
+from daemon.rulings import GateTerms, OnDisk
+from daemon.settings import Policy, gate_rule
+from daemon.shelf import Shelf
+from daemon.store import Change
+from daemon.workspace import Workspace
+
+
+def identity_key(status: os.stat_result) -> str:
+    """A file's identity as events and the database keep it."""
+    i = Identity.of(status)
+    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
+
+
+class Gates:
+    """The gates of one workspace. Remembers deadlines and which edits are settling; both can be made again."""
+
+    def __init__(
+        self, workspace: Workspace, recorder: Recorder, shelf: Shelf, policy: Policy, clock: Clock
+    ) -> None:
+        self._workspace, self._recorder, self._shelf, self._clock = workspace, recorder, shelf, clock
+        self._digests = FileDigests()
+        self._deadlines: dict[str, tuple[str, float]] = {}
+        self._settling: dict[str, tuple[str, float]] = {}
+        self.apply(policy)
+
+    def apply(self, policy: Policy) -> None:
+        """Use this policy for gates that open from now on."""
+        self._policy = policy
+
+    def terms(self, job: Job, stage: Stage, now: datetime) -> GateTerms | None:
+        """The terms under which the stage's gate would open now; None if it has no gate."""
+        rule = gate_rule(self._policy, self._shelf.stage(job, stage.name).gate, stage.name, job.gates)
+        if rule is None:
+            return None
+        return GateTerms(
+            rule.timeout_seconds,
+            rule.auto_approve,
+            rule.on_timeout,
+            later(now, rule.timeout_seconds),
+            self._early(job),
+        )
+
+    def terms_again(self, job: Job, now: datetime) -> GateTerms:
+        """The open gate's own terms with a new time, for one that expired."""
+        gate = job.gate
+        assert gate is not None
+        expires = later(now, gate.timeout_seconds)
+        return GateTerms(gate.timeout_seconds, gate.auto_approve, gate.on_timeout, expires, gate.early)
+
+    def _early(self, job: Job) -> tuple[str, ...]:
+        """Decision files that already lie there: nobody can have looked yet."""
+        found = []
+        with os.scandir(self._workspace.run(job.id)) as entries:
+            for entry in entries:
+                name = classify_decision(entry.name)
+                if isinstance(name, DecisionName) and name.verb in ("approve", "reject"):
+                    found.append(identity_key(entry.stat(follow_symlinks=False)))
+        return tuple(found)
+
+    def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:
+        """The stage's files as they are. ``fresh`` reads every byte; else untouched files are believed."""
+        run = self._workspace.run(job.id)
+        now: list[Artifact] = []
+        missing = []
+        for artifact in stage.artifacts:
+            try:
+                sha = self._digests.digest(run, artifact.path, fresh=fresh)
+            except OSError:
+                missing.append(artifact.path)
+                continue
+            now.append(artifact if sha == artifact.sha256 else _edited(run, artifact, sha))
+        changed = tuple(a for a, old in zip(now, _present(stage, missing), strict=True) if a is not old)
+        return OnDisk(gate_digest((a.path, a.sha256) for a in now), changed, tuple(missing))
+
+    def stale(self, job: Job, now: datetime) -> Job | None:
+        """The job back at the gate whose approved files have changed; None if all are as approved."""
+        approved = {d.stage: d.digest for d in job.decided if d.decision == "approve"}
+        for stage in job.stages:
+            if stage.name not in approved or stage.status is not StageStatus.COMPLETED:
+                continue
+            on_disk = self.on_disk(job, stage, fresh=False)
+            if on_disk.digest != approved[stage.name] or on_disk.missing:
+                terms = self.terms(job, stage, now) or GateTerms(
+                    None, auto_approve=False, on_timeout="pause", expires_at=None
+                )
+                events = rulings.stale(job, rfc3339(now), stage, terms, on_disk)
+                return self._recorder.one(Change(job, events))
+        return None
+
+    def notice_edits(self, job: Job, now: datetime) -> tuple[Job, float | None]:
+        """Record what was edited at the open gate, once it has been quiet; gives seconds until another look."""
+        assert job.gate is not None
+        on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=False)
+        seen = on_disk.digest + "".join(on_disk.missing)
+        if seen == job.gate.digest:
+            self._settling.pop(job.id, None)
+            return job, None
+        before, since = self._settling.get(job.id, ("", 0.0))
+        boot = self._clock.boot()
+        if before != seen:
+            self._settling[job.id] = (seen, boot)
+            return job, self._policy.inbox.settle_seconds
+        quiet = boot - since
+        if quiet < self._policy.inbox.settle_seconds:
+            return job, self._policy.inbox.settle_seconds - quiet
+        events = rulings.edited(job, rfc3339(now), on_disk)
+        if events:
+            del self._settling[job.id]
+            return self._recorder.one(Change(job, events)), None
+        review.show(self._workspace.run(job.id), job, on_disk, self.notes(job))
+        return job, None
+
+    def show(self, job: Job) -> None:
+        """Make the run directory show the review of an answerable gate, and none otherwise."""
+        run = self._workspace.run(job.id)
+        if not run.is_dir():
+            return
+        if not job.answerable or job.gate is None:
+            self.forget(job.id)
+            review.clear(run)
+            return
+        stage = job.at(job.gate.stage)
+        review.keep_as_made(run, job, stage)
+        review.show(run, job, self.on_disk(job, stage, fresh=False), self.notes(job))
+        self._remember_deadline(job)
+
+    def forget(self, job_id: str) -> None:
+        """Nobody is asked about this job any more."""
+        self._deadlines.pop(job_id, None)
+        self._settling.pop(job_id, None)
+        self._digests.forget(self._workspace.run(job_id))
+
+    def _remember_deadline(self, job: Job) -> None:
+        gate = job.gate
+        if gate is None or gate.expires_at is None or job.reason == "expired":
+            self._deadlines.pop(job.id, None)
+        elif self._deadlines.get(job.id, ("", 0.0))[0] != gate.expires_at:
+            self.set_deadline(job.id, gate.expires_at)
+
+    def set_deadline(self, job_id: str, expires_at: str) -> None:
+        """Count the rest of the gate's time by the boot clock: only here, once, is the wall clock asked."""
+        left = (moment(expires_at) - self._clock.wall()).total_seconds()
+        self._deadlines[job_id] = (expires_at, self._clock.boot() + left)
+
+    def notes(self, job: Job) -> list[str]:
+        """What lies beside the gate and looks like a decision, but is none."""
+        found = []
+        with os.scandir(self._workspace.run(job.id)) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                name = classify_decision(entry.name)
+                if isinstance(name, Ignored) and name.meant:
+                    found.append(
+                        f"`{shown(entry.name)}` is not read ({name.rule}); did you mean {name.meant}?"
+                    )
+        return found
+
+    def keep_edits(self, job: Job) -> None:
+        """Keep the diff of what a person edited beside the decision about it."""
+        assert job.gate is not None
+        run = self._workspace.run(job.id)
+        stage = job.at(job.gate.stage)
+        diff = review.edit_diff(run, job, stage)
+        if diff:
+            name = f"{review.label(job, stage, stage.attempts)}.edits.diff"
+            write_durable(run / "decisions" / name, f"{diff}\n".encode())
+
+    def next_expiry(self) -> float | None:
+        """Seconds until the first gate's time is over; None if no open gate has a limit."""
+        first = min((deadline for _, deadline in self._deadlines.values()), default=None)
+        return None if first is None else max(first - self._clock.boot(), 0.0)
+
+    def overdue(self) -> Iterable[str]:
+        """The ids of the jobs whose gate's time is over."""
+        boot = self._clock.boot()
+        return [job_id for job_id, (_, deadline) in self._deadlines.items() if deadline <= boot]
+
+    def expire(self, job: Job, now: datetime) -> Job:
+        """Do what the gate's terms say for the end of its time."""
+        assert job.gate is not None
+        on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=True)
+        self._deadlines.pop(job.id, None)
+        return self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
+
+
+def _present(stage: Stage, missing: list[str]) -> list[Artifact]:
+    return [a for a in stage.artifacts if a.path not in missing]
+
+
+def _edited(run: Path, artifact: Artifact, sha: str) -> Artifact:
+    return replace(artifact, sha256=sha, bytes=os.lstat(run / artifact.path).st_size)

@@ -1,0 +1,79 @@
+"""What the daemon stands on: locks, database, folders, room on the disk, the bell. Checked at start and on a timer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+
+from daemon.errors import CannotWrite, Halt
+from daemon.lane import DaemonLock, Lane
+from daemon.logs import say
+from daemon.settings import Policy
+from daemon.store import Store
+from daemon.watcher import Watcher
+from daemon.workspace import Workspace, ensure_folders
+
+
+class Ground:
+    """Everything that may be pulled away under a running daemon."""
+
+    def __init__(
+        self, workspace: Workspace, lock: DaemonLock, lane: Lane, store: Store, watcher: Watcher
+    ) -> None:
+        self._workspace, self._lock, self._lane = workspace, lock, lane
+        self._store, self._watcher = store, watcher
+        self._folders = {path: os.stat(path).st_ino for path in (workspace.jobs, workspace.runs)}
+        self._full = False
+
+    def check(self) -> None:
+        """Halt where going on would be guessing; a deaf bell is made anew."""
+        self._lock.check()
+        self._lane.check()
+        self._store.check_place()
+        for path, inode in self._folders.items():
+            try:
+                same = os.stat(path).st_ino == inode
+            except OSError:
+                same = False
+            if not same:
+                raise Halt(f"{path} is gone or was replaced under the daemon; put it back and start again")
+        if not self._watcher.probe():
+            say(
+                "orchestrator",
+                "watcher_deaf",
+                logging.WARNING,
+                note="it heard nothing of its probe; made anew",
+            )
+            self._watcher.rebuild()
+        self._watcher.check_roots()
+
+    def full(self, policy: Policy) -> bool:
+        """Whether the disk has less room than the policy wants kept free; told when that changes."""
+        room = os.statvfs(self._workspace.runs)
+        free = room.f_bavail * room.f_frsize // (1024 * 1024)
+        full = free < policy.min_free_mib
+        if full != self._full:
+            self._full = full
+            level = logging.ERROR if full else logging.INFO
+            event = "disk_full" if full else "disk_has_room"
+            say("orchestrator", event, level, free_mib=free, min_free_mib=policy.min_free_mib)
+        return full
+
+
+def check_folders(workspace: Workspace) -> None:
+    """CannotWrite, with the exact path, where a folder cannot be made or written."""
+    try:
+        ensure_folders(workspace.root)
+    except OSError as error:
+        raise CannotWrite(f"{error.filename}: cannot be made: {error.strerror}") from error
+    for path in (workspace.inbox, workspace.rejected, workspace.jobs, workspace.runs, workspace.incoming):
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            raise CannotWrite(
+                f"{path}: not writable for user {os.getuid()} (mode {mode:04o}); mend its owner or mode"
+            )
+    if stat.S_IMODE(workspace.inbox.stat().st_mode) & stat.S_IWOTH:
+        say("inbox", "inbox_world_writable", logging.WARNING, path=str(workspace.inbox), mend="chmod o-w")
+    if os.getuid() == 0:
+        say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")

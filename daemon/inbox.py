@@ -1,0 +1,253 @@
+"""The door for work: what lies in ``inbox/`` becomes a job, waits, or is refused with its reason.
+
+A claim is: read once, sources copied aside, one commit, then the run directory, ``jobs/ID.yaml``, and the
+original unlinked. After a crash anywhere in between the same file is found claimed and the rest is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from daemon.check import Vetted, vet_request
+from daemon.clock import rfc3339
+from daemon.errors import Invalid, Problem
+from daemon.files import write_copy, write_durable
+from daemon.model import Event, Type
+from daemon.names import Ignored, beside, classify_inbox, shown
+from daemon.recorder import Recorder
+from daemon.settings import Policy
+from daemon.sources import Sources, SourcesMissing
+from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
+from daemon.store import Change, Claim
+from daemon.workspace import Workspace
+
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One file that became a claim, on its way into the commit."""
+
+    name: str
+    whole: Whole
+    vetted: Vetted
+    job_id: str
+
+
+class Inbox:
+    """The inbox of one workspace. It remembers only what it saw of files that still lie there."""
+
+    def __init__(
+        self, workspace: Workspace, recorder: Recorder, policy: Policy, clock: Callable[[], float]
+    ) -> None:
+        self._workspace, self._recorder, self._clock = workspace, recorder, clock
+        self._told: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
+        """Name and reason of each file that is not taken yet, for status."""
+        self.apply(policy)
+
+    def apply(self, policy: Policy) -> None:
+        """Use this policy from now on."""
+        self._policy = policy
+        self._box = DropBox(settle_seconds=policy.inbox.settle_seconds, empty_seconds=None, clock=self._clock)
+        self._sources = Sources(self._workspace, policy, self._clock)
+
+    def look(
+        self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
+    ) -> float | None:
+        """Take what is complete, at most ``BATCH`` files; gives the seconds until a file wants another look."""
+        names = sorted(os.listdir(self._workspace.inbox), key=os.fsencode)
+        self.waiting = {}
+        self.taken_ids: list[str] = []
+        taken: list[Taken] = []
+        again: list[float] = []
+        for name in names:
+            meant = classify_inbox(name)
+            if isinstance(meant, Ignored) or only not in (None, name):
+                continue
+            if meant.unfit:
+                self._refuse_in_place(name, meant.unfit, now)
+                continue
+            if len(taken) == BATCH:
+                again.append(0.0)
+                break
+            retry = self._look_at(name, partial(arrived_whole, name), taken, now)
+            if retry is not None:
+                again.append(retry)
+        self._claim(taken, now)
+        here = frozenset(names)
+        self._told = {name: why for name, why in self._told.items() if name in here}
+        self._box.keep_only(self._workspace.inbox, here)
+        return min(again, default=None)
+
+    def _look_at(
+        self, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
+    ) -> float | None:
+        seen = self._box.look(self._workspace.inbox, name, arrived_whole)
+        match seen:
+            case Gone():
+                return None
+            case Waiting():
+                self.waiting[name] = seen.reason
+                return seen.retry_in
+            case Refused():
+                self._refuse_in_place(name, seen.reason, now)
+                return None
+            case Whole():
+                return self._take(name, seen, taken, now)
+
+    def _take(self, name: str, whole: Whole, taken: list[Taken], now: datetime) -> float | None:
+        store = self._recorder.store
+        sha = hashlib.sha256(whole.data).hexdigest()
+        before = store.claimed_as(key_of(whole))
+        if before is not None and before[1] == sha:
+            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+            return None
+        try:
+            vetted = vet_request(whole.data, f"inbox/{shown(name)}", self._policy, self._workspace)
+            job_id = self._id_for(vetted, name, sha, taken, now)
+            if job_id is None:
+                self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+                return None
+            self._sources.bring(job_id, Path(name).stem, vetted)
+        except SourcesMissing as missing:
+            self.waiting[name] = str(missing)
+            return missing.retry_in
+        except Invalid as error:
+            self._refuse(name, whole, error, now)
+            return None
+        taken.append(Taken(name, whole, vetted, job_id))
+        return None
+
+    def _id_for(self, vetted: Vetted, name: str, sha: str, taken: list[Taken], now: datetime) -> str | None:
+        """The job's id; None if this very request is a job already. Invalid if another request has the id."""
+        wanted = vetted.request.id
+        if wanted is None:
+            return f"{now:%Y%m%d-%H%M%S}-{vetted.slug[:40].rstrip('-')}-{secrets.token_hex(2)}"
+        known = self._recorder.store.request_sha256(wanted)
+        for other in taken:
+            if other.job_id == wanted:
+                known = hashlib.sha256(other.whole.data).hexdigest()
+        if known is None:
+            return wanted
+        if known == sha:
+            return None
+        why = (
+            f"{wanted!r} is taken by an earlier job with other content; ids are never reused, choose another"
+        )
+        raise Invalid(Problem(f"inbox/{shown(name)}", 0, 0, "id", why))
+
+    def _claim(self, taken: list[Taken], now: datetime) -> None:
+        if not taken:
+            return
+        self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
+        self.taken_ids = [t.job_id for t in taken]
+        for t in taken:
+            make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
+            self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
+            self._sources.clear(Path(t.name).stem, t.job_id)
+
+    def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
+        rejected = self._workspace.rejected
+        kept = _free_name(rejected, name)
+        write_durable(rejected / kept, whole.data)
+        write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
+        self._tell(name, str(error), now)
+        self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+
+    def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:
+        """What cannot be read as a file stays where it is; its reason is told once."""
+        if self._told.get(name) == reason:
+            return
+        self._told[name] = reason
+        note = self._workspace.rejected / beside(name, ".error.txt")
+        text = f"inbox/{shown(name)}: {reason}\n".encode("utf-8", "surrogateescape")
+        try:
+            if note.read_bytes() == text:
+                return
+        except OSError:
+            pass
+        write_copy(note, text)
+        self._tell(name, f"inbox/{shown(name)}: {reason}", now)
+
+    def _tell(self, name: str, message: str, now: datetime) -> None:
+        event = Event(Type.REQUEST_REFUSED, rfc3339(now), message=message, payload={"name": shown(name)})
+        self._recorder.record(Change(None, [event]))
+
+
+def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
+    """Make what an accepted job has on disk, as far as it is not there; may be done again."""
+    run, incoming = workspace.run(job_id), workspace.incoming / job_id
+    if not run.exists():
+        folder = incoming if incoming.is_dir() else workspace.incoming / f"{job_id}.new"
+        for path in (folder, folder / "sources", folder / ".work"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o700 if path.name == ".work" else 0o2770)
+        write_copy(folder / "pipeline.yaml", pipeline)
+        os.rename(folder, run)
+    accepted = workspace.request(job_id)
+    if not accepted.exists():
+        write_copy(accepted, request, mode=0o640)
+
+
+def clear_incoming(workspace: Workspace) -> None:
+    """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
+    for leftover in workspace.incoming.iterdir():
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def key_of(whole: Whole) -> str:
+    """The file's identity as the database keeps it."""
+    i = whole.identity
+    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
+
+
+def _claim_of(taken: Taken) -> Claim:
+    data = taken.whole.data
+    return Claim(
+        shown(taken.name),
+        key_of(taken.whole),
+        data,
+        hashlib.sha256(data).hexdigest(),
+        taken.vetted.pipeline_bytes,
+    )
+
+
+def _queued(taken: Taken, now: datetime) -> Event:
+    vetted, request = taken.vetted, taken.vetted.request
+    facts = {
+        "id": taken.job_id,
+        "slug": vetted.slug,
+        "intent": request.intent,
+        "pipeline": vetted.pipeline.name,
+        "pipeline_sha256": hashlib.sha256(vetted.pipeline_bytes).hexdigest(),
+        "priority": request.priority,
+        "labels": dict(request.labels),
+        "params": dict(vetted.params),
+        "gates": {name: gate.model_dump(exclude_unset=True) for name, gate in request.gates.items()},
+        "stage_timeouts": dict(request.stage_timeouts),
+        "stages": [
+            {"name": s.name, "needs": list(s.needs), "retries": s.retries, "gate": s.name in vetted.gated}
+            for s in vetted.pipeline.stages
+        ],
+        "request_sha256": hashlib.sha256(taken.whole.data).hexdigest(),
+    }
+    message = f"accepted from inbox/{shown(taken.name)}"
+    return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)
+
+
+def _free_name(folder: Path, name: str) -> str:
+    """The name, or with a number where an earlier one is kept."""
+    kept, number = beside(name, ""), 1
+    while os.path.lexists(folder / kept):
+        number += 1
+        kept = beside(name, f".{number}")
+    return kept

@@ -1,0 +1,164 @@
+"""The copies people and programs read: ``state.json``, ``events.jsonl``, ``jobs/state.jsonl``.
+
+Written after the commit, without fsync: they can be made again from the database. Each event stands in
+each file exactly once: the ledger is written last, so what it lacks after a crash is what may be missing
+elsewhere, and a line that a crash cut is cut off before the next is added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from daemon.codec import plain
+from daemon.files import append_copy, write_copy
+from daemon.model import Event, Job, Stage, Status
+from daemon.store import Store
+from daemon.workspace import Workspace
+
+SCHEMA = 1
+TAIL = 64 * 1024
+
+
+def waits_for(job: Job) -> str | None:
+    """What must happen before the job moves, in words; None if it moves by itself or is over."""
+    if job.answerable and job.gate is not None:
+        return f"approve.yaml or reject.yaml for {job.gate.stage}"
+    if job.status in (Status.PAUSED, Status.FAILED):
+        return "resume.yaml or cancel.yaml"
+    return "the lane" if job.status is Status.QUEUED else None
+
+
+def state(job: Job) -> dict[str, Any]:
+    """``state.json``: the fold of the job's events, printed."""
+    gate = job.gate
+    shown_gate = gate and {
+        k: getattr(gate, k) for k in ("stage", "attempt", "opened_at", "expires_at", "digest")
+    }
+    return {
+        "schema": SCHEMA,
+        "seq": job.seq,
+        "id": job.id,
+        "slug": job.slug,
+        "intent": job.intent,
+        "pipeline": job.pipeline,
+        "pipeline_sha256": job.pipeline_sha256,
+        "priority": job.priority,
+        "labels": dict(job.labels),
+        "params": plain(job.params),
+        "status": str(job.status),
+        "reason": job.reason,
+        "stage": job.stage,
+        "attempt": job.attempt,
+        "version": job.version,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "waits_for": waits_for(job),
+        "stages": [_stage(s) for s in job.stages],
+        "gate": shown_gate,
+        "decided": plain(job.decided),
+        "error": plain(job.error),
+        "placeholders": list(job.placeholders),
+    }
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "status": str(stage.status),
+        "attempts": stage.attempts,
+        "retries_left": stage.retries_left,
+        "started_at": stage.started_at,
+        "finished_at": stage.finished_at,
+        "seconds": round(stage.seconds, 3),
+        "gate": stage.gate,
+        "artifacts": plain(stage.artifacts),
+    }
+
+
+def lines(events: Iterable[Event]) -> bytes:
+    return b"".join(
+        json.dumps(e.line(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+        + b"\n"
+        for e in events
+    )
+
+
+class Projection:
+    """Keeps the copies of one workspace in step with its database."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._ledger = workspace.jobs / "state.jsonl"
+
+    def add(self, job: Job | None, events: Sequence[Event]) -> None:
+        """Append the events to the job's own file; its state is written by :meth:`show`, after its review."""
+        if job is not None and events:
+            run = self._workspace.run(job.id)
+            if run.is_dir():
+                append_copy(run / "events.jsonl", lines(events))
+
+    def show(self, job: Job) -> None:
+        """Write ``state.json``, last of all, so that whoever reads it finds the rest there."""
+        run = self._workspace.run(job.id)
+        if run.is_dir():
+            body = json.dumps(state(job), ensure_ascii=False, indent=1)
+            write_copy(run / "state.json", body.encode("utf-8", "surrogateescape") + b"\n")
+
+    def enter(self, events: Sequence[Event]) -> None:
+        """Append to the ledger of the workspace."""
+        if events:
+            append_copy(self._ledger, lines(events), mode=0o640)
+
+    def heal(self, store: Store) -> set[str]:
+        """Catch up after a crash; gives the ids of the jobs whose copies were behind."""
+        missed = list(store.events(after=_mend(self._ledger)))
+        behind = {e.job_id for e in missed if e.job_id is not None}
+        for job_id in behind:
+            self.heal_job(store, job_id)
+        self.enter(missed)
+        return behind
+
+    def heal_job(self, store: Store, job_id: str) -> None:
+        """Bring one job's ``events.jsonl`` and ``state.json`` up to the database."""
+        run = self._workspace.run(job_id)
+        job = store.job(job_id)
+        if job is None or not run.is_dir():
+            return
+        own = run / "events.jsonl"
+        missed = list(store.events(job_id, after=_mend(own)))
+        if missed:
+            append_copy(own, lines(missed))
+        self.show(job)
+
+
+def _mend(path: Path) -> int:
+    """Cut the file to its last whole line; gives that line's seq, 0 where there is none.
+
+    A file whose last whole line is not an event of ours is begun anew: it is a copy.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    with open(fd, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(size - TAIL, 0)
+        file.seek(start)
+        tail = file.read()
+        while start and tail.count(b"\n") < 2:
+            start = max(start - TAIL, 0)
+            file.seek(start)
+            tail = file.read()
+        whole = tail.rfind(b"\n") + 1
+        try:
+            seq = int(json.loads(tail[:whole].splitlines()[-1])["seq"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            file.truncate(0)
+            return 0
+        if start + whole < size:
+            file.truncate(start + whole)
+        return seq

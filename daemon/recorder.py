@@ -1,0 +1,116 @@
+"""Commit first, then follow: the one way by which anything changes.
+
+``record`` commits events and state together. ``follow`` then makes the disk agree: files where they
+belong, the review, the job's copies, and the ledger last. A crash in between leaves debts that the
+state names; following again pays them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from daemon import publication
+from daemon.logs import Tag, say
+from daemon.model import Event, Job, Type
+from daemon.projection import Projection
+from daemon.store import Change, Recorded, Store
+from daemon.workspace import Workspace
+
+_TAGS: dict[str, Tag] = {
+    "stage": "stage",
+    "gate": "gate",
+    "artifact": "gate",
+    "decision": "gate",
+    "request": "inbox",
+}
+_GRAVE = {Type.STAGE_FAILED, Type.JOB_FAILED}
+_ODD = {Type.DECISION_REFUSED, Type.REQUEST_REFUSED, Type.STAGE_INTERRUPTED, Type.GATE_EXPIRED}
+
+
+class Recorder:
+    """Records changes and keeps what must follow them."""
+
+    def __init__(self, workspace: Workspace, store: Store, projection: Projection) -> None:
+        self.workspace, self.store, self._projection = workspace, store, projection
+        self._behind: dict[str, tuple[Job, list[Event]]] = {}
+        self._ledger: list[Event] = []
+        self._lagging: set[str] = set()
+
+    def record(self, *changes: Change) -> list[Recorded]:
+        """Commit all or nothing; raises what :meth:`Store.record` raises."""
+        recorded = self.store.record(*changes)
+        for done in recorded:
+            self._ledger += done.events
+            for event in done.events:
+                _log(event)
+            if done.job is not None:
+                _, earlier = self._behind.get(done.job.id, (done.job, []))
+                self._behind[done.job.id] = (done.job, [*earlier, *done.events])
+        return recorded
+
+    def one(self, change: Change) -> Job:
+        """Record one change of one job; gives the job after it."""
+        job = self.record(change)[0].job
+        assert job is not None
+        return job
+
+    def settle(self, job: Job) -> bool:
+        """Put the job's files where they belong; False, and told, if the disk refused."""
+        owed = self.store.owed(job.id)
+        if not owed:
+            return True
+        try:
+            publication.settle(self.workspace.run(job.id), owed)
+        except OSError as error:
+            say("stage", "publication_failed", logging.ERROR, job=job.id, why=str(error))
+            return False
+        for debt in owed:
+            self.store.moved(job.id, debt)
+        return True
+
+    def follow(self, show: Callable[[Job], None]) -> None:
+        """Bring the copies of every changed job up to its state; ``show`` sees to the review.
+
+        What the disk refuses now is caught up from the database the next time.
+        """
+        behind, self._behind = self._behind, {}
+        for job, events in behind.values():
+            try:
+                self.settle(job)
+                show(job)
+                self._projection.add(job, events)
+                self._projection.show(job)
+            except OSError as error:
+                self._lagging.add(job.id)
+                say("orchestrator", "copies_behind", logging.ERROR, job=job.id, why=str(error))
+        new, self._ledger = self._ledger, []
+        try:
+            if not self._lagging:
+                self._projection.enter(new)
+        except OSError as error:
+            self._lagging.update(e.job_id or "" for e in new)
+            say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
+
+    def catch_up(self) -> None:
+        """Try again what the disk refused; the ledger waits for it, so that it stays the last to be written."""
+        if self._lagging:
+            for job_id in self._lagging:
+                self._projection.heal_job(self.store, job_id)
+            self._projection.heal(self.store)
+            self._lagging.clear()
+
+
+def _log(event: Event) -> None:
+    level = logging.ERROR if event.type in _GRAVE else logging.WARNING if event.type in _ODD else logging.INFO
+    tag = _TAGS.get(event.type.split("_")[0], "orchestrator")
+    say(
+        tag,
+        str(event.type),
+        level,
+        job=event.job_id,
+        stage=event.stage,
+        attempt=event.attempt,
+        status=event.status,
+        message=event.message,
+    )

@@ -1,0 +1,191 @@
+"""What a person reads at a gate, and the files that answer it.
+
+Copies, made from the job and its directory: written anew whenever the gated files change, so that
+whoever renames a template confirms exactly what REVIEW.md shows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from daemon.clock import span
+from daemon.codec import plain
+from daemon.files import write_copy
+from daemon.model import Artifact, Gate, Job, Stage
+from daemon.rulings import OnDisk
+from daemon.spool import TEMPLATE_HEADER
+
+TEXT_LIMIT = 1024 * 1024
+DIFF_LINES = 200
+NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml")
+
+
+def label(job: Job, stage: Stage, attempt: int) -> str:
+    """``03-script.1``: how history, logs, decisions and .work name an attempt."""
+    return f"{job.number(stage.name):02d}-{stage.name}.{attempt}"
+
+
+def keep_as_made(run: Path, job: Job, stage: Stage) -> None:
+    """Copy the stage's text artifacts as they were published, for the diff with what a person makes of them."""
+    made = run / "history" / label(job, stage, stage.attempts) / "made"
+    for artifact in stage.artifacts:
+        text = _text(run / artifact.path, artifact.bytes)
+        target = made / artifact.path
+        if text is not None and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_copy(target, text.encode())
+
+
+def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> None:
+    """Write review, gate.json and templates for the job's gate. ``others``: notes about files beside it."""
+    gate = job.gate
+    assert gate is not None
+    stage = job.at(gate.stage)
+    write_copy(run / "REVIEW.md", "\n".join(_review(run, job, stage, gate, on_disk, others)).encode())
+    write_copy(run / "approve.template.yaml", _template(gate, on_disk, "approve").encode())
+    write_copy(run / "reject.template.yaml", _template(gate, on_disk, "reject").encode())
+    facts = {
+        "job": job.id,
+        "stage": gate.stage,
+        "attempt": gate.attempt,
+        "opened_at": gate.opened_at,
+        "expires_at": gate.expires_at,
+        "expired": job.reason == "expired",
+        "digest": on_disk.digest,
+        "missing": list(on_disk.missing),
+        "artifacts": plain(stage.artifacts),
+        "answers": ["approve", "reject"],
+    }
+    write_copy(run / "gate.json", (json.dumps(facts, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def clear(run: Path) -> None:
+    """Take the review away once nobody can answer."""
+    for name in NAMES:
+        (run / name).unlink(missing_ok=True)
+
+
+def edit_diff(run: Path, job: Job, stage: Stage) -> str:
+    """What a person changed since publication, as a unified diff; empty if nothing textual."""
+    made = run / "history" / label(job, stage, stage.attempts) / "made"
+    return "\n".join(
+        line
+        for artifact in stage.artifacts
+        for line in _diff(made / artifact.path, run / artifact.path, artifact)
+    )
+
+
+def _template(gate: Gate, on_disk: OnDisk, decision: str) -> str:
+    header = TEMPLATE_HEADER.decode().rstrip("\n")
+    lines = [
+        header,
+        f"# mv {decision}.template.yaml {decision}.yaml   gives this answer; edit it before, keep the last line.",
+        f"stage: {gate.stage}",
+        f"attempt: {gate.attempt}",
+        f"digest: {on_disk.digest}",
+        "# by: your name",
+    ]
+    if decision == "reject":
+        lines += [
+            "# notes: what to change",
+            "then: pause   # pause | retry (make it again with the notes) | stop (cancel the job)",
+            "# from: an earlier stage to go back to, in place of then",
+        ]
+    else:
+        lines.append("# notes: anything to remember")
+    return "\n".join([*lines, "...", ""])
+
+
+def _review(
+    run: Path, job: Job, stage: Stage, gate: Gate, on_disk: OnDisk, others: Iterable[str]
+) -> Iterator[str]:
+    yield f"# {gate.stage} of {job.id}: please decide"
+    yield ""
+    yield f"> {' '.join(job.intent.split())}"
+    yield ""
+    if job.reason == "expired":
+        yield f"**This gate expired at {gate.expires_at}. It can still be answered, or resumed for a new time.**\n"
+    if gate.stale:
+        yield "**Asked again: a file changed after it was approved. Later stages that read it are made again.**\n"
+    if on_disk.missing:
+        yield f"**Missing, so it cannot be approved: {', '.join(on_disk.missing)}**\n"
+    yield from _made(job, stage, gate)
+    yield from _answering(gate, on_disk)
+    for note in others:
+        yield f"- Beside the gate: {note}"
+    yield from _changes(run, job, stage)
+    yield ""
+
+
+def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
+    spent = sum(s.seconds for s in job.stages)
+    yield f"Attempt {gate.attempt}, made in {span(stage.seconds)}; the job so far: {span(spent)}."
+    if gate.expires_at and job.reason != "expired":
+        then = "it approves itself" if gate.auto_approve else f"then: {gate.on_timeout}"
+        yield f"Open since {gate.opened_at}, until {gate.expires_at} ({then})."
+    yield "\n## What was made\n"
+    yield "| file | what | bytes | |"
+    yield "|---|---|---|---|"
+    for artifact in stage.artifacts:
+        mark = "**PLACEHOLDER**" if artifact.meta.get("placeholder") else str(artifact.meta.get("note", ""))
+        yield f"| {artifact.path} | {artifact.kind} | {artifact.bytes} | {mark} |"
+    for note in dict.fromkeys(str(n) for a in stage.artifacts for n in a.meta.get("notes", ())):
+        yield f"\n- {note}"
+
+
+def _answering(gate: Gate, on_disk: OnDisk) -> Iterator[str]:
+    yield "\n## How to answer\n"
+    yield "Look at the files above; you may edit them, this page follows. Then, here:\n"
+    yield "    mv approve.template.yaml approve.yaml"
+    yield "    mv reject.template.yaml reject.yaml      # add notes, and then: pause | retry | stop\n"
+    yield f"This page and the templates stand for `{on_disk.digest}`."
+    yield ""
+
+
+def _changes(run: Path, job: Job, stage: Stage) -> Iterator[str]:
+    here = run / "history" / label(job, stage, stage.attempts) / "made"
+    yield from _section(run, "Changed since it was published", here, stage.artifacts)
+    earlier = _earlier_attempt(run, job, stage)
+    if earlier is not None:
+        yield from _section(run, f"Changed since {earlier.name}", earlier, stage.artifacts)
+
+
+def _earlier_attempt(run: Path, job: Job, stage: Stage) -> Path | None:
+    for attempt in range(stage.attempts - 1, 0, -1):
+        folder = run / "history" / label(job, stage, attempt)
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def _section(run: Path, title: str, before: Path, artifacts: Iterable[Artifact]) -> Iterator[str]:
+    found = [line for a in artifacts for line in _diff(before / a.path, run / a.path, a)]
+    if found:
+        yield f"\n## {title}\n\n```diff"
+        yield from (line.replace("```", "'''") for line in found[:DIFF_LINES])
+        if len(found) > DIFF_LINES:
+            yield f"... {len(found) - DIFF_LINES} more lines"
+        yield "```"
+
+
+def _diff(before: Path, now: Path, artifact: Artifact) -> list[str]:
+    old, new = _text(before, None), _text(now, None)
+    if old is None or new is None or old == new:
+        return []
+    name = artifact.path
+    return list(
+        difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
+    )
+
+
+def _text(path: Path, size: int | None) -> str | None:
+    """The file as text; None if it is missing, a link, not UTF-8, or larger than the limit."""
+    try:
+        if path.is_symlink() or (size or path.stat().st_size) > TEXT_LIMIT:
+            return None
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,116 @@
+"""The daemon as a process: signals, systemd, waiting. What it does in between is the loop's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+from types import FrameType
+
+from daemon import notify
+from daemon.errors import BadPolicy
+from daemon.lease import install_lease_signal_handler
+from daemon.logs import say
+from daemon.opening import Opened, open_workspace
+from daemon.workspace import Workspace
+
+
+class Signals:
+    """SIGTERM and SIGINT stop, a second one at once; SIGHUP reloads. A descriptor wakes the wait."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self.stops = 0
+        self.reload = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
+        install_lease_signal_handler()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stops += 1
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        self.reload = True
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def clear(self) -> None:
+        """Take what woke the wait."""
+        try:
+            while self._reader.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+
+def serve(workspace: Workspace, *, drain: bool = False, poll: bool = False, only: str | None = None) -> int:
+    """Work until told to stop, or with ``drain`` until nothing can move; gives the exit code.
+
+    Raises SporkError where it cannot start or must not go on.
+    """
+    # Files that others share a group for must not depend on who started us.
+    os.umask(0o007)
+    signals = Signals()
+    opened = open_workspace(workspace, poll=poll, only=only)
+    try:
+        return _work(opened, signals, drain=drain)
+    finally:
+        notify.stopping()
+        opened.close()
+
+
+def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
+    loop, stops, failures = opened.loop, 0, _failures(opened)
+    # Three signs of life in the time the manager allows.
+    beat = (notify.watchdog_seconds() or 3600.0) / 3
+    wait = loop.turn()
+    # The first turn was the first full scan.
+    notify.ready()
+    say("orchestrator", "daemon_ready", workspace=str(opened.workspace.root), open_jobs=len(loop.open))
+    while True:
+        if signals.stops != stops:
+            stops = signals.stops
+            say("orchestrator", "daemon_stopping", at_once=stops > 1)
+            notify.stopping()
+            loop.stop(at_once=stops > 1)
+            wait = 0.0
+        elif loop.stopping and not loop.running:
+            return 0
+        elif signals.reload:
+            signals.reload = False
+            _reload(opened)
+            wait = 0.0
+        elif drain and loop.idle:
+            return 1 if _failures(opened) > failures else 0
+        _wait([signals.fileno(), *loop.descriptors], min(wait, beat))
+        signals.clear()
+        wait = loop.turn()
+        notify.watchdog()
+
+
+def _failures(opened: Opened) -> int:
+    return opened.recorder.store.counts().get("failed", 0)
+
+
+def _wait(descriptors: list[int], seconds: float) -> None:
+    poller = select.poll()
+    for descriptor in descriptors:
+        poller.register(descriptor, select.POLLIN)
+    # Rounded up: a wait that ends just before its time would spin.
+    poller.poll(int(seconds * 1000) + 1 if seconds > 0 else 0)
+
+
+def _reload(opened: Opened) -> None:
+    notify.reloading()
+    try:
+        opened.reload()
+    except BadPolicy as error:
+        say("orchestrator", "policy_refused", logging.ERROR, why=str(error), note="the old policy stays")
+    notify.ready()

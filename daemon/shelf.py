@@ -1,0 +1,33 @@
+"""The pipelines that jobs run by, each as it was at its job's acceptance, parsed once."""
+
+from __future__ import annotations
+
+from daemon.model import Job
+from daemon.pipelines import Pipeline, Stage, load
+from daemon.store import Store
+
+ROOM = 64
+
+
+class Shelf:
+    """Parsed pipelines by sha256; the oldest goes when the shelf is full."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._parsed: dict[str, Pipeline] = {}
+
+    def pipeline(self, job: Job) -> Pipeline:
+        """The job's own pipeline. Invalid where this version no longer understands it."""
+        found = self._parsed.get(job.pipeline_sha256)
+        if found is None:
+            kept = self._store.request(job.id)
+            assert kept is not None
+            found = load(kept[1], f"runs/{job.id}/pipeline.yaml")
+            while len(self._parsed) >= ROOM:
+                del self._parsed[next(iter(self._parsed))]
+            self._parsed[job.pipeline_sha256] = found
+        return found
+
+    def stage(self, job: Job, name: str) -> Stage:
+        """The stage as its pipeline describes it; KeyError if it has none of that name."""
+        return self.pipeline(job).stage(name)

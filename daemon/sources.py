@@ -1,0 +1,138 @@
+"""A request's own files: found in the few folders they may lie in, and copied aside before the claim's commit.
+
+A relative name is looked for in ``inbox/STEM/``, ``inbox/``, ``sources/`` and the policy's roots. Nothing
+outside these folders, and no link, is ever read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from daemon.check import Vetted
+from daemon.errors import Invalid, Problem
+from daemon.files import Identity, copy_in, fsync_folder, make_folders, open_beneath
+from daemon.lease import Writers, writers
+from daemon.names import shown
+from daemon.settings import Policy
+from daemon.workspace import Workspace
+
+LIMIT = 2 * 1024**3
+"""Bytes of one source file."""
+
+
+class SourcesMissing(Exception):
+    """A source is not there yet, or is being written; look again in ``retry_in`` seconds."""
+
+    def __init__(self, message: str, retry_in: float) -> None:
+        super().__init__(message)
+        self.retry_in = retry_in
+
+
+class Sources:
+    """Brings requests' sources into the runs to come."""
+
+    def __init__(self, workspace: Workspace, policy: Policy, clock: Callable[[], float]) -> None:
+        self._workspace, self._policy, self._clock = workspace, policy, clock
+        self._since: dict[tuple[str, str], float] = {}
+        self._brought: dict[str, list[tuple[str, Identity]]] = {}
+
+    def bring(self, job_id: str, stem: str, vetted: Vetted) -> None:
+        """Copy all sources to where the run directory is being made.
+
+        Raises SourcesMissing while one is missing or being written, Invalid when it stays so, or is no file.
+        """
+        if not vetted.sources:
+            return
+        folder = self._workspace.incoming / job_id
+        for path in (folder, folder / "sources", folder / ".work"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o700 if path.name == ".work" else 0o2770)
+        try:
+            brought = [self._bring_one(folder / "sources", name, stem) for name in vetted.sources]
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        for path in (folder / "sources", folder, folder.parent):
+            fsync_folder(path)
+        self._brought[job_id] = [own for own in brought if own is not None]
+        for name in vetted.sources:
+            self._since.pop((stem, name), None)
+
+    def clear(self, stem: str, job_id: str) -> None:
+        """Take the claimed request's own folder away: its files are in the run, byte for byte."""
+        for name, identity in self._brought.pop(job_id, ()):
+            path = self._workspace.inbox / stem / name
+            try:
+                if Identity.of(os.lstat(path)) == identity:
+                    path.unlink()
+            except OSError:
+                continue  # somebody replaced or removed it; theirs to keep
+        self._remove_empty(self._workspace.inbox / stem)
+
+    def _remove_empty(self, folder: Path) -> None:
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass  # not there, or it holds what no job asked for
+
+    def _roots(self, stem: str) -> list[Path]:
+        inbox = self._workspace.inbox
+        named = [self._workspace.root / root for root in self._policy.inbox.roots]
+        return list(dict.fromkeys([inbox / stem, inbox, self._workspace.root / "sources", *named]))
+
+    def _bring_one(self, target: Path, name: str, stem: str) -> tuple[str, Identity] | None:
+        for root in self._roots(stem):
+            try:
+                fd = open_beneath(root, name)
+            except FileNotFoundError:
+                continue
+            except NotADirectoryError:
+                continue
+            except OSError as error:
+                raise self._refused(name, _why(error)) from error
+            try:
+                identity = self._copy(fd, target, name, stem)
+            finally:
+                os.close(fd)
+            return (name, identity) if root == self._workspace.inbox / stem else None
+        raise self._missing(name, stem, f"source {shown(name)} is missing")
+
+    def _copy(self, fd: int, target: Path, name: str, stem: str) -> Identity:
+        if writers(fd) is Writers.SOME:
+            raise self._missing(name, stem, f"source {shown(name)} is still being written")
+        parent = str(PurePosixPath(name).parent)
+        if parent != ".":
+            os.close(make_folders(target, parent))
+        try:
+            copy_in(fd, target / name, LIMIT)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise self._missing(
+                    name, stem, f"source {shown(name)} changed while it was copied"
+                ) from error
+            raise self._refused(name, _why(error)) from error
+        return Identity.of(os.fstat(fd))
+
+    def _missing(self, name: str, stem: str, why: str) -> Exception:
+        since = self._since.setdefault((stem, name), self._clock())
+        limit = self._policy.inbox.sources_wait_seconds
+        if self._clock() - since < limit:
+            return SourcesMissing(why, retry_in=0.5)
+        del self._since[stem, name]
+        places = "inbox/" + stem + "/, inbox/, sources/"
+        return self._refused(
+            name, f"{why} after {limit:g} s; put it into one of {places} and drop the request again"
+        )
+
+    def _refused(self, name: str, why: str) -> Invalid:
+        return Invalid(Problem("the request", 0, 0, "params.sources", f"{shown(name)}: {why}"))
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.ELOOP, errno.EXDEV):
+        return "a link, or a path out of its folder; only regular files below it are read"
+    return error.strerror or str(error)

@@ -1,0 +1,494 @@
+"""The database: the only SQL. An event and the state it makes are one transaction.
+
+One writer. Every change of a job is a compare-and-set on its version; what the rules refuse or another
+writer overtook leaves the database as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from daemon import codec
+from daemon.errors import Halt
+from daemon.machine import decide
+from daemon.model import PRIORITIES, Artifact, Event, Job, StageStatus, Type
+
+SCHEMA_VERSION = 1
+
+
+class Overtaken(Exception):
+    """The job's version is not the one this change was decided on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request as it was taken: its bytes and the file's identity, and the pipeline it runs by."""
+
+    name: str
+    identity: str
+    data: bytes
+    sha256: str
+    pipeline: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFile:
+    """A decision file as it was looked at."""
+
+    name: str
+    verdict: str
+    by: str
+    owner: str | None
+    identity: str
+    sha256: str
+    data: bytes
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one job (or, with ``job`` and ``claim`` None, to the workspace) in a transaction."""
+
+    job: Job | None
+    events: Sequence[Event]
+    claim: Claim | None = None
+    decision: DecisionFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change as it was committed: the job after it, and its events with their numbers."""
+
+    job: Job | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """An attempt whose files are not where they belong."""
+
+    stage: str
+    attempt: int
+    number: int
+    place: str
+    goal: str
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.number:02d}-{self.stage}.{self.attempt}"
+
+
+class Store:
+    """The open database. ``read_only`` is for commands that look while the daemon works."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._db = _connect_read_only(path) if read_only else _connect(path)
+        self._check_schema()
+        self._inode = os.stat(path).st_ino
+        self._next_seq = self.last_seq() + 1
+        self._moved: list[tuple[str, str, str, int]] = []
+
+    @property
+    def token(self) -> str:
+        """What names this workspace to its processes, for ever."""
+        return self.meta("token") or ""
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _check_schema(self) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found != SCHEMA_VERSION:
+            newer = (
+                "made by a newer spork; upgrade spork" if found > SCHEMA_VERSION else "not a spork database"
+            )
+            raise Halt(f"{self.path}: schema version {found}, this spork knows {SCHEMA_VERSION}: {newer}")
+
+    def check(self) -> None:
+        """Halt if the file is damaged."""
+        try:
+            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+        if verdict != "ok":
+            raise Halt(f"{self.path}: damaged ({verdict}); stop the daemon and run: spork rebuild")
+
+    def check_place(self) -> None:
+        """Halt if the file was deleted or replaced: SQLite would go on writing into nowhere."""
+        try:
+            same = os.stat(self.path).st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise Halt(
+                f"{self.path}: deleted or replaced under the daemon; put it back or run: spork rebuild"
+            )
+
+    # -- writing
+
+    def record(self, *changes: Change) -> list[Recorded]:
+        """Commit all changes or none; Overtaken or Illegal if one does not fit, Halt if the disk fails."""
+        self.check_place()
+        db, seq = self._db, self._next_seq
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            self._settle_moves()
+            recorded = []
+            for change in changes:
+                done = self._apply(change, seq)
+                seq += len(done.events)
+                recorded.append(done)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise Halt(f"{self.path}: cannot record: {error}") from error
+        except BaseException:
+            self._roll_back()
+            raise
+        self._next_seq = seq
+        self._moved.clear()
+        return recorded
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _apply(self, change: Change, seq: int) -> Recorded:
+        job, events = change.job, []
+        for event in change.events:
+            numbered = replace(event, seq=seq)
+            if event.job_id is not None:
+                job = decide(job, numbered)
+                numbered = replace(numbered, status=str(job.status))
+                self._index(job, numbered)
+            events.append(numbered)
+            seq += 1
+        self._db.executemany(_INSERT_EVENT, [_event_row(e) for e in events])
+        if change.claim is not None and job is not None:
+            self._insert(job, change.claim)
+        elif job is not None and job is not change.job:
+            self._update(job, change.job)
+        if change.decision is not None and change.job is not None:
+            self._keep(change.job, change.decision, change.events[0].ts if change.events else job_time(job))
+        return Recorded(job, tuple(events))
+
+    def _insert(self, job: Job, claim: Claim) -> None:
+        row = (*_job_row(job), claim.data, claim.sha256, claim.name, claim.identity, claim.pipeline, job.id)
+        self._db.execute(
+            "INSERT INTO jobs (queued_seq, priority, status, over, version, expires_at, slug, reason, stage, attempt,"
+            " created_at, updated_at, state, request, request_sha256, request_name, request_identity, pipeline, id)"
+            f" VALUES ({','.join('?' * len(row))})",
+            row,
+        )
+
+    def _update(self, job: Job, before: Job | None) -> None:
+        changed = self._db.execute(
+            "UPDATE jobs SET queued_seq=?, priority=?, status=?, over=?, version=?, expires_at=?, slug=?, reason=?,"
+            " stage=?, attempt=?, created_at=?, updated_at=?, state=? WHERE id=? AND version=?",
+            (*_job_row(job), job.id, before.version if before else 0),
+        )
+        if changed.rowcount != 1:
+            raise Overtaken(job.id)
+
+    def _keep(self, job: Job, file: DecisionFile, at: str) -> None:
+        self._db.execute(
+            "INSERT INTO decisions (job_id, stage, attempt, name, verdict, by, owner, at, identity, sha256, bytes, why)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (job.id, job.stage, job.attempt, file.name, file.verdict, file.by, file.owner, at)
+            + (file.identity, file.sha256, file.data, file.why),
+        )
+
+    def _index(self, job: Job, event: Event) -> None:
+        """Keep the attempts and artifacts tables in step with the event."""
+        key = (event.job_id, event.stage, event.attempt)
+        match event.type:
+            case Type.STAGE_STARTED:
+                number = job.number(event.stage or "")
+                limit = event.payload["limit_seconds"]
+                self._db.execute(
+                    "INSERT INTO attempts (job_id, stage, attempt, number, status, started_at, limit_seconds, place,"
+                    " goal) VALUES (?,?,?,?,'running',?,?,'none','none')",
+                    (*key, number, event.ts, limit),
+                )
+            case Type.STAGE_COMPLETED:
+                self._end_attempt(event, StageStatus.COMPLETED)
+                self._db.execute(
+                    "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND attempt<? AND goal='run'",
+                    key,
+                )
+                self._db.execute(
+                    "UPDATE attempts SET place='work', goal='run' WHERE job_id=? AND stage=? AND attempt=?",
+                    key,
+                )
+                self._replace_artifacts(key, event.payload["artifacts"])
+            case Type.ARTIFACT_EDITED | Type.GATE_REOPENED:
+                self._replace_artifacts(key, event.payload.get("artifacts", ()))
+            case Type.STAGE_FAILED:
+                self._end_attempt(event, StageStatus.FAILED)
+            case Type.STAGE_INTERRUPTED:
+                self._end_attempt(event, StageStatus.INTERRUPTED)
+            case Type.STAGE_CANCELED:
+                self._end_attempt(event, StageStatus.CANCELED)
+            case Type.JOB_REWOUND:
+                self._db.executemany(
+                    "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND goal='run'",
+                    [(event.job_id, name) for name in event.payload["stages"]],
+                )
+
+    def _end_attempt(self, event: Event, status: StageStatus) -> None:
+        self._db.execute(
+            "UPDATE attempts SET status=?, ended_at=?, seconds=? WHERE job_id=? AND stage=? AND attempt=?",
+            (str(status), event.ts, event.payload.get("seconds"), event.job_id, event.stage, event.attempt),
+        )
+
+    def _replace_artifacts(self, key: tuple[Any, ...], artifacts: Sequence[dict[str, Any]]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO artifacts (job_id, stage, attempt, path, kind, bytes, sha256, meta)"
+            " VALUES (?,?,?,?,?,?,?,?)",
+            [
+                (
+                    *key,
+                    a["path"],
+                    a["kind"],
+                    a["bytes"],
+                    a["sha256"],
+                    json.dumps(dict(a["meta"]), ensure_ascii=False),
+                )
+                for a in artifacts
+            ],
+        )
+
+    def moved(self, job_id: str, owed: Owed) -> None:
+        """The attempt's files are where they belong. Noted with the next commit: doing it again is harmless."""
+        self._moved.append((owed.goal, job_id, owed.stage, owed.attempt))
+
+    def _settle_moves(self) -> None:
+        self._db.executemany(
+            "UPDATE attempts SET place=? WHERE job_id=? AND stage=? AND attempt=?", self._moved
+        )
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    # -- reading
+
+    def meta(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def last_seq(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._db.execute("SELECT state FROM jobs WHERE id=?", (job_id,)).fetchone()
+        return codec.load(row[0]) if row else None
+
+    def queued(self, only: Collection[str] | None = None, limit: int = 8) -> list[Job]:
+        """The next in the queue, first by priority, then age; of these ids only, if given."""
+        rows = self._db.execute(
+            "SELECT id, state FROM jobs WHERE status = 'queued' ORDER BY priority DESC, queued_seq LIMIT ?",
+            (limit if only is None else -1,),
+        ).fetchall()
+        return [codec.load(state) for job_id, state in rows if only is None or job_id in only]
+
+    def open_ids(self) -> list[str]:
+        """The jobs that can still change, oldest first."""
+        return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE over = 0 ORDER BY queued_seq")]
+
+    def open_attempts(self) -> list[str]:
+        """The ids of the jobs whose attempt has not ended."""
+        return [row[0] for row in self._db.execute("SELECT job_id FROM attempts WHERE status = 'running'")]
+
+    def gates_with_time(self) -> list[tuple[str, str]]:
+        """Job id and expiry of each open gate that expires."""
+        return list(
+            self._db.execute(
+                "SELECT id, expires_at FROM jobs WHERE status = 'needs_approval' AND expires_at IS NOT NULL"
+            )
+        )
+
+    def owing_jobs(self) -> list[str]:
+        return [
+            row[0] for row in self._db.execute("SELECT DISTINCT job_id FROM attempts WHERE place <> goal")
+        ]
+
+    def owed(self, job_id: str) -> list[Owed]:
+        """What the job's attempts still owe its directory, in the order to do it in."""
+        rows = self._db.execute(
+            "SELECT stage, attempt, number, place, goal FROM attempts WHERE job_id=? AND place <> goal"
+            " ORDER BY number, attempt",
+            (job_id,),
+        ).fetchall()
+        settled = {(stage, attempt): goal for goal, job, stage, attempt in self._moved if job == job_id}
+        return [
+            Owed(stage, attempt, number, place, goal, self.artifacts(job_id, stage, attempt))
+            for stage, attempt, number, place, goal in rows
+            if settled.get((stage, attempt)) != goal
+        ]
+
+    def artifacts(self, job_id: str, stage: str, attempt: int) -> tuple[Artifact, ...]:
+        rows = self._db.execute(
+            "SELECT path, kind, bytes, sha256, meta FROM artifacts WHERE job_id=? AND stage=? AND attempt=?",
+            (job_id, stage, attempt),
+        )
+        return tuple(
+            Artifact(path, kind, size, sha, json.loads(meta)) for path, kind, size, sha, meta in rows
+        )
+
+    def request(self, job_id: str) -> tuple[bytes, bytes] | None:
+        """The request and the pipeline of a job, byte for byte."""
+        row = self._db.execute("SELECT request, pipeline FROM jobs WHERE id=?", (job_id,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def request_sha256(self, job_id: str) -> str | None:
+        row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id=?", (job_id,)).fetchone()
+        return row[0] if row else None
+
+    def claimed_as(self, identity: str) -> tuple[str, str] | None:
+        """Id and sha256 of the job that took this very file."""
+        row = self._db.execute(
+            "SELECT id, request_sha256 FROM jobs WHERE request_identity=? ORDER BY queued_seq DESC",
+            (identity,),
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def decision_seen(self, job_id: str, identity: str) -> tuple[str, str | None, int] | None:
+        """Verdict, stage and attempt of this very decision file, if it was looked at before."""
+        row = self._db.execute(
+            "SELECT verdict, stage, attempt FROM decisions WHERE job_id=? AND identity=? ORDER BY id DESC",
+            (job_id, identity),
+        ).fetchone()
+        return (row[0], row[1], row[2]) if row else None
+
+    def decisions(self, job_id: str) -> list[sqlite3.Row]:
+        cursor = self._db.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute("SELECT * FROM decisions WHERE job_id=? ORDER BY id", (job_id,)).fetchall()
+
+    def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
+        """Events with a greater seq, in order; of one job, or of the workspace."""
+        where, args = ("job_id=? AND seq>?", (job_id, after)) if job_id else ("seq>?", (after,))
+        for row in self._db.execute(
+            "SELECT type, ts, job_id, stage, attempt, message, payload, status, seq FROM events"
+            f" WHERE {where} ORDER BY seq",
+            args,
+        ):
+            kind, ts, job, stage, attempt, message, payload, status, seq = row
+            yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+
+    def summaries(self, *, waiting: bool = False, limit: int | None = None) -> list[sqlite3.Row]:
+        """One row a job, newest first, without its whole state."""
+        cursor = self._db.cursor()
+        cursor.row_factory = sqlite3.Row
+        where = "WHERE status IN ('needs_approval', 'paused', 'failed')" if waiting else ""
+        return cursor.execute(
+            "SELECT id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
+            f" FROM jobs {where} ORDER BY queued_seq DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        ).fetchall()
+
+    def touched_lately(self, events: int = 50_000) -> set[str]:
+        """The jobs of the last so many events: more than a kernel keeps unwritten."""
+        rows = self._db.execute(
+            "SELECT DISTINCT job_id FROM events WHERE job_id IS NOT NULL AND seq > ?",
+            (self.last_seq() - events,),
+        )
+        return {row[0] for row in rows}
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are in each status."""
+        return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy, taken while the daemon works."""
+        with sqlite3.connect(target) as copy:
+            self._db.backup(copy)
+        copy.close()
+
+
+_INSERT_EVENT = "INSERT INTO events (seq, ts, job_id, type, stage, attempt, status, message, payload) VALUES (?,?,?,?,?,?,?,?,?)"
+
+
+def _event_row(event: Event) -> tuple[Any, ...]:
+    payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"))
+    return (event.seq, event.ts, event.job_id, str(event.type), event.stage, event.attempt) + (
+        event.status,
+        event.message,
+        payload,
+    )
+
+
+def _job_row(job: Job) -> tuple[Any, ...]:
+    over = job.final and not job.open_attempt
+    expires = job.gate.expires_at if job.gate else None
+    return (
+        job.queued_seq,
+        PRIORITIES.index(job.priority),
+        str(job.status),
+        int(over),
+        job.version,
+        expires,
+    ) + (
+        job.slug,
+        job.reason,
+        job.stage,
+        job.attempt,
+        job.created_at,
+        job.updated_at,
+        codec.dump(job),
+    )
+
+
+def job_time(job: Job | None) -> str:
+    return job.updated_at if job else ""
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    fresh = not path.exists()
+    if fresh:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+        os.chmod(path, 0o640)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=10.0, cached_statements=256)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        # A checkpoint's fsync stalls the commit that triggers it; 1,000 pages is SQLite's own default.
+        db.execute("PRAGMA wal_autocheckpoint=1000")
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0 and not _tables(db):
+            _create(db)
+    except sqlite3.Error as error:
+        raise Halt(f"{path}: cannot open the database: {error}; see: spork doctor, spork rebuild") from error
+    return db
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    # A reader that may not write the folder cannot make the -shm file; without a -wal nothing is being written.
+    immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
+    uri = f"file:{path}?mode=ro" + ("&immutable=1" if immutable else "")
+    try:
+        return sqlite3.connect(uri.replace("#", "%23"), uri=True, isolation_level=None, timeout=5.0)
+    except sqlite3.Error as error:
+        raise Halt(f"{path}: cannot read the database: {error}") from error
+
+
+def _tables(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+
+
+def _create(db: sqlite3.Connection) -> None:
+    schema = files("daemon").joinpath("sql/schema.sql").read_text(encoding="utf-8")
+    db.executescript(
+        f"BEGIN IMMEDIATE;\n{schema}\n"
+        f"INSERT INTO meta VALUES ('token', '{uuid.uuid4().hex}');\n"
+        f"PRAGMA user_version={SCHEMA_VERSION};\nCOMMIT;"
+    )
