@@ -18,6 +18,9 @@ from daemon.errors import NotPossible
 Kind = Literal["system", "user"]
 
 _UNITS: dict[Kind, str] = {"system": "spork.service", "user": "spork.user.service"}
+_STOP_MARGIN_SECONDS = 15.0
+"""For the daemon itself, after the stage's two grace times: the last commits and files."""
+
 _PLACEHOLDER = re.compile(r"@([A-Z]+(?:_[A-Z]+)*)@")
 
 
@@ -27,7 +30,7 @@ def render(
     executable: Path,
     user: str | None,
     group: str | None,
-    stop_seconds: float,
+    stop_seconds: float = 50,
 ) -> str:
     """The unit's text for a workspace.
 
@@ -49,6 +52,11 @@ def render(
         values["GROUP"] = group or ""
     unit = (resources.files("daemon") / "templates" / _UNITS[kind]).read_text(encoding="utf-8")
     return _PLACEHOLDER.sub(lambda found: values[found[1]], unit).replace("\nGroup=\n", "\n")
+
+
+def stop_timeout(stop_grace_seconds: float, kill_grace_seconds: float) -> float:
+    """``TimeoutStopSec`` for a policy's grace times: systemd must not kill what is still being ended."""
+    return stop_grace_seconds + kill_grace_seconds + _STOP_MARGIN_SECONDS
 
 
 def _owner(workspace: Path) -> str:

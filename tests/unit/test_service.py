@@ -13,7 +13,8 @@ from typing import Literal
 import pytest
 
 from daemon.errors import NotPossible
-from daemon.service import render
+from daemon.service import render, stop_timeout
+from daemon.settings import StagesPolicy
 
 KINDS: list[Literal["system", "user"]] = ["system", "user"]
 EXECUTABLE = Path("/opt/spork/.venv/bin/spork")
@@ -50,6 +51,16 @@ def test_nothing_is_left_to_fill_in(kind: Literal["system", "user"]) -> None:
     unit = render(kind, Path("/srv/studio"), EXECUTABLE, "spork", None, 50)
     assert not re.search(r"@[A-Z_]+@", unit)
     RawConfigParser(strict=False, interpolation=None).read_string(unit)
+
+
+def test_systemd_is_more_patient_than_the_policy() -> None:
+    """A stage gets both of its grace times, and the daemon time to write down what happened."""
+    stages = StagesPolicy()
+    unit = render("system", Path("/srv/studio"), EXECUTABLE, "spork", None)
+    patience = float(*values(unit, "TimeoutStopSec"))
+    assert patience > stages.stop_grace_seconds + stages.kill_grace_seconds
+    assert patience == stop_timeout(stages.stop_grace_seconds, stages.kill_grace_seconds)
+    assert stop_timeout(600, 60) > 660
 
 
 def test_users_and_groups() -> None:
