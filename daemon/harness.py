@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from daemon.orders import Order
+from daemon.orders import Order, unpack
 from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
 
@@ -31,23 +32,29 @@ _SYSTEM_PACKAGES = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1", "libGLESv2
 class Ends:
     """The stage's side of its keeper's descriptors."""
 
+    feed: socket.socket
+    """Brings the order, and the lane's descriptor."""
     output: int
     said: int
     """Where the one line of JSON ``{message, hint}`` goes that the daemon shows."""
-    lane: int
-    """Kept open in every process of the stage: the lane is not free before the last one is gone."""
 
 
-def become_stage(order: Order, environ: Mapping[str, str], ends: Ends, keeper: int) -> NoReturn:
-    """Turn this freshly forked process into the stage; never returns."""
+def become_stage(ends: Ends, keeper: int) -> NoReturn:
+    """Turn this process, forked ahead, into the stage once its order is there; never returns."""
     code = EXIT_CANNOT_START
     try:
         os.setsid()
         die_with(keeper)
-        _settle(order, ends)
-        os.environ.clear()
-        os.environ.update(environ)
-        code = _call(order, ends.said) if order.run else _exec(order, environ, ends.said)
+        _settle(ends.output)
+        Order.rehearse()
+        word, fds, _, _ = socket.recv_fds(ends.feed, 16, 2, socket.MSG_CMSG_CLOEXEC)
+        if word:
+            ends.feed.close()
+            order, environ = read_order(fds[0])
+            # Open in every process of the stage: the lane is not free before the last one is gone.
+            os.set_inheritable(fds[1], True)
+            os.chdir(order.out_dir)
+            code = _call(order, environ, ends.said) if order.run else _exec(order, environ, ends.said)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the keeper is told
         with suppress(OSError):
             _say(ends.said, f"cannot start: {error!r}")
@@ -55,13 +62,22 @@ def become_stage(order: Order, environ: Mapping[str, str], ends: Ends, keeper: i
         os._exit(code)
 
 
-def _settle(order: Order, ends: Ends) -> None:
-    """Standard descriptors, signals, umask and folder as a stage may expect them."""
+def read_order(fd: int) -> tuple[Order, dict[str, str]]:
+    """The order in an anonymous file and its stage's environment."""
+    said = json.loads(unpack(fd))
+    return Order.of(said["order"]), said["environ"]
+
+
+def _settle(output: int) -> None:
+    """Standard descriptors, signals and umask as a stage may expect them."""
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)
-    os.dup2(ends.output, 1)
-    os.dup2(ends.output, 2)
-    os.set_inheritable(ends.lane, True)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(null)
+    os.close(output)
+    # New streams, because the old ones still believe in what their descriptors were before.
+    sys.stdout, sys.stderr = _printer(1), _printer(2)
     for number in _DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -69,7 +85,6 @@ def _settle(order: Order, ends: Ends) -> None:
     # Out of memory, the kernel should end the stage rather than the daemon that has to tell of it.
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")
-    os.chdir(order.out_dir)
 
 
 def _say(said: int, message: str, hint: str = "") -> None:
@@ -91,13 +106,13 @@ def _exec(order: Order, environ: Mapping[str, str], said: int) -> int:
     return EXIT_CANNOT_START
 
 
-def _call(order: Order, said: int) -> int:
+def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     """Import the stage's function afresh and call it; the process's exit code."""
     set_name("spork-stage")
-    gc.unfreeze()
     gc.enable()
-    # New streams, because the old ones still believe in what their descriptors were before.
-    sys.stdout, sys.stderr = _printer(1), _printer(2)
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    os.environ.update((name, text) for name, text in environ.items() if os.environ.get(name) != text)
     context = _context(order)
     try:
         _find(order)(context)

@@ -1,11 +1,16 @@
-"""The process that watches over one attempt: starts the stage, caps its log, ends what it leaves, reports.
+"""The process that watches over an attempt: starts the stage, caps its log, ends what it leaves, reports.
 
-It is told everything over one socket: an order first, then perhaps ``terminate`` or ``kill``; end of file
-means that the daemon is gone. It enforces no time limit of its own. Lean: it is forked ahead and used once.
+Run as ``python -P -m daemon.keeper FD [MODULE...]``, started ahead by the daemon; the modules are imported
+here once so that stages find them warm, and a stage's process is forked before there is an order for it.
+It serves one attempt after the other. Its socket carries ``ready``, then for each attempt the order to it,
+perhaps ``terminate`` or ``kill``, and ``ended`` with the report back; end of file means that the daemon is
+gone. It enforces no time limit of its own. Lean, and single-threaded.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import select
@@ -13,17 +18,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from daemon.harness import Ends, become_stage
+from daemon.harness import Ends, become_stage, read_order
 from daemon.harvest import Refused, Stopped, harvest
-from daemon.orders import COMPLETED, FAILED, Made, Order, Report
+from daemon.orders import COMPLETED, FAILED, Made, Report, carry
 from daemon.processes import adopt_orphans, end_children, set_name
 from daemon.stagelog import StageLog
 
-TERMINATE, KILL, GO, ENDED = b"terminate", b"kill", b"go", b"ended"
+READY, GO, TERMINATE, KILL, ENDED = b"ready", b"go", b"terminate", b"kill", b"ended"
 KEEPER_NAME = "spork-keeper"
 _SAID_BYTES = 1 << 16
 _PIPE_READS = 64
@@ -41,57 +46,88 @@ class Stage:
     pidfd: int
     output: int
     said: int
+    feed: socket.socket
+
+    def close(self) -> None:
+        """Let go of its descriptors."""
+        for fd in (self.pidfd, self.output, self.said):
+            os.close(fd)
+        self.feed.close()
 
 
-def carry(text: str) -> int:
-    """Descriptor of an anonymous file with this text: a message of any length that never blocks."""
-    fd = os.memfd_create("spork", os.MFD_CLOEXEC)
-    data = text.encode()
-    while data:
-        data = data[os.write(fd, data) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def unpack(fd: int) -> bytes:
-    """What :func:`carry` put there; closes it."""
-    with open(fd, "rb") as file:
-        file.seek(0)
-        return file.read()
-
-
-def keep(control: socket.socket) -> None:
-    """Wait for the order, run the attempt to its end, report. Never raises; the process exits after it."""
-    os.setsid()
-    adopt_orphans()
-    word, fds, _, _ = socket.recv_fds(control, 16, 3, socket.MSG_CMSG_CLOEXEC)
-    if word != GO:
-        return
+def main(arguments: Sequence[str]) -> None:
+    """Serve attempts until the daemon's end of the socket is closed; then nothing is left below us."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
     set_name(KEEPER_NAME)
-    order_fd, lane, log_fd = fds
-    said = json.loads(unpack(order_fd))
-    order = Order.of(said["order"])
-    log = StageLog(log_fd, order.log_limit_bytes)
-    try:
-        report = _attempt(order, said["environ"], lane, control, log)
-    except Abandoned:
-        end_children()
-        return
-    except Exception as error:  # noqa: BLE001  # the daemon must hear of it
-        sys.excepthook(type(error), error, error.__traceback__)
-        end_children()
-        report = Report(FAILED, f"the stage's keeper failed: {error}")
-    # The lane may be taken again the moment the report is read, so our share of it goes first.
-    os.close(lane)
-    with suppress(OSError):
-        socket.send_fds(control, [ENDED], [carry(report.text())])
+    # Signals are the daemon's to act on; we go when it goes, and not before our stage.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    adopt_orphans()
+    for name in arguments[1:]:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001  # the module is a stranger's
+            print(f"spork: cannot preload {name}: {error}", file=sys.stderr, flush=True)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    with suppress(Abandoned, ConnectionError):
+        control.send(READY)
+        _serve(control)
+    end_children()
 
 
-def _attempt(
-    order: Order, environ: Mapping[str, str], lane: int, control: socket.socket, log: StageLog
-) -> Report:
+def _serve(control: socket.socket) -> None:
+    """One attempt after the other; Abandoned or a return when the daemon is gone."""
+    stage: Stage | None = _fork_stage(control)
+    while True:
+        word, fds, _, _ = socket.recv_fds(control, 16, 3, socket.MSG_CMSG_CLOEXEC)
+        if not word:
+            return
+        if word != GO:
+            # For an attempt that had ended before it was read.
+            continue
+        order_fd, lane, log_fd = fds
+        try:
+            report = _attempt(stage or _fork_stage(control), order_fd, lane, log_fd, control)
+        except OSError as error:
+            report = Report(
+                FAILED, f"the stage could not be kept: {error}", "look at the limits of the service"
+            )
+        finally:
+            # Our share of the lane goes after the last process, and before the report: whoever reads that
+            # may take the lane at once.
+            end_children()
+            for fd in fds:
+                os.close(fd)
+        carried = carry(report.text())
+        socket.send_fds(control, [ENDED], [carried])
+        os.close(carried)
+        gc.collect()
+        stage = None
+        with suppress(OSError):
+            stage = _fork_stage(control)
+
+
+def _attempt(stage: Stage, order_fd: int, lane: int, log_fd: int, control: socket.socket) -> Report:
     began = time.monotonic()
-    stage = _start(order, environ, lane)
+    try:
+        socket.send_fds(stage.feed, [GO], [order_fd, lane])
+    except ConnectionError:
+        # Somebody ended it while it waited.
+        stage.close()
+        stage = _fork_stage(control)
+        socket.send_fds(stage.feed, [GO], [order_fd, lane])
+    try:
+        return _see_through(stage, began, order_fd, log_fd, control)
+    finally:
+        stage.close()
+
+
+def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control: socket.socket) -> Report:
+    order, _ = read_order(order_fd)
+    log = StageLog(log_fd, order.log_limit_bytes)
     ordered = _watch(stage, control, log)
     seconds = time.monotonic() - began
     code = os.waitstatus_to_exitcode(os.waitpid(stage.pid, 0)[1])
@@ -125,18 +161,33 @@ def _attempt(
     )
 
 
-def _start(order: Order, environ: Mapping[str, str], lane: int) -> Stage:
+def _fork_stage(control: socket.socket) -> Stage:
+    """A process that waits for its order to become the stage: its start-up is over before there is one."""
     output, output_end = os.pipe2(os.O_CLOEXEC)
     said, said_end = os.pipe2(os.O_CLOEXEC)
+    feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     keeper = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        for end in (feed, feed_end):
+            end.close()
+        for fd in (output, output_end, said, said_end):
+            os.close(fd)
+        raise
     if pid == 0:
-        become_stage(order, environ, Ends(output_end, said_end, lane), keeper)
+        # A stage that held these open would hide from the daemon that its keeper died.
+        control.close()
+        feed.close()
+        os.close(output)
+        os.close(said)
+        become_stage(Ends(feed_end, output_end, said_end), keeper)
+    feed_end.close()
     os.close(output_end)
     os.close(said_end)
     os.set_blocking(output, False)
     os.set_blocking(said, False)
-    return Stage(pid, os.pidfd_open(pid), output, said)
+    return Stage(pid, os.pidfd_open(pid), output, said, feed)
 
 
 def _watch(stage: Stage, control: socket.socket, log: StageLog) -> str:
@@ -211,3 +262,7 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

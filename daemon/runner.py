@@ -1,13 +1,11 @@
-"""The daemon's side of an attempt: the nursery, the order to a keeper, the report from it."""
+"""The daemon's side of an attempt: the keeper, the order to it, the report from it."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,11 +14,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from daemon.errors import CannotWrite, Halt, TryAgain
-from daemon.keeper import GO, KILL, TERMINATE, carry, unpack
+from daemon.errors import CannotWrite, Halt
+from daemon.keeper import GO, KILL, READY, TERMINATE
 from daemon.lane import Lane
-from daemon.nursery import FAILED, NEXT, SPARE
-from daemon.orders import LOST, Order, Report
+from daemon.orders import LOST, Order, Report, carry, unpack
 from daemon.processes import adopt_orphans
 from daemon.strays import KEEPER_VARIABLE, end_attempt, end_orphans
 
@@ -34,17 +31,15 @@ _INTENT_CHARACTERS = 30_000
 class Running:
     """An open attempt. Its :meth:`fileno` is readable when :meth:`report` has something to say."""
 
-    def __init__(self, runner: Runner, order: Order, pid: int, pidfd: int, control: socket.socket) -> None:
+    def __init__(self, order: Order, keeper: _Keeper, token: str) -> None:
         self.order = order
-        self._runner = runner
-        self.pid = pid
-        self.pidfd = pidfd
-        self._control = control
+        self._keeper = keeper
+        self._token = token
         self._lost = False
         self._report: Report | None = None
 
     def fileno(self) -> int:
-        return self._control.fileno()
+        return self._keeper.control.fileno()
 
     def terminate(self) -> None:
         """SIGTERM to the stage's process group."""
@@ -56,13 +51,14 @@ class Running:
 
     def abandon(self) -> None:
         """KILL the keeper itself, for one that does not obey; the report will be ``lost``."""
-        with suppress(OSError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        if self._report is None:
+            self._keeper.process.kill()
 
     def _send(self, word: bytes) -> None:
         # A keeper that is gone or does not read is seen by its report, or by the daemon's patience.
-        with suppress(OSError):
-            self._control.send(word, socket.MSG_DONTWAIT)
+        if self._report is None:
+            with suppress(OSError):
+                self._keeper.control.send(word, socket.MSG_DONTWAIT)
 
     def report(self) -> Report | None:
         """How the attempt ended, or None while it is open. Every process of it is gone by then.
@@ -71,31 +67,37 @@ class Running:
         """
         if self._report is None and not self._lost:
             self._read()
-        if self._report is None and self._lost:
-            self._report = self._runner.clear_up(self)
-        if self._report is not None and self.pidfd >= 0:
-            self._runner.forget(self)
-            self._control.close()
-            os.close(self.pidfd)
-            self.pidfd = -1
+        if self._report is None and self._lost and self._all_gone():
+            self._report = Report(LOST, "the process that watched over the stage was killed")
         return self._report
 
     def _read(self) -> None:
+        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
         try:
-            flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-            word, fds, _, _ = socket.recv_fds(self._control, 16, 1, flags)
+            _, fds, _, _ = socket.recv_fds(self._keeper.control, 16, 1, flags)
         except BlockingIOError:
             return
         except ConnectionError:
-            word, fds = b"", []
-        if word and fds:
-            self._report = Report.of(unpack(fds[0]))
-        else:
+            fds = []
+        if not fds:
             self._lost = True
+            return
+        self._report = Report.of(unpack(fds[0]))
+        os.close(fds[0])
+
+    def _all_gone(self) -> bool:
+        """End what the dead keeper left; whether nothing was."""
+        self._keeper.process.kill()
+        try:
+            self._keeper.process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            return False
+        attempt = f"{self.order.job_id}:{self.order.stage}:{self.order.attempt}"
+        return end_orphans() and not end_attempt(self._token, attempt)
 
 
 class Runner:
-    """Starts attempts, each under a keeper that is handed the lane. One for each daemon process.
+    """Starts attempts, one at a time, under a keeper that is handed the lane. One for each daemon process.
 
     ``token`` marks everything this workspace starts; no colon in it. ``preload`` names modules that stages
     shall find imported.
@@ -105,168 +107,98 @@ class Runner:
         self._lane = lane
         self._token = token
         self._preload = tuple(preload)
-        self._nursery: _Nursery | None = None
-        self._open: dict[int, Running] = {}
-        self._ended: set[int] = set()
+        self._keeper: _Keeper | None = None
+        self._running: Running | None = None
+        # Orphans of a keeper that is killed become ours, and can be ended.
         adopt_orphans()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no attempt is open."""
+        return self._running is None or self._running.report() is not None
 
     def warm(self) -> None:
         """Have a keeper made ready, without waiting for it; nothing if one is."""
-        if self._nursery is None:
-            self._nursery = _Nursery(self._token, self._preload)
+        if self._keeper is None:
+            self._keeper = _Keeper(self._token, self._preload)
 
     def rest(self) -> None:
-        """End the nursery and its spare; nothing is lost but warmth. An open attempt goes on."""
-        if self._nursery is not None and not self._open:
-            self._nursery.close()
-            self._nursery = None
-        self._reap()
+        """End the keeper and its spare; nothing is lost but warmth. Nothing while an attempt is open."""
+        if self._keeper is not None and self.idle:
+            self._keeper.close()
+            self._keeper = None
 
     def start(self, order: Order) -> Running:
-        """Begin an attempt; the lane must be held.
+        """Begin an attempt; the lane must be held and the last attempt be over.
 
-        Raises CannotWrite where the attempt's files cannot be made, TryAgain where no process can be
-        started now, Halt where none ever can.
+        Raises CannotWrite where the attempt's files cannot be made, Halt where no keeper can be started.
         """
+        if not self.idle:
+            raise ValueError("an attempt is open")
         lane = self._lane.fd
-        self._reap()
         log = _prepare(order)
         try:
             order_fd = carry(_message(order, self._token))
             try:
-                running = self._hand_over(order, [order_fd, lane, log])
+                keeper = self._hand_over([order_fd, lane, log])
             finally:
                 os.close(order_fd)
         finally:
             os.close(log)
-        self._open[running.pid] = running
-        return running
+        self._running = Running(order, keeper, self._token)
+        return self._running
 
-    def _hand_over(self, order: Order, fds: list[int]) -> Running:
+    def _hand_over(self, fds: list[int]) -> _Keeper:
         for _ in range(_TRIES):
             self.warm()
-            assert self._nursery is not None
-            spare = self._nursery.take()
-            if spare is None:
-                self._nursery.close()
-                self._nursery = None
-                continue
-            pid, control, pidfd = spare
-            try:
-                socket.send_fds(control, [GO], fds)
-            except OSError:
-                # Somebody ended the spare.
-                control.close()
-                os.close(pidfd)
-                self._nursery.ask()
-                continue
-            self._nursery.ask()
-            return Running(self, order, pid, pidfd, control)
-        raise Halt(f"no keeper can be started with {sys.executable}; see the log for what it said")
-
-    def clear_up(self, lost: Running) -> Report | None:
-        """End what a keeper that died has left; the report once it is all gone."""
-        lost.abandon()
-        dead = select.poll()
-        dead.register(lost.pidfd, select.POLLIN)
-        if not dead.poll(50):
-            return None
-        nursery, spared = 0, {pid for pid in self._open if pid != lost.pid}
-        if self._nursery is not None:
-            # The next spare is on its way or here: known, it is not taken for an orphan.
-            nursery = self._nursery.pid
-            spared |= self._nursery.spare_pids()
-        self._ended.add(lost.pid)
-        self._reap()
-        if not end_orphans(nursery, spared):
-            return None
-        order = lost.order
-        if end_attempt(self._token, f"{order.job_id}:{order.stage}:{order.attempt}"):
-            return None
-        return Report(LOST, "the process that watched over the stage was killed")
-
-    def forget(self, running: Running) -> None:
-        """The attempt is over."""
-        self._open.pop(running.pid, None)
-        self._ended.add(running.pid)
-
-    def _reap(self) -> None:
-        # Keepers are the nursery's children, and ours only where the nursery died before them.
-        for pid in tuple(self._ended):
-            try:
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    self._ended.discard(pid)
-            except ChildProcessError:
-                self._ended.discard(pid)
+            assert self._keeper is not None
+            if self._keeper.give(fds):
+                return self._keeper
+            self._keeper.close()
+            self._keeper = None
+        raise Halt(f"no keeper can be started with {sys.executable}; what it said is in the log")
 
 
-class _Nursery:
-    """The process that keeps a spare keeper, and the spare it has sent."""
+class _Keeper:
+    """The keeper process, from the daemon's side."""
 
     def __init__(self, token: str, preload: Sequence[str]) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._ours.settimeout(_START_SECONDS)
-        self._spare: tuple[int, socket.socket, int] | None = None
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(_START_SECONDS)
+        self._ready = False
         environ = _base_environment(())
         environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         environ[KEEPER_VARIABLE] = f"{token}:"
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "daemon.nursery", str(theirs.fileno()), *preload],
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "daemon.keeper", str(theirs.fileno()), *preload],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 env=environ,
                 pass_fds=[theirs.fileno()],
-                process_group=0,
+                start_new_session=True,
                 cwd="/",
             )
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def take(self) -> tuple[int, socket.socket, int] | None:
-        """A waiting keeper: pid, its socket, its pidfd; None if the nursery is gone. Waits for one."""
-        if self._spare is None:
-            self._receive()
-        spare, self._spare = self._spare, None
-        return spare
-
-    def spare_pids(self) -> set[int]:
-        """The spare that waits or is on its way."""
-        if self._spare is None:
-            with suppress(TryAgain):
-                self._receive()
-        return {self._spare[0]} if self._spare else set()
-
-    def _receive(self) -> None:
+    def give(self, fds: list[int]) -> bool:
+        """Give it an order; False if it is gone. Waits for one that was only just started."""
         try:
-            word, fds, _, _ = socket.recv_fds(self._ours, 256, 2, socket.MSG_CMSG_CLOEXEC)
+            if not self._ready:
+                self._ready = self.control.recv(16) == READY
+            if self._ready:
+                socket.send_fds(self.control, [GO], fds)
         except OSError:
-            return
-        if word.startswith(SPARE):
-            self._spare = int(word[len(SPARE) :]), socket.socket(fileno=fds[0]), fds[1]
-        elif word.startswith(FAILED):
-            self.ask()
-            raise TryAgain(f"no process can be started now: {word[len(FAILED) :].decode(errors='replace')}")
-
-    def ask(self) -> None:
-        """Have the next spare forked; called once the last one has its order."""
-        with suppress(OSError):
-            self._ours.send(NEXT)
+            return False
+        return self._ready
 
     def close(self) -> None:
         """End it and what is below it."""
-        if self._spare is not None:
-            self._spare[1].close()
-            os.close(self._spare[2])
-            self._spare = None
-        self._ours.close()
+        self.control.close()
         try:
-            self._process.wait(timeout=5)
+            self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
 
 def _base_environment(more: Collection[str]) -> dict[str, str]:
@@ -321,19 +253,35 @@ def _filled(order: Order) -> Order:
 def _prepare(order: Order) -> int:
     """Make the attempt's folder, the files beside it and its log; the log's descriptor."""
     try:
-        order.out_dir.parent.mkdir(mode=0o700, exist_ok=True)
-        if order.out_dir.exists():
-            _remove(order.out_dir)
-        order.out_dir.mkdir(mode=0o700)
-        order.beside("params.json").write_text(json.dumps(order.params, ensure_ascii=False), encoding="utf-8")
-        order.beside("feedback.txt").write_text(order.feedback, encoding="utf-8")
-        order.beside("progress").write_text("", encoding="utf-8")
-        order.log_path.parent.mkdir(exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(order.log_path, flags, 0o660)
+        _make_folder(order.out_dir)
+        params = json.dumps(order.params, ensure_ascii=False, default=dict)
+        for name, text in (("params.json", params), ("feedback.txt", order.feedback), ("progress", "")):
+            with open(_create(order.beside(name), 0o600), "wb") as file:
+                file.write(text.encode())
+        try:
+            return _create(order.log_path, 0o660)
+        except FileNotFoundError:
+            order.log_path.parent.mkdir(mode=0o770, exist_ok=True)
+            return _create(order.log_path, 0o660)
     except OSError as error:
         place = error.filename or order.out_dir
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
+
+
+def _create(path: Path, mode: int) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
+def _make_folder(path: Path) -> None:
+    """An empty folder of that name."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        _remove(path)
+        os.mkdir(path, 0o700)
 
 
 def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:

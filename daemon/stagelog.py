@@ -68,4 +68,3 @@ class StageLog:
         for chunk in self._tail:
             self._write(chunk)
         self._tail.clear()
-        os.close(self._fd)

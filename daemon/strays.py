@@ -114,22 +114,18 @@ def _reap(pids: Collection[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def end_orphans(nursery: int, spared: Collection[int]) -> bool:
-    """End what a dead keeper left to this process and its nursery, both subreapers; True when none is left.
+def end_orphans() -> bool:
+    """End what a dead keeper left to this process, its subreaper; True when none is left.
 
-    Everything a keeper starts is in a session of its own, and what the daemon starts is in the daemon's:
-    that tells them apart. ``spared`` are the spare and the keepers that are alive. Waits a moment at most.
+    Everything below a keeper is in a session of its own, and what the daemon itself starts is in the
+    daemon's: that tells them apart. One look and a moment's wait: ask again until it is True.
     """
-    session = os.getsid(0)
-    orphans = [pid for pid in children(nursery) if pid not in spared] if nursery else []
-    ours = (pid for pid in children(os.getpid()) if pid not in spared)
-    orphans += [pid for pid in ours if _session(pid) not in (session, None)]
-    if not orphans:
-        return True
+    ours = os.getsid(0)
+    orphans = [pid for pid in children(os.getpid()) if _session(pid) not in (ours, None)]
     for pid in orphans:
         end_group(pid)
     _end(orphans, lambda pid: True)
-    return False
+    return not orphans
 
 
 def _session(pid: int) -> int | None:
