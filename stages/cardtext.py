@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from stages.spoken import UNSAYABLE
 
@@ -12,17 +12,17 @@ CARD = 64
 STATEMENT = 110
 OPENERS = re.compile(
     r"^(?:however|so|therefore|thus|and|but|also|moreover|in addition|for example|for instance|first|second|third|then|next|"
-    r"finally|after that|as a result|of course|in fact|in practice|instead|again)\s*,\s*|^(?:so|and|but|then)\s+",
+    r"finally|after that|last|as a result|of course|in fact|in practice|instead|again)\s*,\s*|^(?:so|and|but|then)\s+",
     re.I,
 )
 TAILS = re.compile(
-    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you|the|a)|but)\b|;|\s[–—]\s|:\s).*$", re.I
+    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you)|but)\b|;|\s[–—]\s|:\s).*$", re.I
 )
 CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
 """Words in a tail that the head must not lose: without them it would say something else."""
 MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
 CODE = re.compile(r"`([^`]+)`")
-STRONG = re.compile(r"\b(?:never|always|only|every|nothing|no|not|first|best|worst|must|cannot)\b(?:\s+[\w-]+){1,3}", re.I)
+STRONG = re.compile(r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|only) [\w-]{3,}", re.I)
 
 
 def bare(text: str) -> str:
@@ -51,8 +51,11 @@ def _is_name(word: str, sentence: str) -> bool:
     return f"`{word}" in sentence or sentence.lstrip().startswith(word) or bool(re.search(r"[_()./\d]", word))
 
 
-def emphasis(sentence: str, card: str) -> str:
-    """The words of a card that stand out: a number with its unit, else code, else a strong phrase; or none."""
+def emphasis(sentence: str, card: str, topics: Mapping[str, int]) -> str:
+    """The words of a card that stand out: a number with its unit, else code, a strong phrase, its topic; or none.
+
+    ``topics`` counts the words that the sources are about.
+    """
     for match in MEASURED.finditer(card):
         found = match[0].strip(" .,")
         if len(found) > 1 and not re.fullmatch(r"(?:19|20)\d\d", found):
@@ -61,7 +64,10 @@ def emphasis(sentence: str, card: str) -> str:
         if match[1] in card:
             return match[1]
     strong = STRONG.search(card)
-    return strong[0] if strong and len(strong[0]) < 0.7 * len(card) else ""
+    if strong and len(strong[0]) < 0.7 * len(card):
+        return strong[0]
+    words = [word for word in re.findall(r"[^\W\d_]{4,}", card) if word.lower() in topics]
+    return max(words, key=lambda word: (min(topics[word.lower()], 4), len(word)), default="")
 
 
 def overlap(first: str, second: str) -> float:

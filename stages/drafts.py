@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.cardtext import headline
 from stages.items import Item, Research
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words
-from stages.shapes import Shape, shape_of
+from stages.shapes import CARD_MOST, Look, Shape, shape_of
 
+SCENE_LEAST = 7
 SCENE_WORDS = 30
 """Prose beyond this is divided: about twelve seconds of one picture."""
 TITLE_WORDS = 16
 PARTS_A_SCENE = 6
+GRAMMAR = set(
+    "that this with from they them their there then than have been were will would could should what when where which while "
+    "about after before into over under more most some such each every other only also because does done very much many "
+    "same make makes made your just like between without through being both between never always cannot must often need "
+    "needs first second last still have having".split()
+)
 UNSHOWN = {"opening", "close", "closing", "end"}
 """Headings that name a place in the video and not a subject."""
 
@@ -49,15 +58,22 @@ NO_WISHES = Wishes({})
 def drafts_of(script: Script, research: Research, audience: str = "", wishes: Wishes = NO_WISHES) -> list[Draft]:
     """The scenes of a script, in order."""
     items = {item.id: item for item in research.items}
+    topics = _topics(research)
     found: list[Draft] = []
     pieces = [piece for part, paragraph in script.paragraphs for piece in _divided(part, paragraph)]
     for number, (part, paragraph) in enumerate(pieces):
         scene = f"scene_{number:03d}"
-        subtitle = f"for {audience}" if audience else ""
-        frame = Frame(script, research, subtitle, scene in wishes.tight, wishes.layouts.get(scene, ""))
+        look = Look(f"for {audience}" if audience else "", scene in wishes.tight, wishes.layouts.get(scene, ""), topics)
+        frame = Frame(script, research, look)
         halves = [Paragraph((line,)) for line in paragraph.lines] if scene in wishes.divided and not paragraph.show else [paragraph]
         found += [_draft(part, half, items, frame) for half in halves]
     return found
+
+
+def _topics(research: Research) -> Counter[str]:
+    """How often the sources use each word, those of grammar aside."""
+    words = re.findall(r"[^\W\d_]{4,}", " ".join(item.text for item in research.items).lower())
+    return Counter(word for word in words if word not in GRAMMAR)
 
 
 @dataclass(frozen=True)
@@ -66,9 +82,7 @@ class Frame:
 
     script: Script
     research: Research
-    subtitle: str
-    tight: bool
-    layout: str
+    look: Look
 
 
 def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], frame: Frame) -> Draft:
@@ -77,7 +91,7 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
     heading = "" if part.heading.lower() in UNSHOWN else shown_heading(part.heading)
     if paragraph.show == "sources":
         heading = "Sources"
-    shape = shape_of(paragraph, shown, frame.script, frame.research, frame.subtitle, frame.layout, frame.tight)
+    shape = shape_of(paragraph, shown, frame.script, frame.research, frame.look)
     return Draft(heading, paragraph.lines, shape, tuple(cited))
 
 
@@ -121,10 +135,13 @@ def _chunks(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
     total = sum(count_words(line.text) for line in lines)
     pieces = max(1, -(-total // SCENE_WORDS))
     held: list[Line] = []
-    for place, line in enumerate(lines):
+    for line in lines:
         words = sum(count_words(each.text) for each in held)
         full = words + count_words(line.text) > SCENE_WORDS or words >= total / pieces
-        if held and full and place < len(lines):
+        # A sentence that no card holds gets a picture of its own.
+        long = any(len(headline(each.text)) > CARD_MOST for each in (line, *held))
+        short = min(words, count_words(line.text)) < SCENE_LEAST
+        if held and (full or long) and not (short and words + count_words(line.text) <= SCENE_WORDS):
             yield tuple(held)
             held = []
         held.append(line)

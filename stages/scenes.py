@@ -6,13 +6,9 @@ timing once; every later stage keeps to it.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from stages.contract import StageError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Strict(BaseModel):
@@ -191,20 +187,3 @@ def schema() -> dict[str, Any]:
     described = Storyboard.model_json_schema(by_alias=True)
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return described
-
-
-def load_storyboard(run_dir: Path) -> Storyboard:
-    """Read ``storyboard.json`` as a person may have left it. Raises StageError naming the field."""
-    path = run_dir / "storyboard.json"
-    try:
-        return Storyboard.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise StageError("storyboard.json is missing", "run the stage storyboard first") from None
-    except json.JSONDecodeError as error:
-        raise StageError(
-            f"storyboard.json line {error.lineno}, column {error.colno}: {error.msg}", "correct the JSON there"
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise StageError(f"storyboard.json: {place}: {first['msg']}", "correct that field, or reject with notes") from None

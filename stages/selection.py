@@ -10,10 +10,20 @@ from stages.items import Item
 from stages.rank import nearness
 from stages.script_text import Line
 
-STRUCTURE = {"steps": 0.9, "table": 0.8, "code": 0.55, "list": 0.5, "quote": 0.5, "number": 0.12, "fact": 0.0}
+STRUCTURE = {"steps": 1.2, "table": 0.9, "code": 0.3, "list": 0.7, "quote": 0.5, "number": 0.15, "fact": 0.0}
 """What a kind of item adds to its worth: pictures carry a video, numbers carry a claim."""
 REPETITION = 0.35
-NEXT_SENTENCE = 0.22
+NEXT_SENTENCE = 0.25
+SKIPPED_SENTENCE = 0.1
+ANNOUNCING = 6
+"""A sentence this short announces the next one ("It has a second weakness.")."""
+OPENS_PART = 0.3
+EARLINESS = 0.03
+"""What each paragraph before it takes from a sentence: authors say the main thing first."""
+LENGTH_MATTERS = 0.3
+"""0: only worth counts, and long passages win; 1: worth a second, and scraps win."""
+SEPARATE = 1.5
+"""Seconds that a new paragraph costs beyond its sentences: few ideas told well beat many touched."""
 FIRST_SENTENCE = 0.12
 PART_SECONDS = 16
 """A part that has had this much time is worth half as much more of it."""
@@ -32,6 +42,7 @@ class Selection:
     seconds: Mapping[str, float]
     budget: float
     boost: Callable[[Item], float]
+    earliness: float = EARLINESS
     near: Any = None
     taken: set[int] = field(default_factory=set)
     used: float = 0.0
@@ -41,7 +52,7 @@ class Selection:
 
     def closure(self, place: int) -> list[int] | None:
         """The item with those before it that it leans on and that are not taken yet; None if one is missing."""
-        needed = [place]
+        needed = [place, *self._companions(place)]
         while not self.items[place].alone:
             before = place - 1
             if before < 0 or not self._adjoin(before, place):
@@ -51,6 +62,31 @@ class Selection:
             needed.append(before)
             place = before
         return needed if all(self.told.get(self.items[each].id) for each in needed) else None
+
+    def _companions(self, place: int) -> list[int]:
+        """What an item needs besides: code its explanation, a bare list or table the sentence that opens its part."""
+        item = self.items[place]
+        found: list[int] = []
+        if item.kind == "code" and place + 1 < len(self.items) and self._adjoin(place, place + 1):
+            found.append(place + 1)
+        if item.kind in ("fact", "number") and len(item.text.split()) <= ANNOUNCING and self._continues(place):
+            found.append(place + 1)
+        if item.kind in ("table", "list", "steps", "code") and not item.text.endswith(":"):
+            found += self._opener(place)
+        return [other for other in found if other not in self.taken]
+
+    def _continues(self, place: int) -> bool:
+        """Whether another sentence of the same paragraph follows."""
+        return place + 1 < len(self.items) and self._paragraph(place) == self._paragraph(place + 1)
+
+    def _opener(self, place: int) -> list[int]:
+        """The first sentence of the part that can be said alone, if it stands before ``place``."""
+        part = (self.items[place].source, self.items[place].section)
+        for other in range(place):
+            item = self.items[other]
+            if (item.source, item.section) == part and item.alone and self.told.get(item.id):
+                return [other]
+        return []
 
     def _adjoin(self, before: int, place: int) -> bool:
         first, second = self.items[before], self.items[place]
@@ -75,6 +111,11 @@ class Selection:
             value += NEXT_SENTENCE
         if item.paragraph == 0 or place == 0 or self._paragraph(place - 1) != self._paragraph(place):
             value += FIRST_SENTENCE
+        elif place - 1 not in self.taken:
+            value -= SKIPPED_SENTENCE
+        if self._opener(place) == []:
+            value += OPENS_PART
+        value -= self.earliness * item.paragraph
         given = sum(
             self.seconds[self.items[other].id] for other in self.taken if self.items[other].section == item.section
         )
@@ -90,7 +131,7 @@ class Selection:
         for place in places:
             needed = self.closure(place) if place not in self.taken else None
             if needed and (seconds := self.cost(needed)) <= room:
-                found.append((sum(self.worth(each) for each in needed) / seconds**0.6, needed))
+                found.append((sum(self.worth(each) for each in needed) / (seconds + SEPARATE) ** LENGTH_MATTERS, needed))
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
     def fill(self) -> None:

@@ -28,6 +28,9 @@ POINTS_BACK = re.compile(
     re.IGNORECASE,
 )
 ONE = re.compile(r"\b(?:a|the) (?:better|simpler|second|different|new|third|faster|cheaper|good|bad|last) one\b", re.I)
+DEMONSTRATIVE = re.compile(
+    r"\b(?:this|these|those)\b|\b(?:on|in|of|by|from|with|to|at|before|after|without|for|until) that \w+|\bsuch an?\b", re.I
+)
 POINTS_ELSEWHERE = re.compile(
     r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|discussed) (?:above|below)|"
     r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"
@@ -81,7 +84,7 @@ def count_words(text: str) -> int:
 
 def points_back(sentence: str) -> bool:
     """Whether a sentence leans on the one before it ("This means ...")."""
-    return bool(POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence))
+    return bool(POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence) or DEMONSTRATIVE.search(sentence))
 
 
 def points_elsewhere(sentence: str) -> bool:

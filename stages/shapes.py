@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap
 from stages.figures import figures_of
@@ -16,9 +16,11 @@ from stages.scenes import (
 from stages.script_text import Line, Paragraph, Script
 
 TIGHT = 40
+MOST = 130
+CARD_MOST = 84
+"""Characters that a card may have at all; a longer sentence is shown alone."""
 MAX_ROWS = 7
 GENERIC = re.compile(r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b", re.I)
-CONNECTIVES = re.compile(r"^(?:first|second|third|then|next|finally|after that|last|lastly|at last)\s*,\s*", re.I)
 TERM = re.compile(r"^(?P<term>[^:–—]{2,40}?)\s*(?::|\s[–—]|\s-)\s+(?P<rest>.+)$")
 
 
@@ -31,6 +33,18 @@ class Cue:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What the whole video says of a scene's look."""
+
+    subtitle: str = ""
+    tight: bool = False
+    layout: str = ""
+    """The layout that a person asked for; empty: by its shape."""
+    topics: Mapping[str, int] = field(default_factory=dict)
+    """How often the sources use a word."""
+
+
+@dataclass(frozen=True)
 class Shape:
     """What a scene shows, and the cue of each of its parts; None lies between its neighbours."""
 
@@ -39,31 +53,33 @@ class Shape:
 
 
 def shape_of(
-    paragraph: Paragraph, shown: Item | None, script: Script, research: Research, subtitle: str, layout: str, tight: bool
+    paragraph: Paragraph, shown: Item | None, script: Script, research: Research, look: Look
 ) -> Shape:
     """The layout for a paragraph: the one that is asked for, else the one its material has."""
     lines = paragraph.lines
-    asked = layout or (paragraph.show if not shown else "")
-    limit = TIGHT if tight else CARD
+    asked = look.layout or (paragraph.show if not shown else "")
+    subtitle, limit = look.subtitle, TIGHT if look.tight else CARD
     if asked == "title":
         cues = (Cue(0), Cue(0)) if subtitle else (Cue(0),)
         return Shape(Title(title=bare(script.title), subtitle=subtitle), cues)
     if asked == "sources":
         return _sources(script, research)
     if asked == "statement":
-        return _statement(lines, tight)
+        return _statement(lines, look)
     if asked in ("list", "recap"):
-        return _list(lines, None, limit, asked)
+        return _list(lines, None, limit, asked, look)
     if asked == "quote":
         return _quote(lines, "")
     if shown:
-        return _shown(lines, shown, research, limit, tight)
-    return _statement(lines, tight) if len(lines) == 1 else _list(lines, None, limit, "points")
+        return _shown(lines, shown, research, limit, look)
+    if len(lines) == 1 or any(len(headline(line.text)) > CARD_MOST for line in lines):
+        return _statement(lines, look)
+    return _list(lines, None, limit, "points", look)
 
 
-def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, tight: bool) -> Shape:
+def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, look: Look) -> Shape:
     if item.kind in ("list", "steps"):
-        return _list(lines, item, limit, item.kind)
+        return _list(lines, item, limit, item.kind, look)
     if item.kind == "table":
         return _table(lines, item)
     if item.kind == "code":
@@ -72,14 +88,14 @@ def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, ti
     if item.kind == "quote":
         title = next((document.title for document in research.documents if document.name == item.source), item.source)
         return _quote(lines, item.parts[0] if item.parts else title)
-    return _statement(lines, tight) if len(lines) == 1 else _list(lines, None, limit, "points")
+    return _statement(lines, look) if len(lines) == 1 else _list(lines, None, limit, "points", look)
 
 
-def _statement(lines: Sequence[Line], tight: bool) -> Shape:
+def _statement(lines: Sequence[Line], look: Look) -> Shape:
     """One sentence, large; of several the shortest that says something."""
-    place = min(range(len(lines)), key=lambda at: abs(len(lines[at].text) - 60))
-    text = headline(lines[place].text, TIGHT if tight else STATEMENT)
-    strong = emphasis(lines[place].text, text)
+    place = max(range(len(lines)), key=lambda at: (len(lines[at].text) <= MOST, len(lines[at].text)))
+    text = headline(lines[place].text, TIGHT if look.tight else STATEMENT)
+    strong = emphasis(lines[place].text, text, look.topics)
     return Shape(Statement(text=text, emphasis=strong), (Cue(0),))
 
 
@@ -88,7 +104,7 @@ def _quote(lines: Sequence[Line], source: str) -> Shape:
     return Shape(Quote(text=text, attribution=bare(source)), (Cue(0), Cue(len(lines) - 1)))
 
 
-def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str) -> Shape:
+def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str, look: Look) -> Shape:
     """A card a sentence; the sentence that leads to the list has none."""
     if len(lines) == 1 and (within := _enumerated(lines[0].text)):
         bullets = Bullets(items=within)
@@ -96,11 +112,11 @@ def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str) -> Sh
     first = 1 if len(lines) > 1 and _is_lead(lines[0], item, kind) else 0
     told = lines[first:][:6]
     cues = tuple(Cue(first + place) for place in range(len(told)))
-    texts = [headline(CONNECTIVES.sub("", line.text), limit) for line in told]
+    texts = [headline(line.text, limit) for line in told]
     if kind == "recap":
         return Shape(Recap(items=texts[:5]), cues[:5])
     if len(texts) < 2:
-        return _statement(lines, limit < CARD)
+        return _statement(lines, look)
     if kind == "steps":
         return Shape(Steps(items=texts), cues)
     terms = [TERM.match(bare(line.text)) for line in told]
@@ -123,7 +139,8 @@ def _is_lead(line: Line, item: Item | None, kind: str) -> bool:
 def _enumerated(sentence: str) -> list[str]:
     """The parts of "In a minute: one, two, and three."; empty if it is no such sentence."""
     _, colon, rest = bare(sentence).rstrip(".").partition(": ")
-    parts = [re.sub(r"^and\s+", "", part.strip()) for part in re.split(r",\s+(?:and\s+)?|\s+and\s+(?=[^,]*$)", rest)] if colon else []
+    joints = r";\s+(?:and\s+)?" if ";" in rest else r",\s+(?:and\s+)?|\s+and\s+(?=[^,]*$)"
+    parts = [part.strip() for part in re.split(joints, rest)] if colon else []
     parts = [part for part in parts if part]
     return [part[:1].upper() + part[1:] for part in parts] if 2 <= len(parts) <= 6 else []
 

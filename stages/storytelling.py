@@ -17,7 +17,12 @@ from stages.selection import Selection
 from stages.sentences import count_words
 from stages.timing import FIRST_LEAD, LAST_TAIL, estimate
 
-OPENING_SHARE, CLOSE_SHARE = 0.2, 0.2
+OPENING_SHARE, CLOSE_SHARE = 0.22, 0.16
+PROMISE_SECONDS = 110
+"""A shorter video is over before a list of its parts is worth hearing."""
+OPENING_EARLINESS = 0.3
+"""An author opens with the reason to read: what comes later in an introduction is worth less."""
+CODE_WORDS = 45
 SHOWN_KINDS = ("steps", "list", "table", "code", "quote")
 
 
@@ -46,7 +51,7 @@ class Story:
     def script(self) -> Script:
         """Opening and close first, since no video is without them; the parts get the rest."""
         framed = [self._sources_line()]
-        opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds)
+        opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds, first=True)
         close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
         promise = self._promise()
         frame = [line for line in (*promise, *framed) if line]
@@ -63,7 +68,7 @@ class Story:
         ]
         return Script(self.plan.title, tuple(part for part in parts if part.paragraphs))
 
-    def _chosen(self, parts: Sequence[PlannedPart], seconds: float) -> list[Item]:
+    def _chosen(self, parts: Sequence[PlannedPart], seconds: float, first: bool = False) -> list[Item]:
         """The items of some parts that fit the seconds, in the plan's order."""
         order = {(part.source, part.heading): place for place, part in enumerate(parts)}
         loose = {part.heading: place for place, part in enumerate(parts) if not part.source}
@@ -72,6 +77,11 @@ class Story:
         candidates = sorted((item for item in self.items if place(item) is not None), key=lambda item: place(item) or 0)
         seconds_of = {item.id: self._cost(item) for item in candidates}
         selection = Selection(candidates, self.told, seconds_of, max(seconds, 0.0), self._boost)
+        if first:
+            selection.earliness = OPENING_EARLINESS
+        if first and candidates and candidates[0].alone and self.told[candidates[0].id]:
+            # The author's first sentence is the one that was written to open.
+            selection.take([0])
         selection.fill()
         return [candidates[index] for index in sorted(selection.taken)]
 
@@ -96,9 +106,10 @@ class Story:
         """What comes, by the headings of the parts; said only when they can be."""
         headings = [shown_heading(part.heading) for part in self.plan.parts]
         said = [_inside(heading) for heading in headings if heading and count_words(heading) <= 7][:4]
-        if len(said) < 2:
+        if len(said) < 2 or self.promised < PROMISE_SECONDS:
             return []
-        return [Line(f"In the next {length(self.promised)}: {', '.join(said[:-1])}, and {said[-1]}.")]
+        joint = "; " if any(re.search(r",| and ", heading) for heading in said) else ", "
+        return [Line(f"In the next {length(self.promised)}: {joint.join(said[:-1])}{joint}and {said[-1]}.")]
 
     def _parts(self, items: Sequence[Item]) -> list[ScriptPart]:
         grouped = groupby(items, key=lambda item: (item.source, item.section))
@@ -107,10 +118,18 @@ class Story:
     def _paragraphs(self, items: Sequence[Item], closing: bool = False) -> tuple[Paragraph, ...]:
         """One paragraph a paragraph of the source; a list, table, code or quote is one of its own."""
         found: list[Paragraph] = []
+        last: Item | None = None
         for _, group in groupby(items, key=lambda item: (item.source, item.section, item.paragraph)):
             held = list(group)
             lines = tuple(line for item in held for line in self.told[item.id])
             kind = held[0].kind
+            before = found[-1] if found else None
+            if before and last and last.kind == "code" and _follows(last, held[0]) and count_words(before.text) < CODE_WORDS:
+                # The code stays while it is explained.
+                found[-1] = Paragraph((*before.lines, *lines), before.show)
+                last = None
+                continue
+            last = held[0]
             show = "recap" if closing and kind == "list" else held[0].id if kind in SHOWN_KINDS else ""
             found.append(Paragraph(lines, show))
         return tuple(found)
@@ -133,6 +152,11 @@ class Story:
         said = f"That is {_inside(title)}." if re.match(r"(how|why|what|when|where)\b", title, re.I) else f"That was {title}."
         count = len(self.research.documents)
         return Line(f"{said} The {'source is' if count == 1 else 'sources are'} on screen.")
+
+
+def _follows(first: Item, second: Item) -> bool:
+    """Whether two items stand in paragraphs that follow each other."""
+    return (first.source, first.section, first.paragraph + 1) == (second.source, second.section, second.paragraph)
 
 
 def length(seconds: float) -> str:

@@ -7,12 +7,12 @@ import re
 
 from stages.spoken import narration, say
 
-LEAD = 0.3
+LEAD = 0.2
 """Seconds of picture before the first word of a scene."""
-TAIL = 0.4
+TAIL = 0.35
 """Seconds of picture after its last word."""
-FIRST_LEAD = 0.6
-LAST_TAIL = 1.5
+FIRST_LEAD = 0.5
+LAST_TAIL = 1.2
 SENTENCE_PAUSE = 0.42
 
 SECONDS_A_LETTER, SECONDS_A_WORD, SECONDS_A_COMMA, SECONDS_A_SENTENCE = 0.0758, 0.0476, 0.127, -0.14
