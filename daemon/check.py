@@ -7,10 +7,10 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from daemon import pipelines, strictyaml
-from daemon.documents import Request, Verb, as_model, load_decision, slug_of, whole_file
+from daemon.documents import DECISION_KEYS, Request, as_model, load_decision, slug_of, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
 from daemon.pipelines import Pipeline, check_params, load_named
@@ -73,8 +73,8 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
         data = _read(path, where)
         name, place = path.name, path.absolute()
         verb = name.removesuffix(".yaml")
-        if name != verb and verb in get_args(Verb):
-            load_decision(data, cast(Verb, verb), where)
+        if name != verb and verb in DECISION_KEYS:
+            load_decision(data, verb, where)
         elif place == workspace.policy_file or place.parts[-2:] == ("conf", "operator.yaml"):
             _check_policy(data, where, workspace)
         elif place.parts[-3:-1] == ("conf", "pipelines"):
@@ -152,10 +152,12 @@ def _read(path: Path, where: str) -> bytes:
         if path.is_symlink():
             raise Invalid(whole_file(where, "is a link; the file itself must lie there")) from None
         raise Invalid(whole_file(where, f"cannot be read: {error.strerror}")) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Invalid(whole_file(where, "is not a regular file"))
         if status.st_size > strictyaml.MAX_BYTES:
             raise Invalid(whole_file(where, f"larger than 1 MiB ({status.st_size} bytes)"))
-        return file.read(strictyaml.MAX_BYTES + 1)
+        return os.read(descriptor, strictyaml.MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)

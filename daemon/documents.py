@@ -159,7 +159,6 @@ class Decision(Strict):
         return self
 
 
-Verb = Literal["approve", "reject", "cancel", "resume"]
 _BINDING = ("stage", "attempt", "digest", "by", "notes")
 DECISION_KEYS: Mapping[str, tuple[str, ...]] = {
     "approve": _BINDING,
@@ -183,8 +182,8 @@ def load(data: bytes, model: type[M], where: str) -> M:
     return as_model(strictyaml.parse(data, where), model)
 
 
-def load_decision(data: bytes, verb: Verb, where: str) -> Decision:
-    """The decision ``verb`` as its author wrote it.
+def load_decision(data: bytes, verb: str, where: str) -> Decision:
+    """The decision ``verb`` (approve, reject, cancel, resume) as its author wrote it.
 
     An empty file, or one with only its end mark, says no more than its name. Raises Invalid.
     """

@@ -69,7 +69,8 @@ def _problem(document: Document, detail: ErrorDetails, model: type[BaseModel]) -
         return document.problem(path, _custom(detail))
     kind = detail["type"]
     if kind == "missing":
-        return document.problem((*path, str(detail["loc"][-1])), "is required and not there")
+        around = _known_path(document, detail["loc"][:-1])
+        return document.problem((*around, str(detail["loc"][-1])), "is required and not there")
     if kind == "extra_forbidden":
         key = str(detail["loc"][-1])
         return document.problem(path, f"unknown key; {nearest(key, _keys_at(model, detail['loc'][:-1]))}")

@@ -237,7 +237,7 @@ def stage_limit_seconds(
     request_timeouts: Mapping[str, float],
     pipeline_minutes: float | None = None,
 ) -> float:
-    """How long an attempt may take: the policy's limit, else the pipeline's, else the default; less if asked."""
+    """How long an attempt may take: by the policy, else the pipeline, else the default; less if asked."""
     minutes = policy.pipeline.stage_timeouts.get(
         stage_name, pipeline_minutes or policy.stages.default_timeout
     )
