@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain as chain_together
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +56,21 @@ def resampled(mono: Sound, rate: int) -> Sound:
 
 
 def stereo(mono: Sound) -> Sound:
-    return np.stack([mono, mono])
+    """Both channels alike; a view, which takes no memory."""
+    return np.broadcast_to(mono, (2, len(mono)))
 
 
 def measure(sound: Sound) -> Loudness:
-    """Loudness and true peak of a stereo sound; -inf-like values (-120) for silence.
+    """Loudness and true peak of a stereo sound; -120 for silence.
 
-    Measured as stereo: the same signal measured as mono reads 3 dB lower.
+    Measured as stereo: the same signal measured as mono reads 3 dB lower. The filter reports once in
+    100 ms: silence behind the end lets its last report see everything, and does not count.
     """
     if sound.shape[0] != 2:
         raise ValueError(f"measure wants (2, samples), not {sound.shape}")
-    # The filter reports once in 100 ms: silence behind the end lets the last report see everything.
-    padded = np.concatenate([sound, np.zeros((2, RATE * 2 // 5), np.float32)], axis=1)
     reports = [
         dict(frame.metadata)
-        for frame in _frames(padded, RATE, ("ebur128", "metadata=1:peak=true"))
+        for frame in _frames(sound, RATE, ("ebur128", "metadata=1:peak=true"), tail=RATE * 2 // 5)
         if "lavfi.r128.I" in frame.metadata
     ]
     lufs = float(reports[-1]["lavfi.r128.I"])
@@ -122,8 +123,8 @@ def _filtered(sound: Sound, rate: int, *chain: tuple[str, str]) -> Sound:
     return np.concatenate(frames, axis=1).astype(np.float32, copy=False)
 
 
-def _frames(sound: Sound, rate: int, *chain: tuple[str, str]) -> Iterator[Any]:
-    """``sound`` through a chain of filters, (name, arguments)."""
+def _frames(sound: Sound, rate: int, *chain: tuple[str, str], tail: int = 0) -> Iterator[Any]:
+    """``sound``, and ``tail`` samples of silence, through a chain of filters, (name, arguments)."""
     import av
     import av.filter
 
@@ -135,7 +136,8 @@ def _frames(sound: Sound, rate: int, *chain: tuple[str, str]) -> Iterator[Any]:
         last.link_to(following)
         last = following
     graph.configure()
-    for frame in (*_blocks(sound, rate), None):
+    silence = np.zeros((sound.shape[0], tail), np.float32)
+    for frame in chain_together(_blocks(sound, rate), _blocks(silence, rate, sound.shape[1]), (None,)):
         source.push(frame)
         while True:
             try:
@@ -144,12 +146,12 @@ def _frames(sound: Sound, rate: int, *chain: tuple[str, str]) -> Iterator[Any]:
                 break
 
 
-def _blocks(sound: Sound, rate: int) -> Iterator[Any]:
+def _blocks(sound: Sound, rate: int, at: int = 0) -> Iterator[Any]:
     import av
 
     layout = "mono" if sound.shape[0] == 1 else "stereo"
     for start in range(0, sound.shape[1], _BLOCK):
         block = np.ascontiguousarray(sound[:, start : start + _BLOCK], np.float32)
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-        frame.sample_rate, frame.pts = rate, start
+        frame.sample_rate, frame.pts = rate, at + start
         yield frame

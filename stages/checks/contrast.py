@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages import storyboard_file
-from stages.checks.evidence import Evidence
-from stages.checks.film import stills
 from stages.checks.result import Result, at_least, unmeasured, verdict
+from stages.scenes import Storyboard
+
+if TYPE_CHECKING:
+    from stages.checks.evidence import Evidence
 
 LOWEST = 4.5
 """WCAG 2.2, 1.4.3, for text of any size."""
@@ -52,8 +54,8 @@ def check(evidence: Evidence) -> Iterator[Result]:
     yield verdict(
         "texts_outside_safe_area", len(outside), "0", not outside, "; ".join(map(_named, outside[:3]))
     )
-    if evidence.film is not None and evidence.board is not None and evidence.film.frames:
-        yield _measured(evidence, texts)
+    if evidence.film is not None and evidence.board is not None:
+        yield _measured(evidence.seen, texts)
 
 
 def planned_texts(plan: Mapping[str, Any]) -> Iterator[PlannedText]:
@@ -85,36 +87,47 @@ def ratio(pixels: NDArray[np.uint8]) -> float:
     return float(np.median(ratios[-max(round(len(ratios) * 0.03), 1) :]))
 
 
-def _measured(evidence: Evidence, texts: list[PlannedText]) -> Result:
-    """The lowest of all texts, each at the best of three moments of its scene."""
-    assert evidence.board is not None
-    assert evidence.film is not None
-    starts = dict(
-        zip((s.id for s in evidence.board.scenes), storyboard_file.starts(evidence.board), strict=False)
-    )
-    moments = [
-        (scene, starts[scene.id] + share * scene.seconds)
-        for scene in evidence.board.scenes
+class TextsSeen:
+    """Looks at the texts of every scene while the video is decoded, and keeps their best contrast."""
+
+    def __init__(self, plan: Mapping[str, Any] | None, board: Storyboard | None) -> None:
+        self.texts = list(planned_texts(plan)) if plan else []
+        self.best: dict[int, float] = {}
+        self._size = (float((plan or {}).get("width", 1920)), float((plan or {}).get("height", 1080)))
+        self._moments = _moments(board) if board else []
+
+    def look(self, time: float, frame: Any) -> None:
+        """Measure the texts of a scene whose moment has come."""
+        if not self._moments or time < self._moments[0][0]:
+            return
+        scene = self._moments.pop(0)[1]
+        picture = frame.to_ndarray(format="rgb24")
+        for number, text in enumerate(self.texts):
+            if text.scene == scene and (pixels := self._cut(picture, text.box)).size:
+                self.best[number] = max(self.best.get(number, 0.0), ratio(pixels))
+
+    def _cut(self, picture: NDArray[np.uint8], box: tuple[float, ...]) -> NDArray[np.uint8]:
+        across, down = picture.shape[1] / self._size[0], picture.shape[0] / self._size[1]
+        left, right = (max(round(x * across), 0) for x in (box[0], box[0] + box[2]))
+        top, bottom = (max(round(y * down), 0) for y in (box[1], box[1] + box[3]))
+        return picture[top:bottom, left:right]
+
+
+def _moments(board: Storyboard) -> list[tuple[float, str]]:
+    starts = storyboard_file.starts(board)
+    return [
+        (start + share * scene.seconds, scene.id)
+        for scene, start in zip(board.scenes, starts, strict=False)
         for share in SHARES
     ]
-    best: dict[int, float] = {}
-    pictures = stills(evidence.film.path, (moment for _, moment in moments))
-    for (scene, _), picture in zip(moments, pictures, strict=False):
-        for number, text in enumerate(texts):
-            if text.scene == scene.id and (pixels := _cut(picture, text.box, evidence)).size:
-                best[number] = max(best.get(number, 0.0), ratio(pixels))
-    if not best:
+
+
+def _measured(seen: Mapping[int, float], texts: list[PlannedText]) -> Result:
+    """The lowest of all texts, each at the best of three moments of its scene."""
+    if not seen:
         return unmeasured("text_contrast_measured", f"at least {LOWEST * SLACK:g}", "no frame shows a text")
-    lowest = min(best, key=lambda number: best[number])
-    return at_least("text_contrast_measured", best[lowest], LOWEST * SLACK, "", _named(texts[lowest]))
-
-
-def _cut(picture: NDArray[np.uint8], box: tuple[float, ...], evidence: Evidence) -> NDArray[np.uint8]:
-    assert evidence.plan is not None
-    scale_x = picture.shape[1] / float(evidence.plan.get("width", picture.shape[1]))
-    scale_y = picture.shape[0] / float(evidence.plan.get("height", picture.shape[0]))
-    x, y, w, h = box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y
-    return picture[max(round(y), 0) : max(round(y + h), 0), max(round(x), 0) : max(round(x + w), 0)]
+    lowest = min(seen, key=lambda number: seen[number])
+    return at_least("text_contrast_measured", seen[lowest], LOWEST * SLACK, "", _named(texts[lowest]))
 
 
 def _inside(box: tuple[float, ...], width: float, height: float) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stages import sound, storyboard_file
+from stages.checks.contrast import TextsSeen
 from stages.checks.film import Film, watch
 from stages.contract import Context, Published, StageError
 from stages.scenes import Storyboard
@@ -41,6 +42,8 @@ class Evidence:
     captions: tuple[Line, ...] | None
     second_captions: tuple[Line, ...] | None
     plan: Mapping[str, Any] | None
+    seen: Mapping[int, float] = field(default_factory=dict)
+    """The measured contrast of each planned text that was seen, by its number."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """For each file that could not be read, why."""
 
@@ -63,15 +66,19 @@ def gather(context: Context) -> Evidence:
             faults[name] = str(error)
             return None
 
+    board = read("storyboard.json", lambda: storyboard_file.load(run_dir))
+    plan = read("asset_plan.json", lambda: _plan(run_dir / "asset_plan.json"))
+    texts = TextsSeen(plan, board)
     return Evidence(
         run_dir=run_dir,
         artifacts=tuple(context.artifacts),
-        board=read("storyboard.json", lambda: storyboard_file.load(run_dir)),
-        film=read("video.mp4", lambda: watch(run_dir / "video.mp4")),
+        board=board,
+        film=read("video.mp4", lambda: watch(run_dir / "video.mp4", texts.look)),
         mix=read("video.mp4 (sound)", lambda: sound.read(run_dir / "video.mp4")),
         captions=read("captions.srt", lambda: _captions(run_dir / "captions.srt")),
         second_captions=read("captions.vtt", lambda: _captions(run_dir / "captions.vtt")),
-        plan=read("asset_plan.json", lambda: _plan(run_dir / "asset_plan.json")),
+        plan=plan,
+        seen=texts.best,
         faults=faults,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ class Film:
         return max(int(np.searchsorted(self.times, seconds + 1e-6, "right")) - 1, 0)
 
 
-def watch(path: Path) -> Film:
-    """Decode every frame; StageError if there is no video in it at all."""
+def watch(path: Path, look: Callable[[float, Any], None]) -> Film:
+    """Decode every frame and let ``look`` see it; StageError if there is no video in it at all."""
     import av
 
     try:
@@ -75,8 +75,10 @@ def watch(path: Path) -> Film:
                 if isinstance(frame, str):
                     broken = frame
                     break
+                time = frames / fps if fps else 0.0
+                look(time, frame)
                 if frames % step == 0:
-                    samples.append((frames / fps if fps else 0.0, *_small(frame)))
+                    samples.append((time, *_small(frame)))
                 frames += 1
             return Film(
                 path, stream.codec_context.name, audio, stream.width, stream.height, fps,
@@ -87,24 +89,6 @@ def watch(path: Path) -> Film:
             )  # fmt: skip
     except (av.FFmpegError, OSError) as error:
         raise StageError(f"it cannot be opened as a video: {error}") from error
-
-
-def stills(path: Path, times: Iterable[float]) -> Iterator[NDArray[np.uint8]]:
-    """The frames shown at ``times`` (rising), as RGB."""
-    import av
-
-    wanted = iter(times)
-    time = next(wanted, None)
-    with av.open(str(path)) as file:
-        stream = file.streams.video[0]
-        stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or 25)
-        for number, frame in enumerate(_until_broken(file.decode(stream))):
-            while time is not None and not isinstance(frame, str) and (number + 1) / rate > time:
-                yield frame.to_ndarray(format="rgb24")
-                time = next(wanted, None)
-            if time is None:
-                return
 
 
 def _until_broken(frames: Iterator[Any]) -> Iterator[Any]:
