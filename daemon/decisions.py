@@ -18,14 +18,14 @@ from pathlib import Path
 from daemon import review, rulings
 from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
-from daemon.documents import Verb, load_decision
+from daemon.documents import load_decision
 from daemon.errors import Invalid
 from daemon.files import write_copy, write_durable
 from daemon.gates import Gates
 from daemon.model import Event, Job, Type
 from daemon.names import beside
 from daemon.recorder import Recorder
-from daemon.rulings import Decision
+from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
 from daemon.store import Change, DecisionFile
@@ -134,7 +134,7 @@ class Desk:
         return rulings.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)
 
     def _accept(self, run: Path, job: Job, decision: Decision, whole: Whole, events: list[Event]) -> Job:
-        if any(event.type is Type.ARTIFACT_EDITED for event in events):
+        if job.gate is not None:
             self._gates.keep_edits(job)
         file = DecisionFile(
             whole.name, "recorded", decision.by, decision.owner, _key(whole), decision.sha256, whole.data
@@ -146,10 +146,7 @@ class Desk:
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""
         kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
-        folder = run / "decisions"
-        if not folder.is_dir():
-            folder.mkdir()
-            folder.chmod(0o2770)
+        folder = review.decisions_folder(run)
         target, number = folder / kept, 1
         while os.path.lexists(target) and target.read_bytes() != whole.data:
             number += 1

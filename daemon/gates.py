@@ -181,7 +181,7 @@ class Gates:
         diff = review.edit_diff(run, job, stage)
         if diff:
             name = f"{review.label(job, stage, stage.attempts)}.edits.diff"
-            write_durable(run / "decisions" / name, f"{diff}\n".encode())
+            write_durable(review.decisions_folder(run) / name, f"{diff}\n".encode())
 
     def next_expiry(self) -> float | None:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""

@@ -239,6 +239,12 @@ def _gated_stage(job: Job, event: Event) -> Stage:
 
 def _gate_opened(job: Job, event: Event) -> Job:
     stage = _gated_stage(job, event)
+    if any((d.stage, d.attempt) == (stage.name, stage.attempts) for d in job.decided):
+        raise Illegal(f"gate_pause of {stage.name}.{stage.attempts}: {job.id} has its decision")
+    return _at_gate(job, event, stage)
+
+
+def _at_gate(job: Job, event: Event, stage: Stage) -> Job:
     gate = _gate_of(event, stage, stale=False)
     return replace(
         job,
@@ -251,8 +257,11 @@ def _gate_opened(job: Job, event: Event) -> Job:
 
 
 def _gate_went_stale(job: Job, event: Event) -> Job:
-    opened = _gate_opened(job, event)
-    gate = _gate_of(event, opened.at(opened.stage), stale=True)
+    stage = _gated_stage(job, event)
+    if not any((d.stage, d.decision) == (stage.name, "approve") for d in job.decided):
+        raise Illegal(f"gate_reopened of {stage.name}: {job.id} has no approval that could be stale")
+    opened = _at_gate(job, event, stage)
+    gate = _gate_of(event, stage, stale=True)
     return replace(_edited_files(opened, event), reason="stale", gate=gate)
 
 
@@ -340,6 +349,8 @@ def _paused(job: Job, event: Event) -> Job:
 
 
 def _failed(job: Job, event: Event) -> Job:
+    if job.status is not Status.FAILED and job.reason not in ("interrupted", "expired"):
+        raise Illegal(f"job_failed: {job.id} is {job.status} ({job.reason})")
     error = event.payload["error"]
     return replace(
         job,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from daemon.clock import span
 from daemon.codec import plain
-from daemon.files import write_copy
+from daemon.files import make_folders, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
 from daemon.spool import TEMPLATE_HEADER
@@ -26,6 +27,12 @@ NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yam
 def label(job: Job, stage: Stage, attempt: int) -> str:
     """``03-script.1``: how history, logs, decisions and .work name an attempt."""
     return f"{job.number(stage.name):02d}-{stage.name}.{attempt}"
+
+
+def decisions_folder(run: Path) -> Path:
+    """Where the decisions are kept as they were given, for ever."""
+    os.close(make_folders(run, "decisions"))
+    return run / "decisions"
 
 
 def keep_as_made(run: Path, job: Job, stage: Stage) -> None:

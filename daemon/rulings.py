@@ -14,6 +14,9 @@ from daemon.machine import decide, readers
 from daemon.model import Artifact, Event, Job, Stage, StageStatus, Status, Type
 
 
+Verb = Literal["approve", "reject", "cancel", "resume"]
+
+
 class Refused(Exception):
     """A decision that does not count; the message says why and what to do."""
 
@@ -40,7 +43,7 @@ class GateTerms:
 class Decision:
     """A decision file as it was read."""
 
-    kind: Literal["approve", "reject", "cancel", "resume"]
+    kind: Verb
     by: str
     sha256: str
     stage: str | None = None

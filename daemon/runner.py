@@ -41,6 +41,11 @@ class Running:
     def fileno(self) -> int:
         return self._keeper.control.fileno()
 
+    @property
+    def keeper_pid(self) -> int:
+        """For the log: the process to look for when it hangs."""
+        return self._keeper.process.pid
+
     def terminate(self) -> None:
         """SIGTERM to the stage's process group."""
         self._send(TERMINATE)
@@ -185,6 +190,8 @@ class _Keeper:
         try:
             if not self._ready:
                 self._ready = self.control.recv(16) == READY
+                # With a time limit set, MSG_DONTWAIT would not be obeyed: Python waits all the same.
+                self.control.setblocking(False)
             if self._ready:
                 socket.send_fds(self.control, [GO], fds)
         except OSError:
@@ -231,22 +238,23 @@ def _environment(order: Order, token: str) -> dict[str, str]:
 
 
 def _filled(order: Order) -> Order:
-    """The order with the names in its command replaced; other braces stay as they are."""
+    """The order with the names in its command replaced; ``{{`` and ``}}`` stand for a brace each."""
     if not order.command:
         return order
     words: Mapping[str, str] = {
-        "run": str(order.run_dir),
-        "out": str(order.out_dir),
-        "job": order.job_id,
-        "stage": order.stage,
-        "attempt": str(order.attempt),
-        "params": str(order.beside("params.json")),
-        "feedback": str(order.beside("feedback.txt")),
-        "sources": str(order.sources),
+        "{{": "{",
+        "}}": "}",
+        "{run}": str(order.run_dir),
+        "{out}": str(order.out_dir),
+        "{job}": order.job_id,
+        "{stage}": order.stage,
+        "{attempt}": str(order.attempt),
+        "{params}": str(order.beside("params.json")),
+        "{feedback}": str(order.beside("feedback.txt")),
+        "{sources}": str(order.sources),
     }
-    pattern = re.compile("{(" + "|".join(words) + ")}")
-
-    argv = tuple(pattern.sub(lambda found: words[found[1]], word) for word in order.command)
+    pattern = re.compile("|".join(map(re.escape, words)))
+    argv = tuple(pattern.sub(lambda found: words[found[0]], word) for word in order.command)
     return replace(order, command=argv)
 
 
