@@ -13,6 +13,7 @@ from daemon import pipelines, strictyaml
 from daemon.documents import DECISION_KEYS, Request, as_model, load_decision, slug_of, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
+from daemon.names import shown as shown_name
 from daemon.pipelines import Pipeline, check_params, load_named
 from daemon.settings import Policy, gate_rule, load_policy, parse_policy
 from daemon.tightening import check_tightening
@@ -68,7 +69,7 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
 
     Raises BadPolicy where a request is to be held against a policy that cannot be used.
     """
-    where = shown(str(path), 4096)[1:-1]
+    where = shown_name(str(path))
     try:
         data = _read(path, where)
         name, place = path.name, path.absolute()
