@@ -159,6 +159,7 @@ class Decision(Strict):
         return self
 
 
+Verb = Literal["approve", "reject", "cancel", "resume"]
 _BINDING = ("stage", "attempt", "digest", "by", "notes")
 DECISION_KEYS: Mapping[str, tuple[str, ...]] = {
     "approve": _BINDING,

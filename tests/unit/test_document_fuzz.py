@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from daemon.documents import DECISION_KEYS, Request, load, load_decision
 from daemon.errors import Invalid, Problem
-from daemon.pipelines import Param, Pipeline, Stage, check_params
+from daemon.params import Param
+from daemon.pipelines import Pipeline, Stage, check_params
 from daemon.pipelines import load as load_pipeline
 from daemon.settings import GatePolicy, Policy, StagesPolicy, WatchPolicy, parse_policy
 from daemon.tightening import check_tightening
