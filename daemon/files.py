@@ -142,16 +142,30 @@ def copy_in(source: int, target: Path, limit: int, mode: int = FILE_MODE) -> Cop
 
 
 def sweep(folder: Path) -> int:
-    """Remove what crashed writers left unpublished, only while nobody is writing here; gives the count."""
-    leftovers = [entry.path for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY_PREFIX)]
-    for path in leftovers:
-        os.unlink(path)
+    """Remove what crashed writers left unpublished, not what another process is writing; gives the count."""
+    names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY_PREFIX)]
+    leftovers = [name for name in names if not _is_being_written(name)]
+    for name in leftovers:
+        os.unlink(folder / name)
     return len(leftovers)
+
+
+def _is_being_written(name: str) -> bool:
+    pid = name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+    if not pid.isdecimal() or int(pid) in (0, os.getpid()):
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # alive, and another user's
+    return True
 
 
 def _publish(path: Path, mode: int, fill: Callable[[int], None], *, durable: bool) -> None:
     folder = open_folder(path.parent)
-    temporary = f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary = f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
     try:
         # Never a name that is there already: a stranger's link or FIFO could wait under it.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -17,7 +17,7 @@ from watchdog.observers.inotify_c import (
 )
 
 _IN = InotifyConstants
-MOVED_TO: int = _IN.IN_MOVED_TO
+FOLDER: int = _IN.IN_ISDIR
 ARRIVED: int = _IN.IN_MOVED_TO | _IN.IN_CREATE
 CLOSE_WRITE: int = _IN.IN_CLOSE_WRITE
 LOST: int = _IN.IN_IGNORED | _IN.IN_DELETE_SELF | _IN.IN_MOVE_SELF | _IN.IN_UNMOUNT

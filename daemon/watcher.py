@@ -23,6 +23,8 @@ from daemon.names import is_ours
 Mode = Literal["auto", "poll", "inotify"]
 
 _PROBE_KEY = "\0probe"
+_ARRIVALS_AT_MOST = 50_000
+"""Arrivals that nobody has asked for; any more have to settle like files that were copied in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,6 @@ class Hints:
 
     rang: Mapping[str, frozenset[str]]
     """Per key, the names in its folder to look at."""
-    whole: frozenset[tuple[str, str]]
-    """Key and name of what was renamed in. `Watcher.arrived_whole` knows more: links, and later writers."""
     everything: bool
     """Something may have been missed: look everywhere."""
     notes: tuple[str, ...]
@@ -59,9 +59,8 @@ class Watcher:
         self._keys: dict[WatchDescriptor, str] = {}
         self._unwatched: dict[str, str] = {}
         self._rang: dict[str, set[str]] = {}
-        self._renamed: set[tuple[str, str]] = set()
-        self._arrived: set[tuple[str, str]] = set()
-        self._arrived_before: set[tuple[str, str]] = set()
+        self._arrived: dict[str, set[str]] = {}
+        self._arrivals = 0
         self._everything = False
         self._said: set[str] = set()
         self._notes: list[str] = []
@@ -87,26 +86,25 @@ class Watcher:
         self._folders.pop(key, None)
         self._unwatched.pop(key, None)
         self._rang.pop(key, None)
+        self._arrivals -= len(self._arrived.pop(key, ()))
         self._remove(key)
 
     def drain(self) -> Hints:
         """Clear the bell and tell what rang since the last drain. Look after this, not before."""
         self._read()
         rang = {key: frozenset(names) for key, names in self._rang.items()}
-        hints = Hints(rang, frozenset(self._renamed), self._everything, tuple(self._notes))
-        self._rang, self._renamed, self._everything, self._notes = {}, set(), False, []
-        # An arrival can be asked for until the next drain but one; the drop-box remembers what it has asked.
-        self._arrived, self._arrived_before = set(), self._arrived
+        hints = Hints(rang, self._everything, tuple(self._notes))
+        self._rang, self._everything, self._notes = {}, False, []
         return hints
 
     def arrived_whole(self, key: str, name: str) -> bool:
-        """Whether the file was seen to arrive by rename or link, and no writer has closed it since.
+        """Whether the file was seen to arrive by rename or link, and not closed by a writer since; told once.
 
         To be asked after the kernel said that nobody has it open for writing: a writer's close is in the
         queue before its hold is gone, so what was created and has neither writer nor close was linked.
         """
         self._read()
-        return (key, name) in self._arrived or (key, name) in self._arrived_before
+        return self._drop_arrival(key, name)
 
     def probe(self) -> bool:
         """Whether a change in the private folder is heard; if not, `rebuild`. True where none is watched."""
@@ -227,20 +225,26 @@ class Watcher:
             self._probed |= bool(mask & inotify.CLOSE_WRITE)
         elif mask & inotify.LOST:
             self._remove(key)
+            self._arrivals -= len(self._arrived.pop(key, ()))
             self._unwatched[key] = "the folder was removed, moved or unmounted"
             self._everything = True
         elif not self._unheard(name):
             self._rang.setdefault(key, set()).add(name)
-            self._note_arrival((key, name), mask)
+            # Only the last thing that happened to a name counts: its arrival, or a writer's close.
+            self._drop_arrival(key, name)
+            if mask & inotify.ARRIVED and not mask & inotify.FOLDER and self._arrivals < _ARRIVALS_AT_MOST:
+                self._arrived.setdefault(key, set()).add(name)
+                self._arrivals += 1
 
-    def _note_arrival(self, which: tuple[str, str], mask: int) -> None:
-        # Only the last thing that happened to a name counts: a rename, a link or creation, a writer's close.
-        for known in (self._renamed, self._arrived, self._arrived_before):
-            known.discard(which)
-        if mask & inotify.ARRIVED:
-            self._arrived.add(which)
-        if mask & inotify.MOVED_TO:
-            self._renamed.add(which)
+    def _drop_arrival(self, key: str, name: str) -> bool:
+        names = self._arrived.get(key, set())
+        if name not in names:
+            return False
+        names.remove(name)
+        self._arrivals -= 1
+        if not names:
+            del self._arrived[key]
+        return True
 
     def _overflowed(self) -> None:
         self._everything = True
@@ -249,8 +253,8 @@ class Watcher:
         self._say("more happened than the kernel keeps (fs.inotify.max_queued_events): looking everywhere")
 
     def _forget_arrivals(self) -> None:
-        for known in (self._renamed, self._arrived, self._arrived_before):
-            known.clear()
+        self._arrived.clear()
+        self._arrivals = 0
 
     def _say(self, note: str) -> None:
         if note not in self._said:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,10 +173,17 @@ def test_append_goes_through_no_link_and_waits_on_no_fifo(tmp_path: Path) -> Non
     assert (tmp_path / "outside").read_text() == "theirs"
 
 
-def test_sweep_takes_only_what_was_not_published(tmp_path: Path) -> None:
-    """What a killed writer left is removed, everything else stays."""
+def test_sweep_takes_only_what_nobody_publishes_any_more(tmp_path: Path) -> None:
+    """What a killed writer left is removed; a published file, and one that a living process makes, stay."""
     (tmp_path / ".spork-00").write_text("half")
+    child = subprocess.Popen(["sleep", "60"])
+    (tmp_path / f".spork-{child.pid}-0123").write_text("half")
+    (tmp_path / f".spork-{os.getpid()}-0123").write_text("half")
     write_copy(tmp_path / "a", b"whole")
+    assert sweep(tmp_path) == 2
+    child.kill()
+    child.wait()
+    assert sorted(os.listdir(tmp_path)) == [f".spork-{child.pid}-0123", "a"]
     assert sweep(tmp_path) == 1
     assert os.listdir(tmp_path) == ["a"]
 

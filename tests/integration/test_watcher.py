@@ -84,13 +84,18 @@ def test_own_writes_and_looks_do_not_ring(watcher: Watcher, inbox: Path) -> None
 def test_rename_arrives_whole(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     """A rename is whole; a writer who opens and closes the file afterwards takes that back."""
     (tmp_path / "made").write_text("x")
-    os.rename(tmp_path / "made", inbox / "a.yaml")
-    assert watcher.drain().whole == {("inbox", "a.yaml")}
-    assert watcher.arrived_whole("inbox", "a.yaml")
-    with (inbox / "a.yaml").open("a"):
-        pass
-    assert not watcher.arrived_whole("inbox", "a.yaml")
-    assert watcher.drain().whole == set()
+    for late in ("before the drain", "after the drain"):
+        os.rename(tmp_path / "made", inbox / "a.yaml")
+        watcher.drain()
+        assert watcher.arrived_whole("inbox", "a.yaml")
+        os.rename(inbox / "a.yaml", tmp_path / "made")
+        os.rename(tmp_path / "made", inbox / "a.yaml")
+        if late == "after the drain":
+            watcher.drain()
+        with (inbox / "a.yaml").open("a"):
+            pass
+        assert not watcher.arrived_whole("inbox", "a.yaml")
+        os.rename(inbox / "a.yaml", tmp_path / "made")
 
 
 def test_link_arrives_whole(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
@@ -113,13 +118,28 @@ def test_a_written_file_does_not_arrive_whole(watcher: Watcher, inbox: Path) -> 
     assert not watcher.arrived_whole("inbox", "b.yaml")
 
 
-def test_arrivals_are_forgotten(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
-    """What arrived long ago is not kept: the memory of the bell is bounded."""
+def test_arrivals_are_kept_until_asked_for(
+    tmp_path: Path, watcher: Watcher, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand renames each is known however late it is asked for, once; the memory is bounded."""
+    monkeypatch.setattr("daemon.watcher._ARRIVALS_AT_MOST", 1000)
+    for number in range(1001):
+        (tmp_path / "made").write_text("x")
+        os.rename(tmp_path / "made", inbox / f"{number}.yaml")
+    (inbox / "folder.yaml").mkdir()
+    for _ in range(3):
+        watcher.drain()
+    assert [watcher.arrived_whole("inbox", f"{number}.yaml") for number in range(1001)] == [True] * 1000 + [
+        False
+    ]
+    assert not watcher.arrived_whole("inbox", "0.yaml")
+    assert not watcher.arrived_whole("inbox", "folder.yaml")
     (tmp_path / "made").write_text("x")
     os.rename(tmp_path / "made", inbox / "a.yaml")
     watcher.drain()
-    watcher.drain()
+    watcher.forget("inbox")
     assert not watcher.arrived_whole("inbox", "a.yaml")
+    assert watcher._arrivals == 0
 
 
 def test_overflow_means_everything(watcher: Watcher, inbox: Path) -> None:
