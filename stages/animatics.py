@@ -1,4 +1,4 @@
-"""Stage animatics: every scene as a silent clip, parts appearing as they are spoken; clips join by copying packets."""
+"""Stage animatics: every scene as a silent clip whose parts appear as they are spoken."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from stages import storyboard_file
 from stages import theme as themes
-from stages.assets import PLAN, read_storyboard
+from stages.assets import PLAN
 from stages.contract import StageError
 from stages.earlier import earlier, sha256_of
 from stages.shot import Order, order, prepare
@@ -34,7 +35,7 @@ def run(context: Context) -> None:
     """Write ``animatics/scene_NNN.mp4``: h264, yuv420p, exactly ``seconds * fps`` frames each."""
     from stages import clips
 
-    storyboard = read_storyboard(context)
+    storyboard = storyboard_file.load(context.run_dir)
     clips.check_size(storyboard.width, storyboard.height)
     folder = context.out_dir / "animatics"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +61,10 @@ def _orders(context: Context, storyboard: Storyboard) -> list[Order]:
         shot = shots.get(scene.id, {})
         still = context.run_dir / str(shot.get("still", ""))
         own = bool(shot) and still.is_file() and sha256_of(still) != shot.get("sha256")
-        variant, captions = int(shot.get("variant", 0)), bool(plan.get("burned_captions", True))
-        orders.append(order(storyboard, index, theme, variant, captions=captions, picture=str(still) if own else ""))
+        variant = int(shot.get("variant", 0))
+        captions = bool(plan.get("burned_captions", True))
+        picture = str(still) if own else ""
+        orders.append(order(storyboard, index, theme, variant, captions=captions, picture=picture))
     return orders
 
 
@@ -72,12 +75,14 @@ def _plan(context: Context) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise StageError(f"{PLAN} is no JSON: {error}", f"undo the edit of {PLAN}, or go back to the stage assets") from error
+        raise StageError(
+            f"{PLAN} is no JSON: {error}", f"undo the edit of {PLAN}, or go back to the stage assets"
+        ) from error
     return dict(plan)
 
 
 def _kept(context: Context, wanted: Order, folder: Path) -> bool:
-    """Take an earlier attempt's clip over, byte for byte, if it was made of the same; a redo is made again."""
+    """Take an earlier clip over, byte for byte, if it was made of the same; a redo is made again."""
     from stages import clips
 
     name = f"{wanted.scene.id}.mp4"
@@ -125,5 +130,5 @@ def _frames(wanted: Order) -> Iterator[Any]:
     canvas, planes = prepare(wanted).canvas(), Planes(*wanted.size)
     for number in range(wanted.frames):
         for area in canvas.show(number / wanted.fps):
-            planes.update(canvas.pixels, area)
+            planes.update(canvas, area)
         yield planes.frame

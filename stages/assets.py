@@ -1,4 +1,4 @@
-"""Stage assets: a still of every scene, the plan of what is in each, and a contact sheet for the person at the gate."""
+"""Stage assets: a still of every scene, the plan of what is in each, and a contact sheet for the gate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from stages import storyboard_file
 from stages import theme as themes
-from stages.contract import StageError
 from stages.earlier import earlier, sha256_of
-from stages.scenes import Storyboard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +28,7 @@ def run(context: Context) -> None:
     from stages.contact_sheet import contact_sheet
     from stages.shot import order, prepare
 
-    storyboard = read_storyboard(context)
+    storyboard = storyboard_file.load(context.run_dir)
     check_size(storyboard.width, storyboard.height)
     before = _earlier_plans(context)
     theme = themes.load(str(context.params.get("theme") or "midnight"))
@@ -60,25 +57,15 @@ def run(context: Context) -> None:
         "height": storyboard.height,
         "fps": storyboard.fps,
         "burned_captions": burned,
-        "lowest_contrast": min((text["contrast"] for shot in planned for text in shot["texts"]), default=None),
+        "lowest_contrast": min(
+            (text["contrast"] for shot in planned for text in shot["texts"]), default=None
+        ),
         "scenes": planned,
     }
-    (context.out_dir / PLAN).write_text(json.dumps(plan, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (context.out_dir / PLAN).write_text(
+        json.dumps(plan, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
     context.describe(PLAN, "asset_plan", theme=theme.name, lowest_contrast=plan["lowest_contrast"])
-
-
-def read_storyboard(context: Context) -> Storyboard:
-    """``storyboard.json`` of the run directory; StageError names the field at fault."""
-    path = context.run_dir / "storyboard.json"
-    try:
-        return Storyboard.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StageError("storyboard.json is missing", "run the stage storyboard first") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(key) for key in first["loc"]) or "the file"
-        message = f"storyboard.json, {where}: {first['msg']}"
-        raise StageError(message, "correct storyboard.json, or go back to the stage storyboard") from error
 
 
 def draw_still(shot: Shot, path: Path) -> None:
@@ -91,7 +78,7 @@ def draw_still(shot: Shot, path: Path) -> None:
     layers = [layer for layer in shot.layers if not isinstance(layer, Captions)]
     canvas = Canvas(shot.page.width, shot.page.height, layers)
     canvas.show(max(shot.times.leaves - 0.001, 0.0))
-    image = skia.Image.fromarray(canvas.pixels, colorType=skia.kBGRA_8888_ColorType)
+    image = canvas.surface.makeImageSnapshot()
     image.save(str(path), skia.kPNG)
 
 
@@ -138,7 +125,7 @@ def _plan_of(wanted: Order, shot: Shot, sha256: str) -> dict[str, Any]:
         "transition_out": times.goes,
         "reveals": [round(time, 3) for time in times.reveals],
         "captions_box": _numbers(shot.page.captions),
-        "elements": [_element(element, order, shot) for order, element in enumerate(shot.elements)],
+        "elements": [_element(e, order, shot) for e, order in zip(shot.elements, shot.orders, strict=True)],
         "texts": [_text(text, element) for element in shot.elements for text in element.texts],
     }
 
@@ -150,7 +137,7 @@ def _element(element: Element, order: int, shot: Shot) -> dict[str, Any]:
         "name": element.name,
         "box": _numbers(element.box),
         "part": element.part,
-        "appears": round(begins(element, order, shot.times), 3),
+        "appears": round(max(begins(element, order, shot.times), 0.0), 3),
         "entrance": element.entrance,
     }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 from stages.scenes import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 COLUMNS = 42
 """The most characters of one line, the usual limit of broadcast subtitles."""
@@ -20,27 +23,7 @@ _SENTENCE_ENDS = (".", "!", "?", "…")
 _CLAUSE_ENDS = (",", ";", ":", "–", "—")
 _CLOSERS = "\"'”’»)]"
 _LEADERS = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "and",
-        "or",
-        "but",
-        "with",
-        "from",
-        "as",
-        "is",
-        "are",
-    )
-    + ("that", "which", "its", "our", "your")
+    "a an the of to in on at by for and or but with from as is are that which its our your".split()
 )
 
 

@@ -77,7 +77,9 @@ class Rect:
         return Rect(self.x + dx, self.y + dy, self.w, self.h)
 
     def meets(self, other: Rect) -> bool:
-        return self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+        return (
+            self.x < other.right and other.x < self.right and self.y < other.bottom and other.y < self.bottom
+        )
 
     def union(self, other: Rect) -> Rect:
         x, y = min(self.x, other.x), min(self.y, other.y)
@@ -145,7 +147,9 @@ def unknown_letters(text: str) -> str:
 def showable(text: str) -> str:
     """``text`` in one line without pictographs and controls that the fonts have no sign for."""
     faces = (_typeface(REGULAR), _typeface(MONO))
-    kept = (c for c in text if c.isspace() or c.isalpha() or any(face.unicharToGlyph(ord(c)) for face in faces))
+    kept = (
+        c for c in text if c.isspace() or c.isalpha() or any(face.unicharToGlyph(ord(c)) for face in faces)
+    )
     return " ".join("".join(kept).split())
 
 
@@ -221,7 +225,9 @@ def block(text: str, face: Face, size: float, width: float, leading: float = 1.2
     return Block(lines, face, size, widest, size * leading)
 
 
-def fit(text: str, face: Face, box: tuple[float, float], sizes: tuple[float, float], leading: float = 1.25) -> Block:
+def fit(
+    text: str, face: Face, box: tuple[float, float], sizes: tuple[float, float], leading: float = 1.25
+) -> Block:
     """The text at the largest size that fits ``box`` (width, height); ``sizes`` is (smallest, largest)."""
     return fit_all([text], face, [box], sizes, leading)[0]
 
@@ -238,7 +244,9 @@ def fit_all(
     while True:
         made = [block(text, face, size, box[0], leading) for text, box in zip(texts, boxes, strict=True)]
         if all(b.height <= box[1] and b.width <= box[0] for b, box in zip(made, boxes, strict=True)):
-            if size > smallest * 1.2 and any(_cuts_words(b, text) for b, text in zip(made, texts, strict=True)):
+            if size > smallest * 1.2 and any(
+                _cuts_words(b, text) for b, text in zip(made, texts, strict=True)
+            ):
                 size = max(size * 0.94, smallest)
                 continue
             return made
@@ -271,7 +279,9 @@ def stroke(colour: str, width: float, alpha: float = 1.0) -> Any:
     )
 
 
-def draw_line(canvas: Canvas, text: str, face: Face, size: float, at: tuple[float, float], colour: str) -> None:
+def draw_line(
+    canvas: Canvas, text: str, face: Face, size: float, at: tuple[float, float], colour: str
+) -> None:
     """One line of text; ``at`` is its left end and its baseline."""
     paragraph = _paragraph(text, face, size, colour)
     paragraph.paint(canvas, at[0], at[1] - paragraph.AlphabeticBaseline)
@@ -286,7 +296,7 @@ def draw_block(canvas: Canvas, made: Block, box: Rect, colour: str, align: Align
 
 
 def baseline(made: Block, index: int) -> float:
-    """How far below the block's top the baseline of line ``index`` is: capitals stand centred in the leading."""
+    """How far under the block's top line ``index`` stands: its capitals are centred in the leading."""
     return made.leading * (index + 0.5) + made.size * 0.364
 
 

@@ -30,19 +30,27 @@ def _words() -> dict[str, str]:
 
 
 def choose(text: str, avoid: tuple[str, ...] = ()) -> str | None:
-    """The icon of the first word of ``text`` that has one, or None; those in ``avoid`` only as a last resort."""
+    """The icon of the first word of ``text`` that has one, or None; of ``avoid`` as a last resort."""
     found = [icon for word in re.findall(r"[^\W\d_]+", text.lower()) if (icon := _icon_of(word))]
     return next((icon for icon in found if icon not in avoid), found[0] if found else None)
 
 
 def _icon_of(word: str) -> str | None:
     known = _words()
-    stems = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ed"), word.removesuffix("ing"))
+    stems = (
+        word,
+        word.removesuffix("s"),
+        word.removesuffix("es"),
+        word.removesuffix("ed"),
+        word.removesuffix("ing"),
+    )
     return next((known[stem] for stem in stems if stem in known), None)
 
 
-def paint_icon(canvas: Canvas, name: str, box: Rect, colour: str, weight: float = 2.0, drawn: float = 1.0) -> None:
-    """The icon in the largest square of ``box``; ``weight`` is in units of the 24 grid, ``drawn`` its share."""
+def paint_icon(
+    canvas: Canvas, name: str, box: Rect, colour: str, weight: float = 2.0, drawn: float = 1.0
+) -> None:
+    """The icon in the largest square of ``box``; ``weight`` in units of the grid, ``drawn`` a share."""
     side = min(box.w, box.h)
     canvas.save()
     canvas.translate(box.x + (box.w - side) / 2, box.y + (box.h - side) / 2)
@@ -68,7 +76,9 @@ def _add(path: Any, tag: str, given: dict[str, str]) -> None:
         _trace(path, given["d"])
     elif tag in ("circle", "ellipse"):
         rx, ry = number.get("rx", number.get("r", 0)), number.get("ry", number.get("r", 0))
-        path.addOval(skia.Rect.MakeLTRB(number["cx"] - rx, number["cy"] - ry, number["cx"] + rx, number["cy"] + ry))
+        path.addOval(
+            skia.Rect.MakeLTRB(number["cx"] - rx, number["cy"] - ry, number["cx"] + rx, number["cy"] + ry)
+        )
     elif tag == "rect":
         box = skia.Rect.MakeXYWH(number.get("x", 0), number.get("y", 0), number["width"], number["height"])
         radius = number.get("rx", number.get("ry", 0))

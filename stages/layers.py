@@ -40,7 +40,7 @@ class Layer(Protocol):
 class Backdrop:
     """The ground, with two large quiet discs that glide on when a scene begins."""
 
-    SECONDS = 0.8
+    SECONDS = 0.6
 
     def __init__(self, page: Page, index: int) -> None:
         self.page, self.index = page, index
@@ -49,7 +49,7 @@ class Backdrop:
         share = min(seconds / self.SECONDS, 1.0) if self.index else 1.0
         return round(ease_in_out(share), 4)
 
-    def bounds(self, state: float) -> Rect:  # noqa: ARG002
+    def bounds(self, state: float) -> Rect:
         return Rect(0, 0, self.page.width, self.page.height)
 
     def draw(self, canvas: Canvas, state: float) -> None:
@@ -85,7 +85,8 @@ class Drawn:
     def bounds(self, state: Pose) -> Rect:
         far = abs(state.scale - 1)
         pop = max(state.pop - 1, 0.0)
-        box = self.box.moved(state.dx, state.dy)
+        alive = self.element.alive
+        box = (alive.place(state.clock).inset(-2) if alive else self.box).moved(state.dx, state.dy)
         return box.inset(-1 - far * self.whole.w - pop * box.w, -1 - far * self.whole.h - pop * box.h)
 
     def draw(self, canvas: Canvas, state: Pose) -> None:
@@ -97,7 +98,7 @@ class Drawn:
                 canvas.scale(scale, scale)
                 canvas.translate(-x, -y)
         if state.wipe < 1.0:
-            canvas.clipRect(Rect(self.box.x, self.box.y, self.box.w * state.wipe, self.box.h).sk(), True)  # noqa: FBT003
+            canvas.clipRect(Rect(self.box.x, self.box.y, self.box.w * state.wipe, self.box.h).sk(), True)
         if self.element.alive or state.grown < 1.0:
             self._draw_moving(canvas, state)
         else:
@@ -108,7 +109,7 @@ class Drawn:
         if state.alpha < 1.0:
             canvas.saveLayerAlpha(self.box.sk(), round(state.alpha * 255))
         if self.element.alive:
-            self.element.alive(canvas, state.clock)
+            self.element.alive.draw(canvas, state.clock)
         elif self.element.grow:
             self.element.grow(canvas, state.grown)
         if state.alpha < 1.0:
@@ -139,7 +140,7 @@ def sprite(box: Rect, paint: Paint) -> Any:
 class Captions:
     """The cues in the band kept for them; a mark glides from word to word as they are spoken."""
 
-    GLIDE = 0.1
+    GLIDE = 0.08
 
     def __init__(self, page: Page, cues: Sequence[Cue]) -> None:
         self.page, self.cues = page, cues
@@ -154,12 +155,12 @@ class Captions:
                 return number, word, round(ease_in_out(min(max(gone, 0.0), 1.0)), 3) if word else 1.0
         return None
 
-    def bounds(self, state: tuple[int, int, float]) -> Rect:  # noqa: ARG002
-        return self.page.captions
+    def bounds(self, state: tuple[int, int, float]) -> Rect:
+        return self._plate(state[0]).inset(-2)
 
     def draw(self, canvas: Canvas, state: tuple[int, int, float]) -> None:
         number, word, share = state
-        colours, spots = self.page.theme.colours, self.set(number)
+        colours, spots = self.page.theme.colours, self.placed(number)
         canvas.drawImage(self._plain(number), self.page.captions.x, self.page.captions.y)
         here = spots[word][1]
         if word and share < 1.0 and spots[word - 1][1].y == here.y:
@@ -168,7 +169,7 @@ class Captions:
             here = Rect(x, here.y, there.w + (here.w - there.w) * share, here.h)
         rounded(canvas, here, here.h * 0.22, fill(colours.accent))
         canvas.save()
-        canvas.clipRect(here.sk(), True)  # noqa: FBT003
+        canvas.clipRect(here.sk(), True)
         for spoken, box in spots:
             if box.meets(here):
                 self._word(canvas, spoken, box, colours.accent_ink)
@@ -179,33 +180,39 @@ class Captions:
         """As large as lets a full line fit, between 30 and 42 pixels."""
         band, unit = self.page.captions, self.page.unit
         natural = measure("average caption letters of forty-two chars", MEDIUM, 100.0) / 100.0
-        return max(30.0 * unit, min(42.0 * unit, (band.w - 48 * unit) / (natural * 1.12)))
+        return max(30.0 * unit, min(42.0 * unit, (band.w - 48 * unit) / (natural * 1.16)))
 
-    def set(self, number: int) -> list[tuple[Word, Rect]]:
+    def _plate(self, number: int) -> Rect:
+        whole = self.placed(number)[0][1]
+        for _, box in self.placed(number):
+            whole = whole.union(box)
+        return whole.inset(-22 * self.page.unit, -10 * self.page.unit)
+
+    @lru_cache(maxsize=4)  # noqa: B019  # lives as long as its scene
+    def placed(self, number: int) -> list[tuple[Word, Rect]]:
         """Every word of a cue with the box its mark fills."""
         size, band = self.size, self.page.captions
         cue = self.cues[number]
         widest = max(measure(line, MEDIUM, size) for line in cue.lines)
-        size *= min(1.0, (band.w - 48 * self.page.unit) / widest)
-        leading, space = size * 1.32, measure(" ", MEDIUM, size)
+        size *= min(1.0, (band.w - 48 * self.page.unit) / (widest * 1.04))
+        leading, space = size * 1.32, measure(" ", MEDIUM, size) * 1.2
         top = band.y + (band.h - leading * len(cue.rows)) / 2
         placed = []
         for index, row in enumerate(cue.rows):
             widths = [measure(word.text, MEDIUM, size) for word in row]
             x = band.x + (band.w - sum(widths) - space * (len(row) - 1)) / 2
             for word, width in zip(row, widths, strict=True):
-                pad = space * 0.42
-                placed.append((word, Rect(x - pad, top + index * leading + size * 0.06, width + 2 * pad, size * 1.2)))
+                pad = space * 0.4
+                placed.append(
+                    (word, Rect(x - pad, top + index * leading + size * 0.06, width + 2 * pad, size * 1.2))
+                )
                 x += width + space
         return placed
 
     @lru_cache(maxsize=4)  # noqa: B019  # lives as long as its scene
     def _plain(self, number: int) -> Any:
-        spots, unit = self.set(number), self.page.unit
-        whole = spots[0][1]
-        for _, box in spots:
-            whole = whole.union(box)
-        plate = whole.inset(-22 * unit, -10 * unit)
+        spots, unit = self.placed(number), self.page.unit
+        plate = self._plate(number)
 
         def paint(canvas: Canvas) -> None:
             rounded(canvas, plate, 18 * unit, fill(self.page.theme.colours.caption_background))
@@ -237,7 +244,7 @@ class Progress:
         piece = self._piece(self.index)
         return round(piece.w * min(seconds / self.seconds, 1.0), 1)
 
-    def bounds(self, state: float) -> Rect:  # noqa: ARG002
+    def bounds(self, state: float) -> Rect:
         return Rect(0, self.page.height - self.height - 2, self.page.width, self.height + 2)
 
     def draw(self, canvas: Canvas, state: float) -> None:

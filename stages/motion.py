@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from stages.reveals import reveal_times
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,9 @@ Transition = Literal["push", "lift", "zoom"]
 TRANSITIONS: tuple[Transition, ...] = ("push", "lift", "zoom")
 """How scene ``i`` gives way to the next: ``TRANSITIONS[i % 3]``."""
 
-_STAGGER = 0.06
+_STAGGER = 0.04
+_HEAD_START = 0.15
+"""Seconds of entrance that lie before the scene for what is there from the start: no dip to nothing."""
 _SETTLE = 0.8
 """The least time in seconds that the last part is on screen."""
 
@@ -52,26 +56,13 @@ class Timing:
         return self.seconds - (self.motion.exit if self.goes else 0.0)
 
 
-def reveal_times(scene: Scene, parts: int) -> tuple[float, ...]:
-    """A time for each of ``parts``: the scene's own where they match, else spread over them or the scene."""
-    last = max(scene.seconds - _SETTLE, 0.0)
-    given = sorted(min(time, last) for time in scene.reveals)
-    if parts == 0 or len(given) == parts:
-        return tuple(given[:parts])
-    if len(given) > parts:
-        return tuple(given[index * len(given) // parts] for index in range(parts))
-    missing = parts - len(given)
-    start = given[-1] if given else min(0.3, last)
-    step = max(min(last, scene.seconds * 0.75) - start, 0.0) / max(missing, 1)
-    first = 1 if given else 0
-    return (*given, *(start + step * (index + first) for index in range(missing)))
-
-
-def timing(scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, index: int, count: int) -> Timing:
+def timing(
+    scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, index: int, count: int
+) -> Timing:
     parts = max((element.part + 1 for element in elements if element.part is not None), default=0)
     return Timing(
         scene.seconds,
-        reveal_times(scene, parts),
+        reveal_times(scene, parts, last=scene.seconds - _SETTLE),
         motion,
         unit,
         TRANSITIONS[(index - 1) % len(TRANSITIONS)] if index else None,
@@ -80,20 +71,20 @@ def timing(scene: Scene, elements: Sequence[Element], motion: Motion, unit: floa
 
 
 def begins(element: Element, order: int, times: Timing) -> float:
-    """When an element starts to come; those without a part follow each other quickly at the start."""
+    """When an element starts to come; those without a part follow each other by ``order`` at the start."""
     if element.part is not None:
         return times.reveals[element.part] + element.delay
-    return min(order * _STAGGER, 0.5) + element.delay
+    return min(order * _STAGGER, 0.28) - _HEAD_START + element.delay
 
 
 def pose(element: Element, order: int, seconds: float, times: Timing) -> Pose | None:
-    """How ``element`` (number ``order`` of its scene) is drawn ``seconds`` into the scene; None is not at all."""
+    """How ``element`` is drawn ``seconds`` into the scene; None is not at all."""
     start = begins(element, order, times)
     share = 1.0 if element.shared[0] else (seconds - start) / times.motion.enter
     until = _until(element, times)
     if share <= 0.0 or (until is not None and seconds >= until + times.motion.focus):
         return None
-    entered = _entered(element, min(share, 1.0), times)
+    entered = _entered(element, share, times) if share < 1.0 else Pose()
     if until is not None:
         entered = entered._replace(alpha=entered.alpha * (1 - ramp(seconds, until, times.motion.focus)))
     entered = _passing(entered, element, seconds, times)
@@ -103,20 +94,20 @@ def pose(element: Element, order: int, seconds: float, times: Timing) -> Pose | 
 
 def _entered(element: Element, share: float, times: Timing) -> Pose:
     """The entrance alone; ``share`` of its time is over."""
-    out, far = ease_out(share), times.motion.travel * times.unit
-    if share >= 1.0 or element.entrance == "still":
-        return Pose()
-    if element.entrance == "rise":
-        return Pose(alpha=out, dy=(1 - out) * far)
-    if element.entrance == "slide":
-        return Pose(alpha=out, dx=-(1 - out) * far)
-    if element.entrance == "wipe":
-        return Pose(alpha=min(share * 4, 1.0), wipe=ease_in_out(share))
-    if element.entrance == "pop":
-        return Pose(alpha=min(out * 1.5, 1.0), pop=0.8 + 0.2 * back_out(share))
-    if element.entrance == "grow":
-        return Pose(alpha=min(share * 4, 1.0), grown=ease_in_out(share))
-    return Pose(alpha=out)
+    out, away = ease_out(share), (1 - ease_out(share)) * times.motion.travel * times.unit
+    match element.entrance:
+        case "rise":
+            return Pose(alpha=out, dy=away)
+        case "slide":
+            return Pose(alpha=out, dx=-away)
+        case "wipe":
+            return Pose(alpha=min(share * 4, 1.0), wipe=ease_in_out(share))
+        case "pop":
+            return Pose(alpha=min(out * 1.5, 1.0), pop=0.8 + 0.2 * back_out(share))
+        case "grow":
+            return Pose(alpha=min(share * 4, 1.0), grown=ease_in_out(share))
+        case "fade":
+            return Pose(alpha=out)
 
 
 def _passing(now: Pose, element: Element, seconds: float, times: Timing) -> Pose:
@@ -150,6 +141,8 @@ def _until(element: Element, times: Timing) -> float | None:
 def _focus(element: Element, seconds: float, times: Timing) -> float:
     """1 while the element's part is spoken of; the last part stays so until its scene leaves."""
     if element.lit is None or element.part is None:
+        return 0.0
+    if times.reveals[0] == times.reveals[-1] and len(times.reveals) > 1:
         return 0.0
     start = times.reveals[element.part]
     later = [time for time in times.reveals[element.part + 1 :] if time > start]

@@ -23,8 +23,12 @@ class Canvas:
 
     def __init__(self, width: int, height: int, layers: Sequence[Layer]) -> None:
         self.width, self.height, self.layers = width, height, layers
-        self.pixels = np.zeros((height, width, 4), np.uint8)
-        self.surface = skia.Surface(self.pixels, colorType=skia.kBGRA_8888_ColorType)
+        # skia paints into the memory of a frame that the converter can read as it is.
+        self.frame = av.VideoFrame(width, height, "bgra")
+        rows = _view(self.frame.planes[0])
+        info = skia.ImageInfo.Make(width, height, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+        self.surface = skia.Surface.MakeRasterDirect(info, rows, rows.shape[1])
+        self.pixels = rows[:, : width * 4].reshape(height, width, 4)
         self.states: list[Any] = [None] * len(layers)
 
     def show(self, seconds: float) -> list[Rect]:
@@ -84,10 +88,14 @@ class Planes:
         self.views = [_view(plane) for plane in self.frame.planes]
         self.reformatter = VideoReformatter()
 
-    def update(self, pixels: Any, area: Rect) -> None:
-        """Take over one rectangle of BGRA pixels."""
+    def update(self, canvas: Canvas, area: Rect) -> None:
+        """Take over one rectangle of the canvas."""
         x, y, w, h = int(area.x), int(area.y), int(area.w), int(area.h)
-        part = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[y : y + h, x : x + w]), format="bgra")
+        part = canvas.frame
+        if (w, h) != (canvas.width, canvas.height):
+            part = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(canvas.pixels[y : y + h, x : x + w]), format="bgra"
+            )
         made = self.reformatter.reformat(
             part,
             format="yuv420p",
@@ -98,7 +106,9 @@ class Planes:
         for index, (target, plane) in enumerate(zip(self.views, made.planes, strict=True)):
             half = 2 if index else 1
             source = _view(plane)
-            target[y // half : (y + h) // half, x // half : (x + w) // half] = source[: h // half, : w // half]
+            target[y // half : (y + h) // half, x // half : (x + w) // half] = source[
+                : h // half, : w // half
+            ]
 
 
 def _view(plane: Any) -> Any:

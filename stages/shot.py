@@ -19,13 +19,24 @@ from stages.layouts import compose
 from stages.layouts.base import Element, Page, new_page
 from stages.motion import Timing, timing
 from stages.picture import Canvas
-from stages.theme import Theme
 
 if TYPE_CHECKING:
     from stages.layers import Layer
     from stages.scenes import Scene, Storyboard
+    from stages.theme import Theme
 
-_DRAWN_BY = ("drawing.py", "icons.py", "theme.py", "cues.py", "motion.py", "layers.py", "picture.py", "clips.py", "shot.py")
+_DRAWN_BY = (
+    "drawing.py",
+    "icons.py",
+    "theme.py",
+    "cues.py",
+    "motion.py",
+    "reveals.py",
+    "layers.py",
+    "picture.py",
+    "clips.py",
+    "shot.py",
+)
 _NARROW_COLUMNS = 30
 """Characters of a caption line in a frame too narrow for the usual 42."""
 
@@ -49,7 +60,7 @@ class Order:
 
     @property
     def frames(self) -> int:
-        return round(self.scene.seconds * self.fps)
+        return max(round(self.scene.seconds * self.fps), 1)
 
     def digest(self) -> str:
         """Equal digests are equal pictures, byte for byte."""
@@ -67,6 +78,8 @@ class Order:
 class Shot:
     page: Page
     elements: list[Element]
+    orders: list[int]
+    """For each element how many before it are there from the start."""
     times: Timing
     layers: list[Layer]
 
@@ -75,7 +88,13 @@ class Shot:
 
 
 def order(
-    storyboard: Storyboard, index: int, theme: Theme, variant: int = 0, *, captions: bool = True, picture: str = ""
+    storyboard: Storyboard,
+    index: int,
+    theme: Theme,
+    variant: int = 0,
+    *,
+    captions: bool = True,
+    picture: str = "",
 ) -> Order:
     scenes = storyboard.scenes
     scene = scenes[index]
@@ -84,7 +103,17 @@ def order(
     size = (storyboard.width, storyboard.height)
     sha256 = hashlib.sha256(Path(picture).read_bytes()).hexdigest() if picture else ""
     return Order(
-        scene, size, storyboard.fps, index, len(scenes), (before, after), theme, variant, captions, picture, sha256
+        scene,
+        size,
+        storyboard.fps,
+        index,
+        len(scenes),
+        (before, after),
+        theme,
+        variant,
+        captions,
+        picture,
+        sha256,
     )
 
 
@@ -99,12 +128,13 @@ def prepare(wanted: Order) -> Shot:
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
     layers: list[Layer] = [Backdrop(page, wanted.index)]
-    layers += [Drawn(element, number, times, whole) for number, element in enumerate(elements)]
+    orders = [sum(other.part is None for other in elements[:number]) for number in range(len(elements))]
+    layers += [Drawn(element, place, times, whole) for element, place in zip(elements, orders, strict=True)]
     if wanted.captions:
         columns = COLUMNS if page.format == "wide" else _NARROW_COLUMNS
         layers.append(Captions(page, cues(scene.words, columns, until=scene.seconds)))
     layers.append(Progress(page, wanted.index, wanted.count, scene.seconds))
-    return Shot(page, elements, times, layers)
+    return Shot(page, elements, orders, times, layers)
 
 
 def _own_picture(path: str, page: Page) -> Element:
@@ -114,7 +144,9 @@ def _own_picture(path: str, page: Page) -> Element:
     w, h = image.width() * scale, image.height() * scale
     box = Rect((page.width - w) / 2, (page.height - h) / 2, w, h)
     soft = skia.SamplingOptions(skia.CubicResampler.Mitchell())
-    return Element("picture", box, lambda canvas: canvas.drawImageRect(image, box.sk(), soft), entrance="fade")
+    return Element(
+        "picture", box, lambda canvas: canvas.drawImageRect(image, box.sk(), soft), entrance="fade"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -122,7 +154,7 @@ def _sources_digest() -> str:
     """Of the code that draws and the libraries it draws with: when they change, scenes are made again."""
     folder = Path(__file__).parent
     files = [folder / name for name in _DRAWN_BY]
-    files += sorted((folder / "layouts").glob("*.py")) + [folder / "themes" / "icon_words.yaml"]
+    files += [*sorted((folder / "layouts").glob("*.py")), folder / "themes" / "icon_words.yaml"]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -72,7 +72,9 @@ class Colours(Strict):
         for text, ground in _ON:
             ratio = contrast(getattr(self, text), getattr(self, ground))
             if ratio < CONTRAST:
-                raise ValueError(f"{text} on {ground} has a contrast of {ratio:.2f}:1, at least {CONTRAST}:1 is needed")
+                raise ValueError(
+                    f"{text} on {ground} has a contrast of {ratio:.2f}:1, at least {CONTRAST}:1 is needed"
+                )
         return self
 
 
@@ -125,7 +127,9 @@ def load(name: str = "midnight", folder: Path = FOLDER) -> Theme:
     try:
         return Theme.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise StageError(f"{path.name} is no YAML: {' '.join(str(error).split())}", "correct the theme") from error
+        raise StageError(
+            f"{path.name} is no YAML: {' '.join(str(error).split())}", "correct the theme"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"])

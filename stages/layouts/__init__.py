@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from stages.contract import StageError
 from stages.drawing import Unfit, unknown_letters
-from stages.layouts import bullets, chart, code, comparison, quote, recap, sources, statement, steps, table, title
+from stages.layouts import (
+    bullets,
+    chart,
+    code,
+    comparison,
+    quote,
+    recap,
+    sources,
+    statement,
+    steps,
+    table,
+    title,
+)
 from stages.layouts.base import Element, Page, heading, new_page
 from stages.layouts.citation import citation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from stages.layouts.base import Shared
     from stages.scenes import Scene
@@ -35,7 +47,7 @@ _LAYOUTS: dict[str, Callable[[Any, Page], list[Element]]] = {
 def compose(
     scene: Scene, size: tuple[int, int], theme: Theme, variant: int = 0, shared: Shared = (False, False)
 ) -> tuple[Page, list[Element]]:
-    """The page and all elements of a scene, in drawing order; StageError if its text cannot be shown whole."""
+    """The page and all elements of a scene in drawing order; StageError if a text has no room."""
     page = new_page(*size, theme, variant, f"{scene.heading} {scene.narration}")
     _check_letters(scene)
     try:
@@ -51,9 +63,20 @@ def compose(
 
 
 def _check_letters(scene: Scene) -> None:
-    strange = unknown_letters(f"{scene.heading} {scene.content.model_dump_json()} {scene.narration}".replace("\\n", " "))
+    strange = unknown_letters(
+        f"{scene.heading} {scene.content.model_dump_json()} {scene.narration}".replace("\\n", " ")
+    )
     if strange:
         raise StageError(
             f"{scene.id}: the fonts have no letters for {strange[:12]}",
             "the pictures can be drawn in Latin, Greek and Cyrillic script; use a source in one of them",
         )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a content, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)

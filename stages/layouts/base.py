@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Paint = Callable[[Canvas], None]
     Growing = Callable[[Canvas, float], None]
 
-Entrance = Literal["still", "fade", "rise", "slide", "wipe", "pop", "grow"]
+Entrance = Literal["fade", "rise", "slide", "wipe", "pop", "grow"]
 Format = Literal["wide", "square", "vertical"]
 Shared = tuple[bool, bool]
 
@@ -39,11 +39,20 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """Something that moves for as long as the scene lasts; both by seconds from its start."""
+
+    draw: Growing
+    place: Callable[[float], Rect]
+    """What it covers at that time."""
+
+
+@dataclass(frozen=True)
 class Element:
     """One thing drawn: how it looks at rest, when it is spoken of, and how it comes.
 
     ``paint`` draws the rest state in frame coordinates and within ``box``; ``lit`` the state while its part
-    is spoken of; ``grow`` the way there, from 0 to 1; ``alive`` something that moves for ever, by seconds.
+    is spoken of; ``grow`` the way there, from 0 to 1; ``alive`` replaces all three by what never rests.
     """
 
     name: str
@@ -53,7 +62,7 @@ class Element:
     """Which reveal brings it; None is there from the start."""
     lit: Paint | None = None
     grow: Growing | None = None
-    alive: Growing | None = None
+    alive: Alive | None = None
     entrance: Entrance = "fade"
     delay: float = 0.0
     passing: bool = False
@@ -147,7 +156,7 @@ def heading(page: Page, text: str, shared: Shared = (False, False)) -> tuple[lis
     return elements, page.within(Rect(body.x, body.y + used, body.w, body.h - used))
 
 
-def words(
+def words(  # noqa: PLR0913  # what a text element is made of
     name: str,
     made: Block,
     box: Rect,
@@ -225,7 +234,9 @@ def icons_for(page: Page, texts: Sequence[str]) -> list[str]:
     chosen: list[str] = []
     for index, text in enumerate(texts):
         fallback = icons.FALLBACKS[(index + page.variant) % len(icons.FALLBACKS)]
-        chosen.append(icons.choose(text, tuple(chosen)) or icons.choose(page.words, tuple(chosen)) or fallback)
+        chosen.append(
+            icons.choose(text, tuple(chosen)) or icons.choose(page.words, tuple(chosen)) or fallback
+        )
         if chosen[-1] in chosen[:-1]:
             chosen[-1] = next((f for f in icons.FALLBACKS if f not in chosen), chosen[-1])
     return chosen
@@ -256,5 +267,3 @@ def first_that_fits(*arrangements: Callable[[], list[Element]]) -> list[Element]
         except Unfit:
             continue
     return arrangements[-1]()
-
-

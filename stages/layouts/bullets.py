@@ -47,7 +47,10 @@ def _beside_figure(texts: list[str], page: Page, smallest: float) -> list[Elemen
         cards = Rect(body.x, body.y + body.h * (share + 0.03), body.w, body.h * (0.97 - share))
     chosen = icons_for(page, texts)
     first = icons_for(page, [page.words])[0]
-    return [*figure(page, picture, [first, *chosen], parts=True), *part_cards(texts, chosen, cards, page, smallest)]
+    return [
+        *figure(page, picture, [first, *chosen], parts=True),
+        *part_cards(texts, chosen, cards, page, smallest),
+    ]
 
 
 def _alone(texts: list[str], page: Page) -> list[Element]:
@@ -81,5 +84,3 @@ def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, small
             ),
         ]
     return made
-
-

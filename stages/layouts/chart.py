@@ -9,7 +9,7 @@ from stages.drawing import BOLD, MEDIUM, Rect, Unfit, draw_block, fill, fit_all,
 from stages.layouts.base import Element, columns, first_that_fits, noted, rows
 
 if TYPE_CHECKING:
-    from stages.drawing import Block, Canvas
+    from stages.drawing import Align, Block, Canvas
     from stages.layouts.base import Growing, Page, Paint
     from stages.scenes import Chart
 
@@ -41,7 +41,9 @@ def _columns(content: Chart, page: Page) -> list[Element]:
     places = columns(body.inset(body.w * (0.08 if count <= 3 else 0.0), 0), count, page.gap * 1.6)
     values = [shown_value(point.value, content.unit) for point in content.points]
     numbers = fit_all(values, BOLD, [(places[0].w, 76 * u)] * count, page.sizes(52, 32), 1.2)
-    labels = fit_all([p.label for p in content.points], MEDIUM, [(places[0].w, 92 * u)] * count, page.sizes(38), 1.2)
+    labels = fit_all(
+        [p.label for p in content.points], MEDIUM, [(places[0].w, 92 * u)] * count, page.sizes(38), 1.2
+    )
     if any(len(number.lines) > 1 for number in numbers):
         raise Unfit("numbers too wide for columns")
     foot = max(label.height for label in labels) + 18 * u
@@ -56,6 +58,7 @@ def _columns(content: Chart, page: Page) -> list[Element]:
         bar = Rect(place.x + (place.w - width) / 2, base - height, width, height)
         above = Rect(place.x, bar.y - numbers[index].height - 8 * u, place.w, numbers[index].height)
         below = Rect(place.x, base + 16 * u, place.w, labels[index].height)
+        made.append(_slot(index, Rect(bar.x, base - room, width, room), page))
         made += _bar(index, bar, (numbers[index], above), (labels[index], below), page, upright=True)
     return made
 
@@ -81,10 +84,13 @@ def _rows(content: Chart, page: Page) -> list[Element]:
         place, number, label = places[index], numbers[index], labels[index]
         length = max(abs(point.value) * scale, page.line)
         thick = min(place.h * 0.72, 96 * u)
-        bar = Rect(zero if point.value >= 0 else zero - length, place.y + (place.h - thick) / 2, length, thick)
+        bar = Rect(
+            zero if point.value >= 0 else zero - length, place.y + (place.h - thick) / 2, length, thick
+        )
         x = bar.right + 18 * u if point.value >= 0 else bar.x - 18 * u - number.width
         value_box = Rect(x, place.y + (place.h - number.height) / 2, number.width + 4, number.height)
         label_box = Rect(body.x, place.y + (place.h - label.height) / 2, label.width + 4, label.height)
+        made.append(_slot(index, Rect(left, bar.y, body.right - behind - left, thick), page))
         made += _bar(index, bar, (number, value_box), (label, label_box), page, upright=False)
     return made
 
@@ -94,14 +100,16 @@ def _bar(
 ) -> list[Element]:
     """Label from the start, then the bar, then its number."""
     colours = page.theme.colours
+    align: Align = "center" if upright else "left"
     name = Element(
         f"label_{index}",
         label[1],
-        lambda canvas: draw_block(canvas, label[0], label[1], colours.muted, "center" if upright else "left"),
-        lit=lambda canvas: draw_block(canvas, label[0], label[1], colours.ink, "center" if upright else "left"),
-        texts=(noted(*label, colours.muted, colours.background, "center" if upright else "left"),),
+        lambda canvas: draw_block(canvas, label[0], label[1], colours.muted, align),
+        lit=lambda canvas: draw_block(
+            canvas, label[0], label[1], colours.ink, "center" if upright else "left"
+        ),
+        texts=(noted(*label, colours.muted, colours.background, align),),
     )
-    align = "center" if upright else "left"
     value = Element(
         f"value_{index}",
         number[1],
@@ -110,7 +118,7 @@ def _bar(
         lit=lambda canvas: draw_block(canvas, number[0], number[1], colours.accent, align),
         entrance="rise",
         delay=0.35,
-        texts=(noted(*number, colours.accent, colours.background, align),),
+        texts=(noted(*number, colours.accent, colours.surface, align),),
     )
     body = Element(
         f"bar_{index}",
@@ -122,6 +130,11 @@ def _bar(
         entrance="grow",
     )
     return [name, body, value]
+
+
+def _slot(index: int, box: Rect, page: Page) -> Element:
+    """The whole length of the scale, faint, from the start."""
+    return Element(f"slot_{index}", box, _filled(box, page.theme.colours.surface, page), entrance="fade")
 
 
 def _filled(bar: Rect, colour: str, page: Page) -> Paint:

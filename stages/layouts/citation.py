@@ -39,6 +39,13 @@ def _wordings(citations: Sequence[Citation]) -> list[str]:
     lines: dict[str, list[int]] = {}
     for each in citations:
         lines.setdefault(each.source, []).append(each.line)
-    full = [f"{name}, line {', '.join(str(n) for n in dict.fromkeys(found))}" for name, found in lines.items()]
+    full = [
+        f"{name}, line {', '.join(str(n) for n in dict.fromkeys(found))}" for name, found in lines.items()
+    ]
     first = citations[0]
-    return ["  ·  ".join(full), full[0], f"{first.source}, line {first.line}", first.source.rpartition("/")[2]]
+    return [
+        "  ·  ".join(full),
+        full[0],
+        f"{first.source}, line {first.line}",
+        first.source.rpartition("/")[2],
+    ]

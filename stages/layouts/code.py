@@ -6,7 +6,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stages.drawing import MEDIUM, MONO, Rect, Unfit, block, draw_block, draw_line, fill, measure, rounded, stroke
+from stages.drawing import (
+    MEDIUM,
+    MONO,
+    Rect,
+    Unfit,
+    block,
+    draw_block,
+    draw_line,
+    fill,
+    measure,
+    rounded,
+    stroke,
+)
 from stages.layouts.base import Element, Text, noted
 
 if TYPE_CHECKING:
@@ -21,12 +33,12 @@ _TOKEN = re.compile(
     r"|(?P<number>\b\d[\w.]*\b)|(?P<key>^\s*-?\s*[\w.\-]+(?=:(\s|$)))|(?P<word>\b[A-Za-z_]\w*\b)|(?P<other>.)"
 )
 _KEYWORDS = frozenset(
-    (
-        "def class return import from if else elif for while in not and or with as try except raise yield lambda None True "
-        "False fn let mut pub use struct enum impl match const var function new this async await static void int int32_t "
-        "char bool include select where insert into update delete create table begin commit func package type interface "
-        "sudo export then fi do done case esac"
-    ).split()
+    """
+    def class return import from if else elif for while in not and or with as try except raise yield lambda
+    None True False fn let mut pub use struct enum impl match const var function new this async await static
+    void int char bool include select where insert into update delete create table begin commit func package type
+    interface sudo export then fi do done case esac
+    """.split()
 )
 
 
@@ -52,12 +64,18 @@ def elements(content: Code, page: Page) -> list[Element]:
     made = [_window(window, bar, content, page)]
     for line in range(len(content.lines)):
         mine = [index for index, row in enumerate(rows) if row.line == line]
-        box = Rect(window.x + page.line, top + mine[0] * leading, window.w - 2 * page.line, leading * len(mine))
-        made.append(_line(line, [rows[i] for i in mine], box, (inner.x, gutter), (size, leading), page, shell=shell))
+        box = Rect(
+            window.x + page.line, top + mine[0] * leading, window.w - 2 * page.line, leading * len(mine)
+        )
+        made.append(
+            _line(line, [rows[i] for i in mine], box, (inner.x, gutter), (size, leading), page, shell=shell)
+        )
     return made
 
 
-def _fitted(lines: list[str], inner: Rect, page: Page, *, numbered: bool) -> tuple[list[Row], float, float, float]:
+def _fitted(
+    lines: list[str], inner: Rect, page: Page, *, numbered: bool
+) -> tuple[list[Row], float, float, float]:
     """Rows, size, leading and gutter at the largest size that holds every line."""
     smallest, size = page.sizes(60 if len(lines) <= 5 else 48)
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages.drawing import BOLD, MEDIUM, Rect, block, draw_block, fill, fit_all, rounded, stroke
-from stages.layouts.base import Element, centred, columns, noted, over, rows, text_paint
+from stages.layouts.base import Element, centred, columns, ghost, noted, over, rows, text_paint
 
 if TYPE_CHECKING:
     from stages.drawing import Block, Canvas
@@ -67,7 +67,8 @@ def _parts(content: Comparison, panels: tuple[Rect, Rect], head: float, page: Pa
     spaces = [(place.w - 100 * u, place.h - 10 * u) for place in places]
     blocks = fit_all(texts, MEDIUM, spaces, page.sizes(44), 1.22) if texts else []
     colours = page.theme.colours
-    return [
+    outlines = [ghost(page, f"outline_{index}", place) for index, place in enumerate(places)]
+    return outlines + [
         _part(index, place, made, colours.second if index < len(content.left) else colours.accent, page)
         for index, (place, made) in enumerate(zip(places, blocks, strict=True))
     ]
@@ -76,7 +77,9 @@ def _parts(content: Comparison, panels: tuple[Rect, Rect], head: float, page: Pa
 def _part(index: int, box: Rect, made: Block, colour: str, page: Page) -> Element:
     colours, u = page.theme.colours, page.unit
     where = centred(made, Rect(box.x + 72 * u, box.y, box.w - 100 * u, box.h))
-    shown = over(_mark(Rect(box.x + 24 * u, box.y, 28 * u, box.h), colour), text_paint(made, where, colours.ink))
+    shown = over(
+        _mark(Rect(box.x + 24 * u, box.y, 28 * u, box.h), colour), text_paint(made, where, colours.ink)
+    )
 
     def plate(ground: str, edge: str | None) -> Paint:
         def paint(canvas: Canvas) -> None:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from stages import icons
 from stages.drawing import Rect, fill, stroke
-from stages.layouts.base import Element, icon_paint
+from stages.layouts.base import Alive, Element, icon_paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.drawing import Canvas
-    from stages.layouts.base import Page
+    from stages.layouts.base import Growing, Page
 
 
 def figure(page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False) -> list[Element]:
-    """A disc with ``chosen[0]`` in it; with ``parts``, ``chosen[i + 1]`` takes its place while part i is spoken of."""
+    """A disc with the icon ``chosen[0]``; with ``parts``, ``chosen[i + 1]`` takes its place for part i."""
     side = min(box.w, box.h)
     x, y = box.centre
     whole = Rect(x - side / 2, y - side / 2, side, side)
     inner = whole.inset(side * 0.29)
     colours = page.theme.colours
-    made = [_disc(page, whole), _orbit(page, whole)]
+    made = [_disc(page, whole), *_orbit(page, whole)]
     for index, name in enumerate(chosen):
         part = index - 1 if parts and index else None
         made.append(
@@ -41,7 +41,7 @@ def figure(page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False)
     return made
 
 
-def _drawn(name: str, box: Rect, colour: str):  # type: ignore[no-untyped-def]
+def _drawn(name: str, box: Rect, colour: str) -> Growing:
     return lambda canvas, share: icons.paint_icon(canvas, name, box, colour, 1.5, share)
 
 
@@ -57,16 +57,27 @@ def _disc(page: Page, whole: Rect) -> Element:
     return Element("figure_disc", whole, paint, entrance="pop")
 
 
-def _orbit(page: Page, whole: Rect) -> Element:
-    """Three beads on the outer ring; the one thing in the picture that never rests."""
+def _orbit(page: Page, whole: Rect) -> list[Element]:
+    """Three beads on the outer ring, the one thing in the picture that never rests."""
     colours, side = page.theme.colours, whole.w
-    x, y = whole.centre
     beads = ((0.0, 0.022, colours.accent), (2.3, 0.014, colours.second), (4.0, 0.017, colours.muted))
+    return [
+        _bead(f"figure_bead_{index}", whole, (phase + page.variant, size * side), colour)
+        for index, (phase, size, colour) in enumerate(beads)
+    ]
 
-    def alive(canvas: Canvas, seconds: float) -> None:
-        for phase, size, colour in beads:
-            angle = phase + page.variant + seconds * 0.32
-            at = x + math.cos(angle) * side * 0.465, y + math.sin(angle) * side * 0.465
-            canvas.drawCircle(*at, side * size, fill(colour))
 
-    return Element("figure_orbit", whole, lambda canvas: alive(canvas, 0.0), alive=alive, entrance="fade", delay=0.2)
+def _bead(name: str, whole: Rect, bead: tuple[float, float], colour: str) -> Element:
+    (x, y), (phase, radius) = whole.centre, bead
+
+    def place(seconds: float) -> Rect:
+        angle = phase + seconds * 0.32
+        at = x + math.cos(angle) * whole.w * 0.465, y + math.sin(angle) * whole.w * 0.465
+        return Rect(at[0] - radius, at[1] - radius, radius * 2, radius * 2)
+
+    def draw(canvas: Canvas, seconds: float) -> None:
+        canvas.drawCircle(*place(seconds).centre, radius, fill(colour))
+
+    return Element(
+        name, whole, lambda canvas: draw(canvas, 0.0), alive=Alive(draw, place), entrance="fade", delay=0.2
+    )

@@ -32,7 +32,9 @@ def elements(content: Quote, page: Page) -> list[Element]:
     if not wide:
         spot = Rect(body.x + 50 * u, body.y + 30 * u, mark, mark)
     made_elements = [_panel(page), _mark(spot, page)]
-    made_elements.append(words("quote", made, place, page, colours.ink, colours.surface, part=0, entrance="wipe"))
+    made_elements.append(
+        words("quote", made, place, page, colours.ink, colours.surface, part=0, entrance="wipe")
+    )
     if content.attribution:
         made_elements.append(
             words("attribution", said, below, page, colours.accent, colours.surface, part=1, entrance="slide")
@@ -61,5 +63,10 @@ def _mark(box: Rect, page: Page) -> Element:
         canvas.restore()
 
     return Element(
-        "mark", box.inset(-page.line * 2), lambda canvas: grow(canvas, 1.0), grow=grow, entrance="grow", delay=0.2
+        "mark",
+        box.inset(-page.line * 2),
+        lambda canvas: grow(canvas, 1.0),
+        grow=grow,
+        entrance="grow",
+        delay=0.2,
     )

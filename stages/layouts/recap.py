@@ -98,9 +98,16 @@ def _card(index: int, place: Rect, name: str, spot: Rect, shown: Paint, page: Pa
         Element(
             f"part_{index}",
             place,
-            over(card(page, place), plate(colours.surface_lit), icon_paint(name, inner, colours.accent), shown),
+            over(
+                card(page, place), plate(colours.surface_lit), icon_paint(name, inner, colours.accent), shown
+            ),
             part=index,
-            lit=over(card(page, place, lit=True), plate(colours.accent), icon_paint(name, inner, colours.accent_ink), shown),
+            lit=over(
+                card(page, place, lit=True),
+                plate(colours.accent),
+                icon_paint(name, inner, colours.accent_ink),
+                shown,
+            ),
             entrance="pop" if index % 2 == 0 else "rise",
         ),
     ]

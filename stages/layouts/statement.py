@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, MEDIUM, Rect, fill, fit, measure, rounded
+from stages.drawing import BOLD, MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
-from stages.drawing import draw_line
 from stages.layouts.base import Element, Text, icons_for, words
 from stages.layouts.figure import figure
 
@@ -34,7 +33,13 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
     colours, scale = page.theme.colours, page.theme.type
     inside = bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
     apart = bool(content.emphasis) and not inside
-    made = fit(content.text, BOLD, (box.w, box.h * (0.66 if apart else 0.96)), page.sizes(scale.heading * 1.15, 40), 1.22)
+    made = fit(
+        content.text,
+        BOLD,
+        (box.w, box.h * (0.66 if apart else 0.96)),
+        page.sizes(scale.heading * 1.15, 40),
+        1.22,
+    )
     extra = (
         fit(content.emphasis, MEDIUM, (box.w - page.gap * 2, box.h * 0.28), page.sizes(scale.body * 1.1), 1.3)
         if apart
@@ -42,10 +47,14 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
     )
     height = made.height + (extra.height + page.gap * 2.4 if extra else 0)
     place = Rect(box.x, box.y + (box.h - height) / 2, box.w, made.height)
-    statement = words("statement", made, place, page, colours.ink, colours.background, part=0, entrance="rise")
+    statement = words(
+        "statement", made, place, page, colours.ink, colours.background, part=0, entrance="rise"
+    )
     if extra is None:
         return [statement, *(_marked(content.emphasis, made, place, page) if inside else [])]
-    chip = Rect(box.x, place.bottom + page.gap * 1.2, extra.width + page.gap * 2, extra.height + page.gap * 1.2)
+    chip = Rect(
+        box.x, place.bottom + page.gap * 1.2, extra.width + page.gap * 2, extra.height + page.gap * 1.2
+    )
     return [statement, _chip(extra, chip, page)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stages.drawing import BOLD, MEDIUM, Rect, block, draw_block, fill, fit_all, stroke
@@ -137,7 +138,7 @@ def _track(page: Page, spots: list[Rect], *, across: bool) -> Element:
     line = stroke(page.theme.colours.line, page.line * 0.75)
 
     def paint(canvas: Canvas) -> None:
-        for one, other in zip(spots, spots[1:], strict=False):
+        for one, other in pairwise(spots):
             start, end = _ends(one, other, across=across)
             canvas.drawLine(*start, *end, line)
         for spot in spots:
@@ -155,7 +156,9 @@ def _link(index: int, one: Rect, other: Rect, page: Page, *, across: bool) -> El
         canvas.drawLine(*start, x, y, line)
 
     box = Rect(start[0], start[1], end[0] - start[0], end[1] - start[1]).inset(-page.line * 2)
-    return Element(f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow")
+    return Element(
+        f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow"
+    )
 
 
 def _ends(one: Rect, other: Rect, *, across: bool) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -28,7 +28,9 @@ def elements(content: Table, page: Page) -> list[Element]:
         if made is not None:
             return made
         if size <= smallest:
-            raise Unfit(f"a table of {len(content.rows)} rows and {count} columns is too large to be readable")
+            raise Unfit(
+                f"a table of {len(content.rows)} rows and {count} columns is too large to be readable"
+            )
         size = max(size * 0.94, smallest)
 
 
@@ -36,13 +38,16 @@ def _padded(row: Sequence[str], count: int) -> list[str]:
     return [*row, *[""] * (count - len(row))]
 
 
-def _set(grid: list[list[str]], headed: bool, size: float, page: Page) -> list[Element] | None:  # noqa: FBT001
+def _set(grid: list[list[str]], headed: bool, size: float, page: Page) -> list[Element] | None:
     pad = 26 * page.unit
     widths = _widths(grid, headed, size, page.body.w, pad)
     if widths is None:
         return None
     cells = [
-        [block(text or " ", _face(row, headed), size, widths[i] - 2 * pad, 1.2) for i, text in enumerate(line)]
+        [
+            block(text or " ", _face(row, headed), size, widths[i] - 2 * pad, 1.2)
+            for i, text in enumerate(line)
+        ]
         for row, line in enumerate(grid)
     ]
     heights = [max(cell.height for cell in line) for line in cells]
@@ -63,17 +68,19 @@ def _set(grid: list[list[str]], headed: bool, size: float, page: Page) -> list[E
     return made
 
 
-def _face(row: int, headed: bool):  # type: ignore[no-untyped-def]  # noqa: FBT001
+def _face(row: int, headed: bool):  # type: ignore[no-untyped-def]
     return BOLD if headed and row == 0 else REGULAR
 
 
-def _widths(grid: list[list[str]], headed: bool, size: float, room: float, pad: float) -> list[float] | None:  # noqa: FBT001
+def _widths(grid: list[list[str]], headed: bool, size: float, room: float, pad: float) -> list[float] | None:
     """Natural widths where they fit, else shared out; None when a single word would have to be cut."""
     count = len(grid[0])
     wanted, least = [], []
     for i in range(count):
         whole = [measure(line[i], _face(row, headed), size) for row, line in enumerate(grid)]
-        words = [measure(w, _face(row, headed), size) for row, line in enumerate(grid) for w in line[i].split()]
+        words = [
+            measure(w, _face(row, headed), size) for row, line in enumerate(grid) for w in line[i].split()
+        ]
         wanted.append(max(whole) + 2 * pad + 2)
         least.append(max(words, default=0.0) + 2 * pad + 2)
     if sum(wanted) <= room:
@@ -91,11 +98,20 @@ def _alignment(cells: list[str]) -> Align:
 
 def _frame(box: Rect, page: Page) -> Element:
     colour = page.theme.colours.surface
-    return Element("table", box, lambda canvas: rounded(canvas, box, page.radius, fill(colour)), entrance="rise")
+    return Element(
+        "table", box, lambda canvas: rounded(canvas, box, page.radius, fill(colour)), entrance="rise"
+    )
 
 
 def _row(
-    row: int, box: Rect, cells: list[Block], widths: list[float], aligned: list[Align], page: Page, *, headed: bool
+    row: int,
+    box: Rect,
+    cells: list[Block],
+    widths: list[float],
+    aligned: list[Align],
+    page: Page,
+    *,
+    headed: bool,
 ) -> Element:
     colours, pad = page.theme.colours, 26 * page.unit
     head = headed and row == 0
@@ -135,7 +151,9 @@ def _row_paint(box: Rect, cells: list[tuple[Block, Rect, Align]], ink: str, page
                 edge = Rect(inner.x, inner.y, page.line * 2, inner.h)
                 rounded(canvas, edge, page.line, fill(colours.accent))
             else:
-                rule = Rect(box.x + 26 * page.unit, box.bottom - page.line / 2, box.w - 52 * page.unit, page.line / 2)
+                rule = Rect(
+                    box.x + 26 * page.unit, box.bottom - page.line / 2, box.w - 52 * page.unit, page.line / 2
+                )
                 canvas.drawRect(rule.sk(), fill(colours.line, 0.6))
             for made, place, align in cells:
                 draw_block(canvas, made, place, ink, align)

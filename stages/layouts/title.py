@@ -42,7 +42,16 @@ def _words(content: Title, page: Page, box: Rect) -> list[Element]:
     top = box.y + (box.h - title.height - below) / 2
     bar = Rect(box.x, top + title.height + page.gap, 150 * u, rule)
     made = [
-        words("title", title, Rect(box.x, top, box.w, 0), page, colours.ink, colours.background, part=0, entrance="rise"),
+        words(
+            "title",
+            title,
+            Rect(box.x, top, box.w, 0),
+            page,
+            colours.ink,
+            colours.background,
+            part=0,
+            entrance="rise",
+        ),
         Element(
             "title_rule",
             bar,
@@ -55,7 +64,17 @@ def _words(content: Title, page: Page, box: Rect) -> list[Element]:
     if content.subtitle:
         place = Rect(box.x, bar.bottom + page.gap, box.w, 0)
         made.append(
-            words("subtitle", sub, place, page, colours.muted, colours.background, part=1, entrance="fade", delay=0.1)
+            words(
+                "subtitle",
+                sub,
+                place,
+                page,
+                colours.muted,
+                colours.background,
+                part=1,
+                entrance="fade",
+                delay=0.1,
+            )
         )
     return made
 
@@ -75,7 +94,10 @@ def _cluster(content: Title, page: Page, box: Rect) -> list[Element]:
             Element(
                 f"satellite_{index}",
                 disc.inset(-page.line),
-                over(_plate(page, disc), icon_paint(name, disc.inset(radius * 0.5), page.theme.colours.second, 1.8)),
+                over(
+                    _plate(page, disc),
+                    icon_paint(name, disc.inset(radius * 0.5), page.theme.colours.second, 1.8),
+                ),
                 entrance="pop",
                 delay=0.5 + 0.25 * index,
             )
@@ -96,5 +118,10 @@ def _plate(page: Page, disc: Rect) -> Paint:
 
 def _icons(content: Title, page: Page) -> list[str]:
     """Four icons: of the title, then of the words that are said."""
-    texts = [content.title, content.subtitle, page.words[: len(page.words) // 2], page.words[len(page.words) // 2 :]]
+    texts = [
+        content.title,
+        content.subtitle,
+        page.words[: len(page.words) // 2],
+        page.words[len(page.words) // 2 :],
+    ]
     return [name for name in icons_for(page, texts) if name][:4] or list(icons.FALLBACKS[:4])

@@ -9,12 +9,13 @@ from stages.scenes import Scene, Storyboard, Word
 
 def spoken(text: str, start: float = 0.2, step: float = 0.36) -> list[Word]:
     return [
-        Word(text=word, start=start + i * step, end=start + i * step + step * 0.85) for i, word in enumerate(text.split())
+        Word(text=word, start=start + i * step, end=start + i * step + step * 0.85)
+        for i, word in enumerate(text.split())
     ]
 
 
 def scene(index: int, content: dict[str, Any], narration: str, heading: str = "", **more: Any) -> Scene:
-    words = spoken(narration)
+    words = spoken(narration) if more.get("seconds") is None else []
     seconds = more.pop("seconds", None) or (round(words[-1].end * 30 + 18) / 30 if words else 2.0)
     return Scene.model_validate(
         {
@@ -29,20 +30,33 @@ def scene(index: int, content: dict[str, Any], narration: str, heading: str = ""
     )
 
 
+CITIES = {"Berlin": 3.5, "Paris": 12, "Rome": -4, "Oslo": 7.25, "Vienna": 18, "Warsaw": 22, "Lisbon": 9}
 CITED = [{"item": "f1", "source": "inotify.md", "line": 12}]
 CONTENTS: list[tuple[dict[str, Any], str, str]] = [
     (
-        {"layout": "title", "title": "How inotify works", "subtitle": "A bell that tells you to look, for backend engineers"},
-        "Every program that watches a folder faces the same question: when something changes, who tells you, and can you believe it?",
+        {
+            "layout": "title",
+            "title": "How inotify works",
+            "subtitle": "A bell that tells you to look",
+        },
+        "Every program that watches a folder faces one question: when it changes, who tells you?",
         "",
     ),
     (
-        {"layout": "statement", "text": "A notification is a hint. The folder is the truth.", "emphasis": "The folder is the truth"},
+        {
+            "layout": "statement",
+            "text": "A notification is a hint. The folder is the truth.",
+            "emphasis": "The folder is the truth",
+        },
         "Treat every notification as a hint. What is really there, only the folder itself can say.",
         "Why it matters",
     ),
     (
-        {"layout": "statement", "text": "Of every burst larger than the queue, the rest is dropped without a word.", "emphasis": "16,384 events"},
+        {
+            "layout": "statement",
+            "text": "Of every burst larger than the queue, the rest is dropped without a word.",
+            "emphasis": "16,384 events",
+        },
         "The queue holds sixteen thousand events. Whatever comes after that is dropped.",
         "The limit",
     ),
@@ -56,12 +70,20 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
                 "The watched folder itself is gone",
             ],
         },
-        "Four kinds of news arrive: files that come and go, files that were written, a queue that overflowed, and a folder that is gone.",
+        "Four kinds of news: files that come and go, files written, a queue overflowed, a folder gone.",
         "What the kernel reports",
     ),
     (
-        {"layout": "steps", "items": ["Open a descriptor", "Add a watch for each folder", "Read events in a loop", "Scan the folder again"]},
-        "You open one descriptor, add a watch for every folder, read the events in a loop, and scan the folder again.",
+        {
+            "layout": "steps",
+            "items": [
+                "Open a descriptor",
+                "Add a watch for each folder",
+                "Read events in a loop",
+                "Scan the folder again",
+            ],
+        },
+        "Open a descriptor, add a watch for every folder, read events in a loop, scan the folder again.",
         "From folder to event",
     ),
     (
@@ -72,7 +94,7 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
             "right_heading": "inotify",
             "right": ["Local file systems only", "Costs nothing while idle", "Within a millisecond"],
         },
-        "Polling works everywhere but costs a scan each time and comes late. Inotify is local, costs nothing while idle, and is there within a millisecond.",
+        "Polling works everywhere but comes late. Inotify is local and is there within a millisecond.",
         "Two ways to notice",
     ),
     (
@@ -86,17 +108,19 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
                 {"label": "NFS mount", "value": 3000},
             ],
         },
-        "The median delay is under one millisecond with inotify, fifty with fast polling, five hundred with slow polling, and three seconds over the network.",
+        "Under a millisecond with inotify, fifty with fast polling, then five hundred, then three seconds.",
         "Median delay until noticed",
     ),
     (
         {
             "layout": "chart",
             "unit": "%",
-            "points": [{"label": f"{name} {2010 + i}", "value": v} for i, (name, v) in enumerate(zip(["Berlin", "Paris", "Rome", "Oslo", "Vienna", "Warsaw", "Lisbon"], [3.5, 12, -4, 7.25, 18, 22, 9]))],
+            "points": [
+                {"label": f"{name} {2010 + i}", "value": v} for i, (name, v) in enumerate(CITIES.items())
+            ],
         },
-        "Seven cities, seven numbers, and one of them fell.",
-        "Growth by city",
+        "Seven cities, seven numbers, and only one of them fell in all these years, while others grew.",
+        "Growth by city and year, and one of them fell",
     ),
     (
         {
@@ -129,14 +153,22 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
         "Look again, in seven lines",
     ),
     (
-        {"layout": "code", "language": "bash", "lines": ["$ cat /proc/sys/fs/inotify/max_user_watches", "65536", "$ sudo sysctl fs.inotify.max_user_watches=524288"]},
+        {
+            "layout": "code",
+            "language": "bash",
+            "lines": [
+                "$ cat /proc/sys/fs/inotify/max_user_watches",
+                "65536",
+                "$ sudo sysctl fs.inotify.max_user_watches=524288",
+            ],
+        },
         "Read the limit, and raise it when you must.",
         "Raise the limit",
     ),
     (
         {
             "layout": "quote",
-            "text": "The inotify API provides no information about the user or process that triggered the event.",
+            "text": "The inotify API provides no information about the user or process that triggered it.",
             "attribution": "inotify(7), Linux manual page",
         },
         "The manual is frank about it: there is no information about who caused an event.",
@@ -145,31 +177,60 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
     (
         {
             "layout": "recap",
-            "items": ["Events are hints, look for yourself", "Watch the queue for overflow", "Rescan after every start"],
+            "items": [
+                "Events are hints, look for yourself",
+                "Watch the queue for overflow",
+                "Rescan after every start",
+            ],
         },
         "Remember: events are hints, queues overflow, and every start begins with a scan.",
         "To take away",
     ),
     (
-        {"layout": "sources", "items": ["inotify.md", "Linux manual page inotify(7)", "Kernel documentation: filesystems/inotify.rst"]},
+        {
+            "layout": "sources",
+            "items": [
+                "inotify.md",
+                "Linux manual page inotify(7)",
+                "Kernel documentation: filesystems/inotify.rst",
+            ],
+        },
         "All of this rests on the documents shown here.",
         "Sources",
     ),
 ]
 
 
-def storyboard(*, width: int = 1920, height: int = 1080, fps: int = 30, only: list[int] | None = None, seconds: float | None = None) -> Storyboard:
-    """All layouts, or those numbered ``only``."""
+def storyboard(
+    *,
+    width: int = 1920,
+    height: int = 1080,
+    fps: int = 30,
+    only: list[int] | None = None,
+    seconds: float | None = None,
+) -> Storyboard:
+    """All layouts, or those numbered ``only``; with ``seconds`` short silent scenes."""
     chosen = [CONTENTS[i] for i in only] if only is not None else CONTENTS
     scenes = [
-        scene(index, content, narration, heading, citations=CITED if heading else [], seconds=seconds, reveals=_reveals(content))
+        scene(
+            index,
+            content,
+            narration,
+            heading,
+            citations=CITED if heading else [],
+            seconds=seconds,
+            reveals=_reveals(content) if seconds is None else [],
+        )
         for index, (content, narration, heading) in enumerate(chosen)
     ]
     return Storyboard(title="How inotify works", width=width, height=height, fps=fps, scenes=scenes)
 
 
+PARTS = {"list": 4, "steps": 4, "table": 3, "recap": 3, "sources": 3, "quote": 2, "statement": 1}
+
+
 def _reveals(content: dict[str, Any]) -> list[float]:
-    count = {"list": 4, "steps": 4, "comparison": 6, "table": 3, "recap": 3, "sources": 3, "quote": 2}.get(content["layout"], 0)
-    if content["layout"] == "chart":
-        count = len(content["points"])
-    return [0.6 + 0.9 * index for index in range(count)]
+    if content["layout"] == "comparison":
+        return [0.6, 3.2]
+    count = len(content.get("points", content.get("lines", ()))) or PARTS.get(content["layout"], 0)
+    return [0.4 + (0.35 if "lines" in content else 0.7) * index for index in range(count)]

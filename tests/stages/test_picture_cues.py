@@ -11,7 +11,7 @@ from stages.cues import COLUMNS, cues
 from stages.scenes import Word
 
 TEXT = (
-    "The kernel keeps a queue of events for every watch, and when that queue is full it drops what comes next. "
+    "The kernel keeps a queue of events for every watch, and when it is full it drops what comes next. "
     "So a bell is a hint. A folder, once it is read again from its beginning to its end, is the truth; "
     "whatever a watcher says is only a reason to look again at https://example.org/a/very/long/path/that/no/line/could/hold/whole."
 )
