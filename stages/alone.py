@@ -55,8 +55,12 @@ def publish(made: Path, run_dir: Path) -> list[Path]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stages.alone", description="Run one stage by itself.")
     parser.add_argument("stage", help="the module, for example stages.outline")
-    parser.add_argument("--run", type=Path, required=True, help="the run directory: artifacts are read from and moved to it")
-    parser.add_argument("--sources", type=Path, help="the folder with the source documents (default: RUN/sources)")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="the run directory: artifacts are read from and moved to it"
+    )
+    parser.add_argument(
+        "--sources", type=Path, help="the folder with the source documents (default: RUN/sources)"
+    )
     parser.add_argument("--params", default="{}", help="the job's params as JSON")
     parser.add_argument("--intent", default="", help="the job's intent")
     parser.add_argument("--feedback", default="", help="the notes of a rejection")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from stages.spoken import UNSAYABLE
+from stages.said_code import UNSAYABLE
 
 CARD = 64
 """Characters that a card of a list holds on two lines."""
@@ -16,13 +16,17 @@ OPENERS = re.compile(
     re.I,
 )
 TAILS = re.compile(
-    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you)|but)\b|;|\s[–—]\s|:\s).*$", re.I
+    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you)|but)\b|;|\s[–—]\s|:\s).*$",
+    re.I,
 )
 CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
 """Words in a tail that the head must not lose: without them it would say something else."""
 MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
 CODE = re.compile(r"`([^`]+)`")
-STRONG = re.compile(r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|only) [\w-]{3,}", re.I)
+STRONG = re.compile(
+    r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|only) [\w-]{3,}",
+    re.I,
+)
 
 
 def bare(text: str) -> str:
@@ -43,7 +47,11 @@ def headline(sentence: str, limit: int = CARD) -> str:
         if len(head.split()) >= 4 and not CHANGES.search(text[len(head) :]):
             text = head
     text = re.sub(r"(?<!\betc)[.;:,]+$", "", text)
-    return text[:1].upper() + text[1:] if text[:1].islower() and not _is_name(text.split()[0], sentence) else text
+    return (
+        text[:1].upper() + text[1:]
+        if text[:1].islower() and not _is_name(text.split()[0], sentence)
+        else text
+    )
 
 
 def _is_name(word: str, sentence: str) -> bool:

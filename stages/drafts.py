@@ -55,7 +55,9 @@ class Wishes:
 NO_WISHES = Wishes({})
 
 
-def drafts_of(script: Script, research: Research, audience: str = "", wishes: Wishes = NO_WISHES) -> list[Draft]:
+def drafts_of(
+    script: Script, research: Research, audience: str = "", wishes: Wishes = NO_WISHES
+) -> list[Draft]:
     """The scenes of a script, in order."""
     items = {item.id: item for item in research.items}
     topics = _topics(research)
@@ -63,9 +65,18 @@ def drafts_of(script: Script, research: Research, audience: str = "", wishes: Wi
     pieces = [piece for part, paragraph in script.paragraphs for piece in _divided(part, paragraph)]
     for number, (part, paragraph) in enumerate(pieces):
         scene = f"scene_{number:03d}"
-        look = Look(f"for {audience}" if audience else "", scene in wishes.tight, wishes.layouts.get(scene, ""), topics)
+        look = Look(
+            f"for {audience}" if audience else "",
+            scene in wishes.tight,
+            wishes.layouts.get(scene, ""),
+            topics,
+        )
         frame = Frame(script, research, look)
-        halves = [Paragraph((line,)) for line in paragraph.lines] if scene in wishes.divided and not paragraph.show else [paragraph]
+        halves = (
+            [Paragraph((line,)) for line in paragraph.lines]
+            if scene in wishes.divided and not paragraph.show
+            else [paragraph]
+        )
         found += [_draft(part, half, items, frame) for half in halves]
     return found
 
@@ -87,7 +98,9 @@ class Frame:
 
 def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], frame: Frame) -> Draft:
     shown = items.get(paragraph.show) or _shown_by_itself(paragraph, items)
-    cited = [name for name in dict.fromkeys((*paragraph.items, *([shown.id] if shown else []))) if name in items]
+    cited = [
+        name for name in dict.fromkeys((*paragraph.items, *([shown.id] if shown else []))) if name in items
+    ]
     heading = "" if part.heading.lower() in UNSHOWN else shown_heading(part.heading)
     if paragraph.show == "sources":
         heading = "Sources"

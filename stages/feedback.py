@@ -25,8 +25,13 @@ WITH = re.compile(
     r"(?:the\s+|something (?:about|on)\s+|a bit (?:about|on)\s+)*(?P<what>.+)",
     re.I,
 )
-PLAIN = re.compile(r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I)
-CLAUSES = re.compile(r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+", re.I)
+PLAIN = re.compile(
+    r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I
+)
+CLAUSES = re.compile(
+    r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,15 @@ def _wishes(notes: str) -> Iterator[Wish]:
 
 
 def _wish(text: str) -> Wish:
-    if (match := LENGTH.search(text)) and not re.search(r"\b(mention|about|says?|claim|number)\b", text, re.I):
+    if (match := LENGTH.search(text)) and not re.search(
+        r"\b(mention|about|says?|claim|number)\b", text, re.I
+    ):
         minutes = float(match[1]) / (60 if match[2].lower().startswith("s") else 1)
         if not 0.1 <= minutes <= 60:
-            raise StageError(f"the notes ask for {match[0]}, which is not a length for a video", "ask for 10 seconds to 60 minutes")
+            raise StageError(
+                f"the notes ask for {match[0]}, which is not a length for a video",
+                "ask for 10 seconds to 60 minutes",
+            )
         return Wish(text, "length", str(minutes))
     if SHORT.search(text) and not WITHOUT.search(re.sub(SHORT, "", text)):
         return Wish(text, "shorter")
@@ -116,14 +126,21 @@ def _wish(text: str) -> Wish:
     for kind, pattern in (("without", WITHOUT), ("with", WITH)):
         if match := pattern.search(text):
             return Wish(text, kind, _subject(match["what"]))
-    if only := re.fullmatch(r"(?:item )?\[?(f\d{3,})\]?(?: is)?(?: wrong| false| bad| boring| out)?", text, re.I):
+    if only := re.fullmatch(
+        r"(?:item )?\[?(f\d{3,})\]?(?: is)?(?: wrong| false| bad| boring| out)?", text, re.I
+    ):
         return Wish(text, "without", only[1].lower())
     return Wish(text, "unknown")
 
 
 def _subject(what: str) -> str:
     """What a wish is about: an item, a kind of item, or words."""
-    what = re.sub(r"\b(parts?|sections?|sentences?|bits?|paragraphs?|please|at all|again|too|scenes?)\b", "", what, flags=re.I)
+    what = re.sub(
+        r"\b(parts?|sections?|sentences?|bits?|paragraphs?|please|at all|again|too|scenes?)\b",
+        "",
+        what,
+        flags=re.I,
+    )
     what = what.strip(" .\"'“”`[]")
     if item := re.search(r"\bf\d{3,}\b", what, re.I):
         return item[0].lower()
@@ -133,5 +150,20 @@ def _subject(what: str) -> str:
 def _stems(text: str) -> set[str]:
     """The words that carry meaning, without their endings."""
     words = re.findall(r"[a-z0-9_]{3,}", text.lower())
-    ignored = {"the", "and", "for", "with", "that", "this", "about", "from", "are", "was", "its", "you", "how", "what"}
+    ignored = {
+        "the",
+        "and",
+        "for",
+        "with",
+        "that",
+        "this",
+        "about",
+        "from",
+        "are",
+        "was",
+        "its",
+        "you",
+        "how",
+        "what",
+    }
     return {re.sub(r"(ing|ed|es|s|ies|y)$", "", word) for word in words if word not in ignored}

@@ -6,8 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-NUMBER = re.compile(r"^[~≈<>]?\s*(?P<money>[$€£]?)(?P<number>[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zA-Zµ°×²³/]{0,12})$")
-UNIT_IN_HEADING = re.compile(r"\s*[(\[](?P<unit>[^()\[\]]{1,20})[)\]]\s*$|,\s*(?:in\s+)?(?P<comma>[a-zA-Zµ%/]{1,12})$")
+NUMBER = re.compile(
+    r"^[~≈<>]?\s*(?P<money>[$€£]?)(?P<number>[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zA-Zµ°×²³/]{0,12})$"
+)
+UNIT_IN_HEADING = re.compile(
+    r"\s*[(\[](?P<unit>[^()\[\]]{1,20})[)\]]\s*$|,\s*(?:in\s+)?(?P<comma>[a-zA-Zµ%/]{1,12})$"
+)
 MAX_POINTS = 8
 
 

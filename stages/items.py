@@ -79,7 +79,9 @@ def load_research(run_dir: Path) -> Research:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise StageError(f"research.json: {place}: {first['msg']}", "undo the last change to that file") from None
+        raise StageError(
+            f"research.json: {place}: {first['msg']}", "undo the last change to that file"
+        ) from None
 
 
 def save_research(research: Research, path: Path) -> None:

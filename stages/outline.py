@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from stages.brief import audience_asked, minutes_asked, subject
+from stages.cardtext import bare
 from stages.contract import Context, StageError
 from stages.figures import figures_of
 from stages.feedback import Feedback, read_feedback
 from stages.language import refuse_unspoken
 from stages.plan import Plan, PlannedPart, print_plan
 from stages.rank import most_telling, relevance
-from stages.sections import Section, closes, opens, sections_of, tellable
+from stages.sections import UNTITLED, Section, closes, opens, sections_of, tellable
 from stages.sources import Document, read_documents
 
 SECONDS_A_PART = 18
@@ -45,15 +46,31 @@ def make_plan(
     context: Context, documents: Sequence[Document], sections: Sequence[Section], feedback: Feedback
 ) -> Plan:
     """Choose the sections that tell the brief, as many as the length holds, in the sources' order."""
-    title = documents[0].title if len(documents) == 1 and len(documents[0].title) <= 60 else _capital(subject(context.intent))
+    title = (
+        documents[0].title
+        if len(documents) == 1 and len(documents[0].title) <= 60
+        else _capital(subject(context.intent))
+    )
     minutes = feedback.minutes(minutes_asked(context.params))
+    title = bare(title) or documents[0].name
     wanted = [section for section in sections if not feedback.leaves_out(section.heading)]
-    opening = [s for document in documents for s in wanted[:2] if s.source == document.name and opens(s, document.title)][:1]
+    opening = [
+        s
+        for document in documents
+        for s in wanted[:2]
+        if s.source == document.name and opens(s, document.title)
+    ][:1]
+    if not opening and len(wanted) > 1 and wanted[0].heading.endswith(UNTITLED):
+        opening = wanted[:1]
     closing = [section for section in wanted if closes(section) and section not in opening][-1:]
     middle = [s for s in wanted if s not in opening and not closes(s) and (tellable(s) or _material(s))]
     if not (middle or opening or closing):
-        raise StageError("the sources hold no whole sentences to tell", "give documents with a few sentences of prose")
-    chosen = _choose(context.intent, middle, max(1, round(minutes * 60 * PARTS_SHARE / SECONDS_A_PART)), feedback)
+        raise StageError(
+            "the sources hold no whole sentences to tell", "give documents with a few sentences of prose"
+        )
+    chosen = _choose(
+        context.intent, middle, max(1, round(minutes * 60 * PARTS_SHARE / SECONDS_A_PART)), feedback
+    )
     return Plan(
         title, minutes, audience_asked(context.params),
         _planned(opening), _planned(chosen), _planned(closing),
@@ -99,7 +116,9 @@ def _remark(section: Section) -> str:
 def _left_out(plan: Plan, sections: Sequence[Section]) -> list[str]:
     taken = {(part.heading, part.source) for part in plan.all_parts}
     rest = [section.heading for section in sections if (section.heading, section.source) not in taken]
-    return [f"left out for its length: {', '.join(rest[:12])}{' ...' if len(rest) > 12 else ''}"] if rest else []
+    return (
+        [f"left out for its length: {', '.join(rest[:12])}{' ...' if len(rest) > 12 else ''}"] if rest else []
+    )
 
 
 def _capital(text: str) -> str:

@@ -37,7 +37,13 @@ def _steps(item: Item) -> Iterator[str]:
         return
     yield _lead(item, f"{cardinal(len(parts)).capitalize()} steps.")
     for place, part in enumerate(parts):
-        opening = "First," if not place else "Finally," if place == len(parts) - 1 else ("Then", "After that,", "Next,")[(place - 1) % 3]
+        opening = (
+            "First,"
+            if not place
+            else "Finally,"
+            if place == len(parts) - 1
+            else ("Then", "After that,", "Next,")[(place - 1) % 3]
+        )
         yield f"{opening} {_lower(part)}"
 
 
@@ -49,7 +55,11 @@ def _list(item: Item) -> Iterator[str]:
     count = cardinal(len(told))
     whole = len(told) == len(item.parts)
     heading = shown_heading(item.section)
-    general = f"{heading}: {count} points." if heading and whole else f"Here are {count} of {cardinal(len(item.parts))}."
+    general = (
+        f"{heading}: {count} points."
+        if heading and whole
+        else f"Here are {count} of {cardinal(len(item.parts))}."
+    )
     yield _lead(item, general) if whole else general
     yield from told
 
@@ -77,7 +87,12 @@ def _code(item: Item) -> Iterator[str]:
 def _lead(item: Item, otherwise: str) -> str:
     """The source's own sentence that leads to it, if it has one."""
     text = re.sub(r"\s*:$", ".", item.text)
-    if text == item.text or not is_sentence(text) or re.match(r"(?:this|that|these|it)\b", text, re.I) and item.kind != "code":
+    if (
+        text == item.text
+        or not is_sentence(text)
+        or re.match(r"(?:this|that|these|it)\b", text, re.I)
+        and item.kind != "code"
+    ):
         return otherwise
     return text if count_words(text) <= MAX_WORDS else otherwise
 

@@ -18,8 +18,12 @@ HEADER = """\
 #   delete one to leave that part out, add any heading of the sources.
 #   Opening says why to watch, Close sums up; both may be empty.
 """
-PART = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(?P<heading>.+?)(?:\s+\((?P<source>[^()]+?)(?::\d+)?\))?\s*(?:#.*)?$")
-FIELD = re.compile(r"^(?P<name>title|audience|minutes|length|opening|parts|close)\s*:\s*(?P<value>.*?)\s*(?:#.*)?$", re.I)
+PART = re.compile(
+    r"^\s*(?:[-*•]|\d+[.)])\s*(?P<heading>.+?)(?:\s+\((?P<source>[^()]+?)(?::\d+)?\))?\s*(?:#.*)?$"
+)
+FIELD = re.compile(
+    r"^(?P<name>title|audience|minutes|length|opening|parts|close)\s*:\s*(?P<value>.*?)\s*(?:#.*)?$", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,12 @@ class Plan:
 
 def print_plan(plan: Plan, remarks: dict[str, str], notes: Sequence[str]) -> str:
     """The text of outline.txt; ``remarks`` say by heading what a part holds."""
-    lines = [HEADER, f"Title: {plan.title}", f"Audience: {plan.audience or 'anybody'}", f"Minutes: {plan.minutes:g}"]
+    lines = [
+        HEADER,
+        f"Title: {plan.title}",
+        f"Audience: {plan.audience or 'anybody'}",
+        f"Minutes: {plan.minutes:g}",
+    ]
     for name, parts in (("Opening", plan.opening), ("Parts", plan.parts), ("Close", plan.close)):
         lines += ["", f"{name}:"]
         for part in parts:

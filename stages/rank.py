@@ -48,6 +48,10 @@ def nearness(texts: Sequence[str]) -> Any:
     return vectors @ vectors.T
 
 
+SAME = 0.93
+"""Two texts this near say the same."""
+
+
 def most_telling(scores: Sequence[float], texts: Sequence[str], count: int, weight: float = 0.7) -> list[int]:
     """The places of ``count`` texts by maximal marginal relevance, best first.
 
@@ -64,4 +68,4 @@ def most_telling(scores: Sequence[float], texts: Sequence[str], count: int, weig
 
 def _margin(place: int, scores: Sequence[float], vectors: Any, taken: list[int], weight: float) -> float:
     nearest = max((float(vectors[place] @ vectors[other]) for other in taken), default=0.0)
-    return weight * scores[place] - (1 - weight) * nearest
+    return weight * scores[place] - (1 - weight) * nearest - (1.0 if nearest > SAME else 0.0)

@@ -21,7 +21,11 @@ def read_html(text: str, name: str) -> Document:
         include_links=False, include_images=False, favor_recall=True,
     )  # fmt: skip
     document = read_markdown(markdown or "", name)
-    places = [(match[0].lower(), number) for number, line in enumerate(text.split("\n"), 1) for match in WORDS.finditer(line)]
+    places = [
+        (match[0].lower(), number)
+        for number, line in enumerate(text.split("\n"), 1)
+        for match in WORDS.finditer(line)
+    ]
     blocks: list[Block] = []
     at = 0
     for block in document.blocks:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from stages.boilerplate import is_boilerplate_section, is_boilerplate_text
+from stages.said_code import UNSAYABLE
 from stages.sources import Block, Document, Kind, Part
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def read_plain(text: str, name: str) -> Document:
     for line, paragraph in paragraphs(text.split("\n")):
         rows = paragraph.split("\n")
         if _is_heading(rows):
-            section = rows[0].strip().strip("=#* ")
+            section = readable(rows[0]).strip("=#* ")
             title = title or section
         elif not is_boilerplate_section(section) and not is_boilerplate_text(paragraph):
-            blocks.append(Block("paragraph", section, line, text=paragraph))
+            blocks.append(Block("paragraph", section, line, text=readable(paragraph)))
     return Document(name, title or _stem(name), tuple(blocks))
 
 
@@ -158,4 +159,10 @@ def plain(token: Token) -> str:
             parts.append(f"`{child.content}`")
         elif child.type in ("softbreak", "hardbreak"):
             parts.append("\n")
-    return re.sub(r"[ \t]+", " ", REFERENCE.sub("", "".join(parts))).strip()
+    return readable(REFERENCE.sub("", "".join(parts)))
+
+
+def readable(text: str) -> str:
+    """The text without what is neither said nor drawn, such as emoji; its line breaks stay."""
+    text = re.sub(r"[ \t\u00a0]+", " ", UNSAYABLE.sub("", text))
+    return re.sub(r" (?=[.,;!?](?:\s|$))", "", text).strip()

@@ -14,7 +14,10 @@ def read_pdf(raw: bytes, name: str) -> Document:
     """Read a PDF's text layer. Raises StageError if it has none or is locked."""
     pages = _pages(raw, name)
     if not any(page.strip() for page in pages):
-        raise StageError(f"{name}: the PDF has no text layer, only pictures of pages", "run OCR over it: ocrmypdf in.pdf out.pdf")
+        raise StageError(
+            f"{name}: the PDF has no text layer, only pictures of pages",
+            "run OCR over it: ocrmypdf in.pdf out.pdf",
+        )
     running = _running_lines(pages)
     blocks: list[Block] = []
     title, section = "", ""
@@ -35,9 +38,13 @@ def _pages(raw: bytes, name: str) -> list[str]:
     try:
         pdf = pypdfium2.PdfDocument(raw)
     except pypdfium2.PdfiumError as error:
-        raise StageError(f"{name}: not a readable PDF ({error})", "save it again without a password") from None
+        raise StageError(
+            f"{name}: not a readable PDF ({error})", "save it again without a password"
+        ) from None
     try:
-        return [page.get_textpage().get_text_range().replace("\r\n", "\n").replace("\r", "\n") for page in pdf]
+        return [
+            page.get_textpage().get_text_range().replace("\r\n", "\n").replace("\r", "\n") for page in pdf
+        ]
     finally:
         pdf.close()
 
@@ -84,4 +91,9 @@ def _joined(lines: list[str]) -> str:
 
 def _is_heading(text: str) -> bool:
     words = text.split()
-    return 0 < len(words) <= 9 and text[:1].isalnum() and not text[:1].islower() and not re.search(r"[.!?:;,]$", text)
+    return (
+        0 < len(words) <= 9
+        and text[:1].isalnum()
+        and not text[:1].islower()
+        and not re.search(r"[.!?:;,]$", text)
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from stages.drafts import drafts_of
 from stages.items import Research
 from stages.script_text import Script
@@ -11,11 +13,16 @@ from stages.timing import scene_seconds
 
 def rehearse(script: Script, research: Research, fps: int = 30) -> float:
     """The seconds that a script takes with the chosen voice, the silences between scenes included."""
-    from stages.voice import speak
-
     drafts = drafts_of(script, research)
     last = len(drafts) - 1
     return sum(
-        scene_seconds(speak(narration(say(draft.text))).seconds, fps, place == 0, place == last)
+        scene_seconds(_seconds(narration(say(draft.text))), fps, place == 0, place == last)
         for place, draft in enumerate(drafts)
     )
+
+
+@cache
+def _seconds(text: str) -> float:
+    from stages.voice import speak
+
+    return speak(text).seconds

@@ -30,19 +30,24 @@ def run(context: Context) -> None:
     notes: list[str] = []
     found = list(extract(_planned(plan, sections), notes))
     if not found:
-        raise StageError("the planned parts hold nothing that can be told", "add parts to outline.txt, or other sources")
+        raise StageError(
+            "the planned parts hold nothing that can be told", "add parts to outline.txt, or other sources"
+        )
     context.progress(0.6, f"ranking {len(found)} items")
     brief = f"{plan.title}. {subject(context.intent)}"
     scores = relevance(brief, [f"{item.section}. {item.text} {' '.join(item.parts)}" for item in found])
     items = [item.model_copy(update={"score": score}) for item, score in zip(found, scores, strict=True)]
-    research = Research(schema=1, brief=context.intent, documents=_documents(documents), items=items, notes=notes)
+    research = Research(
+        schema=1, brief=context.intent, documents=_documents(documents), items=items, notes=notes
+    )
     save_research(research, context.out_dir / "research.json")
     context.describe("research.json", "research", items=len(items), notes=notes)
 
 
 def _documents(documents: Sequence[Document]) -> list[SourceDocument]:
     return [
-        SourceDocument(name=d.name, title=d.title, words=sum(count_words(b.text) for b in d.blocks)) for d in documents
+        SourceDocument(name=d.name, title=d.title, words=sum(count_words(b.text) for b in d.blocks))
+        for d in documents
     ]
 
 
@@ -70,7 +75,9 @@ def extract(sections: Sequence[Section], notes: list[str]) -> Iterator[Item]:
                 number += 1
                 yield item.model_copy(update={"id": f"f{number:03d}"})
     if skipped:
-        notes.append(f"{skipped} sentences could not be said: too long to divide, not whole, or not in Latin letters")
+        notes.append(
+            f"{skipped} sentences could not be said: too long to divide, not whole, or not in Latin letters"
+        )
 
 
 def _items(section: Section, block: Block, paragraph: int, lead: Block | None) -> Iterator[Item | None]:

@@ -31,6 +31,10 @@ SIGNS = {
     "|": " pipe ", "~": " tilde ", "%": " percent ", "&": " and ", "+": " plus ", "$": " dollar ", "^": " caret ",
     "<": " less than ", ">": " greater than ", "!": " not ", "?": " question mark ", ";": " ", ":": " ", "_": " ", ",": ", ",
 }  # fmt: skip
+UNSAYABLE = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufffc\ufffd]"
+)
+"""Emoji, marks of direction and the like: neither said nor drawn."""
 TOKENS = re.compile(r"0x[0-9a-fA-F]+|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|[A-Z]|\d+(?:\.\d+)?|[^\w\s]|_|\S")
 
 

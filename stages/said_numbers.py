@@ -14,9 +14,7 @@ IRREGULAR = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+MONTHS = ("January February March April May June July August September October November December").split()
 UNITS = {
     "ns": "nanosecond", "µs": "microsecond", "μs": "microsecond", "us": "microsecond", "ms": "millisecond",
     "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "d": "day",
@@ -70,14 +68,14 @@ def year(value: int) -> str:
 
 
 def decimal(text: str) -> str:
-    """"0.25" is "zero point two five"; a comma groups thousands."""
+    """ "0.25" is "zero point two five"; a comma groups thousands."""
     whole, _, fraction = text.replace(",", "").replace("\u202f", "").replace("_", "").partition(".")
     words = cardinal(int(whole or "0"))
     return words + (" point " + " ".join(ONES[int(digit)] for digit in fraction) if fraction else "")
 
 
 def version(text: str) -> str:
-    """"2.6.13" is "two point six point thirteen"."""
+    """ "2.6.13" is "two point six point thirteen"."""
     return " point ".join(cardinal(int(part)) for part in text.split("."))
 
 

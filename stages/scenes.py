@@ -161,7 +161,9 @@ class Scene(Strict):
         if ends and max(ends) > self.seconds + 0.001:
             raise ValueError(f"a time of {max(ends):.3f} lies after the scene's end, {self.seconds:.3f}")
         if self.reveals and len(self.reveals) != part_count(self.content):
-            raise ValueError(f"{len(self.reveals)} reveals for {part_count(self.content)} parts of a {self.content.layout}")
+            raise ValueError(
+                f"{len(self.reveals)} reveals for {part_count(self.content)} parts of a {self.content.layout}"
+            )
         return self
 
 

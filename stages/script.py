@@ -14,7 +14,9 @@ from stages.storytelling import Story
 
 ENOUGH = 0.9
 """Of the length asked for; a shorter script says so."""
-ROUNDS = 3
+ROUNDS = 6
+NEAR = 0.03
+"""Near enough to the length asked for to look no further."""
 
 
 def run(context: Context) -> None:
@@ -25,10 +27,18 @@ def run(context: Context) -> None:
     asked = feedback.minutes(plan.minutes) * 60
     context.progress(0.2, "choosing what is told")
     script, seconds = fitted(plan, research, feedback, asked, context)
-    notes = [*_notes(script, seconds, asked), *feedback.report([item.text + item.section for item in research.items])]
+    notes = [
+        *_notes(script, seconds, asked),
+        *feedback.report([item.text + item.section for item in research.items]),
+    ]
     (context.out_dir / "script.txt").write_text(print_script(script, notes), encoding="utf-8")
     context.describe(
-        "script.txt", "script", words=count_words(script.text), seconds=round(seconds, 1), asked_seconds=asked, notes=notes
+        "script.txt",
+        "script",
+        words=count_words(script.text),
+        seconds=round(seconds, 1),
+        asked_seconds=asked,
+        notes=notes,
     )
 
 
@@ -39,19 +49,22 @@ def fitted(
     from stages.rehearsal import rehearse
 
     target = promised = asked
-    best: tuple[Script, float] | None = None
+    low, high = 0.0, 2 * asked
+    tried: list[tuple[float, Script]] = []
     for attempt in range(ROUNDS):
         script = Story(plan, research, feedback, target, promised).script()
-        context.progress(0.3 + 0.2 * attempt, "rehearsing")
+        context.progress(0.3 + 0.1 * attempt, "rehearsing")
         seconds = rehearse(script, research)
-        if best is None or abs(seconds - asked) < abs(best[1] - asked):
-            best = (script, seconds)
-        if abs(seconds - asked) <= 0.03 * asked or seconds < ENOUGH * target and attempt:
+        tried.append((seconds, script))
+        if abs(seconds - asked) <= NEAR * asked:
+            break
+        low, high = (target, high) if seconds < asked else (low, target)
+        if high - low < NEAR * asked:
             break
         promised = asked if seconds > ENOUGH * asked else seconds
-        target *= asked / seconds if seconds > 0.7 * asked else 1.1
-    assert best is not None
-    return best
+        target = min(max(target * asked / seconds, low + 0.2 * (high - low)), high - 0.2 * (high - low))
+    seconds, script = min(tried, key=lambda pair: abs(pair[0] - asked))
+    return script, seconds
 
 
 def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
@@ -63,5 +76,10 @@ def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
             "Add sources, or parts to outline.txt"
         )
     notes.append(f"{words} words, about {seconds:.0f} seconds")
-    long = [line.text for _, paragraph in script.paragraphs for line in paragraph.lines if count_words(line.text) > MAX_WORDS]
+    long = [
+        line.text
+        for _, paragraph in script.paragraphs
+        for line in paragraph.lines
+        if count_words(line.text) > MAX_WORDS
+    ]
     return [*notes, *(f"longer than {MAX_WORDS} words: {text[:60]} ..." for text in long)]

@@ -140,7 +140,9 @@ def parse_script(text: str, known: Collection[str]) -> Script:
     close()
     filled = tuple(ScriptPart(heading, tuple(paragraphs)) for heading, paragraphs in parts if paragraphs)
     if not filled:
-        raise StageError("script.txt says nothing", "write at least one sentence, or reject the gate with notes")
+        raise StageError(
+            "script.txt says nothing", "write at least one sentence, or reject the gate with notes"
+        )
     return Script(title or filled[0].heading, filled)
 
 
@@ -153,7 +155,10 @@ def _lines(raw: str, number: int, known: Collection[str]) -> Iterator[Line]:
             _check(name, number, known)
         stray = re.search(r"\[\s*f\d+[^\]]*$|(?<!\[)\bf\d{3,}\s*\]", text)
         if stray:
-            raise StageError(f"script.txt line {number}: the marker {stray[0].strip()!r} is not closed", "write it as [f012]")
+            raise StageError(
+                f"script.txt line {number}: the marker {stray[0].strip()!r} is not closed",
+                "write it as [f012]",
+            )
         sentences = [sentence.text for sentence in split_sentences(text)]
         if not sentences and ids and not at:
             raise StageError(

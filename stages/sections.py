@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from stages.sentences import count_words, is_sentence, split_sentences
 from stages.sources import Block, Document
 
-OPENING = re.compile(r"^\W*(introduction|intro|overview|abstract|summary|about|background|motivation|preface|what is .*)\W*$", re.I)
+OPENING = re.compile(
+    r"^\W*(introduction|intro|overview|abstract|summary|about|background|motivation|preface|what is .*)\W*$",
+    re.I,
+)
 CLOSING = re.compile(
     r"^\W*(conclusions?|summary|in short|tl;?dr|recap|takeaways?|key (takeaways|points|facts)|what to remember|in summary|"
     r"to sum up|remember|closing|final (thoughts|words|remarks)|lessons( learned)?|wrap(ping)?[- ]up|outlook)\W*$",
@@ -45,7 +48,10 @@ def sections_of(document: Document) -> list[Section]:
         grouped.setdefault(block.section, []).append(block)
     if len(grouped) == 1 and sum(count_words(block.text) for block in document.blocks) > 2 * WORDS_A_PART:
         return _divided(document)
-    return [Section(document.name, heading or document.title, tuple(blocks)) for heading, blocks in grouped.items()]
+    return [
+        Section(document.name, heading or document.title, tuple(blocks))
+        for heading, blocks in grouped.items()
+    ]
 
 
 def _divided(document: Document) -> list[Section]:
@@ -72,7 +78,9 @@ def shown_heading(heading: str) -> str:
 
 def tellable(section: Section) -> int:
     """How many sentences of a section could be said."""
-    return sum(is_sentence(s.text) for b in section.blocks if b.kind == "paragraph" for s in split_sentences(b.text))
+    return sum(
+        is_sentence(s.text) for b in section.blocks if b.kind == "paragraph" for s in split_sentences(b.text)
+    )
 
 
 def opens(section: Section, title: str) -> bool:

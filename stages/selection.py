@@ -69,7 +69,11 @@ class Selection:
         found: list[int] = []
         if item.kind == "code" and place + 1 < len(self.items) and self._adjoin(place, place + 1):
             found.append(place + 1)
-        if item.kind in ("fact", "number") and len(item.text.split()) <= ANNOUNCING and self._continues(place):
+        if (
+            item.kind in ("fact", "number")
+            and len(item.text.split()) <= ANNOUNCING
+            and self._continues(place)
+        ):
             found.append(place + 1)
         if item.kind in ("table", "list", "steps", "code") and not item.text.endswith(":"):
             found += self._opener(place)
@@ -95,7 +99,9 @@ class Selection:
 
     def cost(self, places: Sequence[int]) -> float:
         total = sum(self.seconds[self.items[place].id] for place in places)
-        paragraphs = {self._paragraph(place) for place in places} - {self._paragraph(place) for place in self.taken}
+        paragraphs = {self._paragraph(place) for place in places} - {
+            self._paragraph(place) for place in self.taken
+        }
         return total + PARAGRAPH_SECONDS * len(paragraphs)
 
     def _paragraph(self, place: int) -> tuple[str, str, int]:
@@ -117,7 +123,9 @@ class Selection:
             value += OPENS_PART
         value -= self.earliness * item.paragraph
         given = sum(
-            self.seconds[self.items[other].id] for other in self.taken if self.items[other].section == item.section
+            self.seconds[self.items[other].id]
+            for other in self.taken
+            if self.items[other].section == item.section
         )
         return value / (1 + given / PART_SECONDS)
 
@@ -131,7 +139,12 @@ class Selection:
         for place in places:
             needed = self.closure(place) if place not in self.taken else None
             if needed and (seconds := self.cost(needed)) <= room:
-                found.append((sum(self.worth(each) for each in needed) / (seconds + SEPARATE) ** LENGTH_MATTERS, needed))
+                found.append(
+                    (
+                        sum(self.worth(each) for each in needed) / (seconds + SEPARATE) ** LENGTH_MATTERS,
+                        needed,
+                    )
+                )
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
     def fill(self) -> None:

@@ -27,9 +27,12 @@ POINTS_BACK = re.compile(
     r"when (?:it|they|this|that)|we|another|what is more|even so|that is why|to do (?:so|this|that))\b|most of (?:them|these))",
     re.IGNORECASE,
 )
-ONE = re.compile(r"\b(?:a|the) (?:better|simpler|second|different|new|third|faster|cheaper|good|bad|last) one\b", re.I)
+ONE = re.compile(
+    r"\b(?:a|the) (?:better|simpler|second|different|new|third|faster|cheaper|good|bad|last) one\b", re.I
+)
 DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those)\b|\b(?:on|in|of|by|from|with|to|at|before|after|without|for|until) that \w+|\bsuch an?\b", re.I
+    r"\b(?:this|these|those)\b|\b(?:on|in|of|by|from|with|to|at|before|after|without|for|until) that \w+|\bsuch an?\b",
+    re.I,
 )
 POINTS_ELSEWHERE = re.compile(
     r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|discussed) (?:above|below)|"
@@ -84,7 +87,9 @@ def count_words(text: str) -> int:
 
 def points_back(sentence: str) -> bool:
     """Whether a sentence leans on the one before it ("This means ...")."""
-    return bool(POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence) or DEMONSTRATIVE.search(sentence))
+    return bool(
+        POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence) or DEMONSTRATIVE.search(sentence)
+    )
 
 
 def points_elsewhere(sentence: str) -> bool:
@@ -98,7 +103,9 @@ def is_sentence(text: str) -> bool:
     if not 3 <= len(words) <= 80 or not re.search(r"[.!?…][\"'”’)\]]*$", text):
         return False
     letters = sum(character.isalpha() or character.isspace() for character in text)
-    return letters / len(text) > 0.7 and not re.search(r"https?://\S{30,}|[{}<>|]{2,}|\s[=+*/]\s\S+\s[=+*/]\s", text)
+    return letters / len(text) > 0.6 and not re.search(
+        r"https?://\S{30,}|[{}<>|]{2,}|\s[=+*/]\s\S+\s[=+*/]\s", text
+    )
 
 
 def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
@@ -115,7 +122,9 @@ def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
     for cut in cuts:
         left = without[: cut.start()].rstrip(" ,;:") + "."
         joint = (cut["joint"] or "").capitalize()
-        right = f"{joint} {without[cut.end() :]}" if joint and joint != "And" else _capital(without[cut.end() :])
+        right = (
+            f"{joint} {without[cut.end() :]}" if joint and joint != "And" else _capital(without[cut.end() :])
+        )
         if count_words(left) >= 4 and count_words(right) >= 4:
             parts = [*shorten(left, limit), *shorten(right, limit)]
             if all(count_words(part) <= limit for part in parts) and len(parts) >= 2:

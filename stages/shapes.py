@@ -20,7 +20,10 @@ MOST = 130
 CARD_MOST = 84
 """Characters that a card may have at all; a longer sentence is shown alone."""
 MAX_ROWS = 7
-GENERIC = re.compile(r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b", re.I)
+GENERIC = re.compile(
+    r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b",
+    re.I,
+)
 TERM = re.compile(r"^(?P<term>[^:–—]{2,40}?)\s*(?::|\s[–—]|\s-)\s+(?P<rest>.+)$")
 
 
@@ -86,7 +89,9 @@ def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, lo
         code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
         return Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
     if item.kind == "quote":
-        title = next((document.title for document in research.documents if document.name == item.source), item.source)
+        title = next(
+            (document.title for document in research.documents if document.name == item.source), item.source
+        )
         return _quote(lines, item.parts[0] if item.parts else title)
     return _statement(lines, look) if len(lines) == 1 else _list(lines, None, limit, "points", look)
 
@@ -100,7 +105,7 @@ def _statement(lines: Sequence[Line], look: Look) -> Shape:
 
 
 def _quote(lines: Sequence[Line], source: str) -> Shape:
-    text = " ".join(bare(line.text) for line in lines).strip("\"“”")
+    text = " ".join(bare(line.text) for line in lines).strip('"“”')
     return Shape(Quote(text=text, attribution=bare(source)), (Cue(0), Cue(len(lines) - 1)))
 
 
@@ -123,7 +128,10 @@ def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str, look:
     if kind == "list" and len(told) == 2 and terms[0] and terms[1]:
         left, right = terms[0], terms[1]
         content = Comparison(
-            left_heading=left["term"], left=[headline(left["rest"])], right_heading=right["term"], right=[headline(right["rest"])]
+            left_heading=left["term"],
+            left=[headline(left["rest"])],
+            right_heading=right["term"],
+            right=[headline(right["rest"])],
         )
         return Shape(content, cues)
     return Shape(Bullets(items=texts), cues)
@@ -150,7 +158,8 @@ def _table(lines: Sequence[Line], item: Item) -> Shape:
     if figures and len(item.columns) == 2:
         unit = figures.unit
         points = [
-            Point(label=label, value=value) for label, value in zip(figures.labels, figures.values, strict=True)
+            Point(label=label, value=value)
+            for label, value in zip(figures.labels, figures.values, strict=True)
         ]
         return Shape(Chart(unit=unit, points=points), _point_cues(lines, figures.labels))
     rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
@@ -162,7 +171,12 @@ def _table(lines: Sequence[Line], item: Item) -> Shape:
 
 def _comparison(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Comparison | None:
     """A table that sets two things against each other."""
-    if len(columns) != 3 or len(rows) > 5 or any(len(row) != 3 for row in rows) or GENERIC.search(" ".join(columns[1:])):
+    if (
+        len(columns) != 3
+        or len(rows) > 5
+        or any(len(row) != 3 for row in rows)
+        or GENERIC.search(" ".join(columns[1:]))
+    ):
         return None
     if any(re.search(r"\d", row[1]) or re.search(r"\d", row[2]) for row in rows):
         return None
@@ -176,7 +190,11 @@ def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | Non
     """Each row comes with the sentence that names it; the first with the first sentence."""
     cues: list[Cue | None] = []
     for label in labels:
-        named = [at for at, line in enumerate(lines) if re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(line.text))]
+        named = [
+            at
+            for at, line in enumerate(lines)
+            if re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(line.text))
+        ]
         cues.append(Cue(named[0]) if named else None)
     if cues and cues[0] is None:
         cues[0] = Cue(0)

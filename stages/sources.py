@@ -111,7 +111,9 @@ def _named(folder: Path, name: str) -> Path:
     for candidate in (folder / name, folder / Path(name).name):
         if candidate.is_file() and candidate.resolve().is_relative_to(folder.resolve()):
             return candidate
-    raise StageError(f"the source {name} is not in {folder}", "put the file beside the request, or correct its name")
+    raise StageError(
+        f"the source {name} is not in {folder}", "put the file beside the request, or correct its name"
+    )
 
 
 def _bytes(path: Path, name: str) -> bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.said_code import say_code
+from stages.said_code import UNSAYABLE, say_code
 from stages.said_numbers import MONTHS, cardinal, decimal, is_unit, measure, ordinal, version, year
 
 CHUNK = re.compile(r"\{[^{}|]+\|[^{}|]+\}|(?:[^\s`{]|`[^`]*`|\{(?![^{}|]+\|))+|\S")
@@ -43,9 +43,6 @@ PREFIX = {
     "~": "about ", "≈": "about ", "<": "less than ", ">": "more than ", "≤": "at most ", "≥": "at least ", "+": "plus ",
     "±": "plus or minus ", "-": "minus ", "−": "minus ",
 }  # fmt: skip
-UNSAYABLE = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufffc\ufffd]"
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,11 @@ def _say_figures(core: str, before: str, after: str) -> str:
     if (match := WITH_UNIT.match(core)) and is_unit(match[3]):
         return f"{PREFIX.get(match[1], '')}{decimal(match[2])} {measure(match[3], match[2])}"
     if match := HYPHENATED.match(core):
-        return f"{decimal(match[1].rstrip('.'))}-{match[2]}" if match[1].replace(",", "").isdigit() else f"{decimal(match[1])} {match[2]}"
+        return (
+            f"{decimal(match[1].rstrip('.'))}-{match[2]}"
+            if match[1].replace(",", "").isdigit()
+            else f"{decimal(match[1])} {match[2]}"
+        )
     if match := re.fullmatch(r"(\d{1,2}):(\d\d)", core):
         return f"{cardinal(int(match[1]))} {cardinal(int(match[2])) if int(match[2]) else 'hundred'}"
     return say_code(core)

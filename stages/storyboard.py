@@ -37,14 +37,23 @@ def run(context: Context) -> None:
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]
     context.describe(
-        "storyboard.json", "storyboard", scenes=len(scenes), seconds=round(board.seconds, 2), layouts=layouts, notes=notes
+        "storyboard.json",
+        "storyboard",
+        scenes=len(scenes),
+        seconds=round(board.seconds, 2),
+        layouts=layouts,
+        notes=notes,
     )
 
 
 def save_storyboard(board: Storyboard, path: Path) -> None:
     """Write a storyboard so that a person can read and edit it: a word a line is too many lines."""
     text = json.dumps(board.model_dump(by_alias=True), ensure_ascii=False, indent=1)
-    text = re.sub(r"\{\s+\"text\": (\".*?\"),\s+\"start\": ([\d.]+),\s+\"end\": ([\d.]+)\s+\}", r'{"text": \1, "start": \2, "end": \3}', text)
+    text = re.sub(
+        r"\{\s+\"text\": (\".*?\"),\s+\"start\": ([\d.]+),\s+\"end\": ([\d.]+)\s+\}",
+        r'{"text": \1, "start": \2, "end": \3}',
+        text,
+    )
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -54,7 +63,9 @@ def _scene(number: int, draft: Draft, research: Research, first: bool, last: boo
     spoken_lines = [say(line.text) for line in draft.lines]
     said = [word for line in spoken_lines for word in line]
     if not said:
-        raise StageError(f"scene {number}: {draft.text!r} has no words that can be said", "change it in script.txt")
+        raise StageError(
+            f"scene {number}: {draft.text!r} has no words that can be said", "change it in script.txt"
+        )
     text = narration(said)
     speech = speak(text)
     lead = FIRST_LEAD if first else LEAD
@@ -73,7 +84,9 @@ def _words(said: Sequence[Said], times: Sequence[tuple[float, float]], lead: flo
     for word in said:
         start, end = times[at][0], times[at + len(word.words) - 1][1]
         at += len(word.words)
-        words.append(Word(text=word.written, start=round(lead + float(start), 3), end=round(lead + float(end), 3)))
+        words.append(
+            Word(text=word.written, start=round(lead + float(start), 3), end=round(lead + float(end), 3))
+        )
     return words
 
 
@@ -121,7 +134,9 @@ def _between(times: Sequence[float | None], first: float, last: float) -> list[f
 
 def _citations(names: Sequence[str], research: Research) -> list[Citation]:
     found = [research.item(name) for name in names]
-    return [Citation(item=item.id, source=item.source, line=item.line, page=item.page) for item in found if item]
+    return [
+        Citation(item=item.id, source=item.source, line=item.line, page=item.page) for item in found if item
+    ]
 
 
 def _scenes_named(feedback: str) -> dict[str, str]:

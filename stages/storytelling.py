@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import groupby
 
@@ -18,6 +18,7 @@ from stages.sentences import count_words
 from stages.timing import FIRST_LEAD, LAST_TAIL, estimate
 
 OPENING_SHARE, CLOSE_SHARE = 0.22, 0.16
+PROMISED = 5
 PROMISE_SECONDS = 110
 """A shorter video is over before a list of its parts is worth hearing."""
 OPENING_EARLINESS = 0.3
@@ -29,7 +30,9 @@ SHOWN_KINDS = ("steps", "list", "table", "code", "quote")
 class Story:
     """One way to tell the research items of a plan in a number of seconds."""
 
-    def __init__(self, plan: Plan, research: Research, feedback: Feedback, seconds: float, promised: float) -> None:
+    def __init__(
+        self, plan: Plan, research: Research, feedback: Feedback, seconds: float, promised: float
+    ) -> None:
         self.plan = plan
         self.research = research
         self.feedback = feedback
@@ -48,6 +51,13 @@ class Story:
     def told(self) -> dict[str, tuple[Line, ...]]:
         return {item.id: tell_item(item) for item in self.items}
 
+    @cached_property
+    def names(self) -> set[str]:
+        """The words that the sources write with a capital inside a sentence."""
+        return {
+            name for item in self.research.items for name in re.findall(r"(?<=[a-z,] )[A-Z][a-z]+", item.text)
+        }
+
     def script(self) -> Script:
         """Opening and close first, since no video is without them; the parts get the rest."""
         framed = [self._sources_line()]
@@ -55,7 +65,9 @@ class Story:
         close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
         promise = self._promise()
         frame = [line for line in (*promise, *framed) if line]
-        spent = sum(self._cost(item) for item in (*opening, *close)) + sum(estimate(line.text) + 0.7 for line in frame)
+        spent = sum(self._cost(item) for item in (*opening, *close)) + sum(
+            estimate(line.text) + 0.7 for line in frame
+        )
         middle = self._chosen(self.plan.parts, self.seconds - spent - FIRST_LEAD - LAST_TAIL)
         recap = [] if close else self._recap(middle)
         parts = [
@@ -72,9 +84,13 @@ class Story:
         """The items of some parts that fit the seconds, in the plan's order."""
         order = {(part.source, part.heading): place for place, part in enumerate(parts)}
         loose = {part.heading: place for place, part in enumerate(parts) if not part.source}
+
         def place(item: Item) -> int | None:
             return order.get((item.source, item.section), loose.get(item.section))
-        candidates = sorted((item for item in self.items if place(item) is not None), key=lambda item: place(item) or 0)
+
+        candidates = sorted(
+            (item for item in self.items if place(item) is not None), key=lambda item: place(item) or 0
+        )
         seconds_of = {item.id: self._cost(item) for item in candidates}
         selection = Selection(candidates, self.told, seconds_of, max(seconds, 0.0), self._boost)
         if first:
@@ -105,7 +121,12 @@ class Story:
     def _promise(self) -> list[Line]:
         """What comes, by the headings of the parts; said only when they can be."""
         headings = [shown_heading(part.heading) for part in self.plan.parts]
-        said = [_inside(heading) for heading in headings if heading and count_words(heading) <= 7][:4]
+        said = [
+            _inside(heading, self.names)
+            for heading in headings
+            if heading and count_words(heading) <= 7 and not _is_clause(heading)
+        ]
+        said = said if len(said) <= PROMISED else [*said[: PROMISED - 1], "more"]
         if len(said) < 2 or self.promised < PROMISE_SECONDS:
             return []
         joint = "; " if any(re.search(r",| and ", heading) for heading in said) else ", "
@@ -124,7 +145,13 @@ class Story:
             lines = tuple(line for item in held for line in self.told[item.id])
             kind = held[0].kind
             before = found[-1] if found else None
-            if before and last and last.kind == "code" and _follows(last, held[0]) and count_words(before.text) < CODE_WORDS:
+            if (
+                before
+                and last
+                and last.kind == "code"
+                and _follows(last, held[0])
+                and count_words(before.text) < CODE_WORDS
+            ):
                 # The code stays while it is explained.
                 found[-1] = Paragraph((*before.lines, *lines), before.show)
                 last = None
@@ -149,14 +176,29 @@ class Story:
 
     def _sources_line(self) -> Line:
         title = self.plan.title.rstrip(".?!")
-        said = f"That is {_inside(title)}." if re.match(r"(how|why|what|when|where)\b", title, re.I) else f"That was {title}."
-        count = len(self.research.documents)
-        return Line(f"{said} The {'source is' if count == 1 else 'sources are'} on screen.")
+        single = len(self.research.documents) == 1
+        if re.match(r"(how|why|what|when|where)\b", title, re.I):
+            return Line(
+                f"That is {_inside(title, self.names)}. The {'source is' if single else 'sources are'} on screen."
+            )
+        return Line(f"Everything said here comes from the {'source' if single else 'sources'} on screen.")
 
 
 def _follows(first: Item, second: Item) -> bool:
     """Whether two items stand in paragraphs that follow each other."""
-    return (first.source, first.section, first.paragraph + 1) == (second.source, second.section, second.paragraph)
+    return (first.source, first.section, first.paragraph + 1) == (
+        second.source,
+        second.section,
+        second.paragraph,
+    )
+
+
+def _is_clause(heading: str) -> bool:
+    """Whether a heading is a sentence by itself ("The queue can overflow") and fits no enumeration."""
+    verb = re.search(
+        r"\b(?:is|are|was|were|has|have|can|cannot|may|must|will|should|does|do)\b", heading, re.I
+    )
+    return bool(verb) and not re.match(r"(?:how|why|what|when|where|which|who)\b", heading, re.I)
 
 
 def length(seconds: float) -> str:
@@ -166,8 +208,9 @@ def length(seconds: float) -> str:
     return f"{round(seconds / 30) / 2:g} minutes"
 
 
-def _inside(heading: str) -> str:
-    """A heading inside a sentence."""
+def _inside(heading: str, names: Collection[str]) -> str:
+    """A heading inside a sentence: its first letter is small unless it is a name."""
     heading = re.sub(r"[.?!:]+$", "", heading)
     first = heading.split()[0] if heading.split() else ""
-    return heading[:1].lower() + heading[1:] if first[1:].islower() or first in ("A", "I") else heading
+    small = (first[1:].islower() or first == "A") and first not in names
+    return heading[:1].lower() + heading[1:] if small else heading
