@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
-from daemon.errors import CannotWrite, Halt
+from daemon.errors import Halt
 from daemon.keeper import GO, KILL, READY, TERMINATE
 from daemon.lane import Lane
 from daemon.orders import LOST, Order, Report, carry, unpack
 from daemon.processes import adopt_orphans
 from daemon.strays import KEEPER_VARIABLE, end_attempt, end_orphans
+from daemon.workroom import prepare
 
 BASE_ENVIRONMENT = ("PATH", "LANG", "TZ", "HOME", "USER", "TMPDIR")
 _START_SECONDS = 30.0
@@ -141,7 +140,7 @@ class Runner:
         if not self.idle:
             raise ValueError("an attempt is open")
         lane = self._lane.fd
-        log = _prepare(order)
+        log = prepare(order)
         try:
             order_fd = carry(_message(order, self._token))
             try:
@@ -256,67 +255,3 @@ def _filled(order: Order) -> Order:
     pattern = re.compile("|".join(map(re.escape, words)))
     argv = tuple(pattern.sub(lambda found: words[found[0]], word) for word in order.command)
     return replace(order, command=argv)
-
-
-def _prepare(order: Order) -> int:
-    """Make the attempt's folder, the files beside it and its log; the log's descriptor."""
-    try:
-        _make_folder(order.out_dir)
-        params = json.dumps(order.params, ensure_ascii=False, default=dict)
-        for name, text in (("params.json", params), ("feedback.txt", order.feedback), ("progress", "")):
-            with open(_create(order.beside(name), 0o600), "wb") as file:
-                file.write(text.encode())
-        try:
-            return _create(order.log_path, 0o660)
-        except FileNotFoundError:
-            order.log_path.parent.mkdir(mode=0o770, exist_ok=True)
-            return _create(order.log_path, 0o660)
-    except OSError as error:
-        place = error.filename or order.out_dir
-        raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
-
-
-def _create(path: Path, mode: int) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-
-
-def _make_folder(path: Path) -> None:
-    """An empty folder of that name."""
-    try:
-        os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        _remove(path)
-        os.mkdir(path, 0o700)
-
-
-def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:
-    """Remove what attempts left in ``.work``, but for those named, such as ``03-script.1``.
-
-    What cannot be removed now is left for the next time.
-    """
-    work = run_dir / ".work"
-    with suppress(FileNotFoundError):
-        for name in os.listdir(work):
-            if name not in keep and not name.startswith(tuple(f"{kept}." for kept in keep)):
-                with suppress(OSError):
-                    _remove(work / name)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or tree, following no link, also where a stage left folders without permissions."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        os.chmod(path, 0o700)
-        for folder, names, _ in os.walk(path):
-            for name in names:
-                inner = os.path.join(folder, name)
-                if not os.path.islink(inner):
-                    os.chmod(inner, 0o700)
-        shutil.rmtree(path)

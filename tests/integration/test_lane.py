@@ -1,0 +1,196 @@
+"""The lane and the daemon lock, with real locks in real processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.errors import CannotWrite, Halt, TryAgain
+from daemon.lane import DaemonLock, Lane
+from tests.support import wait_for
+
+HOLDER = """
+import sys
+from pathlib import Path
+from daemon.lane import DaemonLock, Lane
+lock = (Lane if sys.argv[1] == "lane" else DaemonLock)(Path(sys.argv[2]))
+lock.try_take() if sys.argv[1] == "lane" else lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "the.lock"
+
+
+@pytest.fixture
+def holder(path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    kind = request.node.get_closest_marker("parametrize").args[1][0]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, kind, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def rung(lane: Lane) -> bool:
+    return bool(select.select([lane], [], [], 30)[0])
+
+
+def test_taken_once_given_back_and_never_deleted(path: Path) -> None:
+    """One holder at a time; the file stays, with the modes of the contract."""
+    one, other = Lane(path), Lane(path)
+    assert one.try_take()
+    assert one.try_take()
+    assert not other.try_take()
+    one.give_back()
+    assert not one.held
+    assert other.try_take()
+    other.give_back()
+    assert stat.S_IMODE(path.stat().st_mode) & 0o137 == 0
+
+
+def test_held_as_long_as_anybody_who_was_handed_it(path: Path) -> None:
+    """Giving back does not free a lane that a keeper still has."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    handed = os.dup(one.fd)
+    one.give_back()
+    assert not other.try_take()
+    assert not one.try_take()
+    os.close(handed)
+    assert other.try_take()
+    other.give_back()
+    one.stop_waiting()
+
+
+def test_who_waits_is_rung_and_comes_next(path: Path) -> None:
+    """Workspaces that share a lane take turns: who gives it back does not get it again before who waits."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    assert not other.try_take()
+    for _ in range(3):
+        one.give_back()
+        assert not one.try_take()
+        assert rung(other)
+        assert other.try_take()
+        assert not one.try_take()
+        one, other = other, one
+    one.give_back()
+    assert other.try_take()
+    other.give_back()
+
+
+def test_who_stops_waiting_is_in_nobodys_way(path: Path) -> None:
+    """A turn that is given up does not keep the others out."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    assert not other.try_take()
+    other.stop_waiting()
+    one.give_back()
+    assert one.try_take()
+    one.give_back()
+
+
+@pytest.mark.parametrize("kind", ["lane"])
+def test_a_killed_holder_rings_too(path: Path, kind: str, holder: subprocess.Popen[str]) -> None:
+    """The lock dies with its holder, and who waits hears of it."""
+    lane = Lane(path)
+    assert not lane.try_take()
+    holder.kill()
+    assert rung(lane)
+    wait_for(lane.try_take, "the lane of a killed process")
+    lane.give_back()
+
+
+@pytest.mark.parametrize("action", ["delete", "replace"])
+def test_a_deleted_or_replaced_file_halts_its_holder(path: Path, action: str) -> None:
+    """A second lane could be taken beside ours: the holder stops rather than guess."""
+    lane = Lane(path)
+    lane.try_take()
+    lane.check()
+    path.unlink()
+    if action == "replace":
+        path.touch()
+    with pytest.raises(Halt, match=r"the\.lock"):
+        lane.check()
+    lane.give_back()
+
+
+def test_a_waiter_never_takes_a_file_that_was_replaced(path: Path) -> None:
+    """Who waited on a file that is gone halts instead of holding a lane that nobody else sees."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    assert not other.try_take()
+    path.unlink()
+    path.touch()
+    one.give_back()
+    with pytest.raises(Halt):
+        other.try_take()
+    other.give_back()
+
+
+def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
+    """The path and the reason."""
+    with pytest.raises(CannotWrite, match="nowhere"):
+        Lane(tmp_path / "nowhere" / "lane.lock").try_take()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A lock file is a file of ours, not a door to another one."""
+    (tmp_path / "lane.lock").symlink_to(tmp_path / "other")
+    with pytest.raises(CannotWrite):
+        Lane(tmp_path / "lane.lock").try_take()
+
+
+@pytest.mark.parametrize("kind", ["daemon"])
+def test_a_second_daemon_is_told_who_is_there(path: Path, kind: str, holder: subprocess.Popen[str]) -> None:
+    """The message names the pid and since when; after a kill the lock is free."""
+    lock = DaemonLock(path)
+    with pytest.raises(TryAgain, match=rf"pid {holder.pid}, since \d{{4}}-"):
+        lock.acquire()
+    holder.kill()
+    holder.wait()
+    lock.acquire()
+    assert f'"pid": {os.getpid()}' in path.read_text()
+    lock.check()
+    lock.release()
+
+
+@pytest.mark.parametrize("action", ["delete", "replace"])
+def test_a_daemon_whose_lock_file_went_halts(path: Path, action: str) -> None:
+    """Deleted or replaced: another daemon could start beside this one."""
+    lock = DaemonLock(path)
+    lock.acquire()
+    path.unlink()
+    if action == "replace":
+        path.write_text("{}")
+    with pytest.raises(Halt):
+        lock.check()
+    lock.release()
+
+
+def test_a_child_of_the_daemon_does_not_hold_its_lock(path: Path) -> None:
+    """What the daemon started and left behind does not keep its successor out."""
+    lock = DaemonLock(path)
+    lock.acquire()
+    with subprocess.Popen(["sleep", "600"]) as child:
+        lock.release()
+        DaemonLock(path).acquire()
+        child.kill()
