@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.voice import Samples, Speech, SpokenWord
+from stages.voice_words import from_first_sound
 
 Matrix = NDArray[np.float64]
 HOP = 0.0125
 WINDOW = 0.032
+LEADING = 0.02
+"""Seconds that are kept before the first sound."""
 _BANDS, _CEPSTRA = 32, 13
 _DIAGONAL, _DOWN = 0, 1
 
@@ -43,7 +46,8 @@ def aligned(samples: Samples, rate: int, reference: Speech) -> tuple[SpokenWord,
     def moved(time: float) -> float:
         return float(min(np.interp(time / HOP, at, times), length))
 
-    return tuple(SpokenWord(word.text, moved(word.start), moved(word.end)) for word in reference.words)
+    found = [SpokenWord(word.text, moved(word.start), moved(word.end)) for word in reference.words]
+    return tuple(from_first_sound(found, LEADING, within=1.0))
 
 
 def cepstra(samples: Samples, rate: int) -> Matrix:
@@ -118,4 +122,4 @@ def _sounding(samples: Samples, rate: int) -> tuple[int, int]:
     loud = np.flatnonzero(np.abs(samples) > threshold)
     if not len(loud):
         return 0, 0
-    return max(int(loud[0]) - rate // 50, 0), min(int(loud[-1]) + rate // 20, len(samples))
+    return max(int(loud[0]) - round(LEADING * rate), 0), min(int(loud[-1]) + rate // 20, len(samples))

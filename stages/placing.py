@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
 from stages.contract import StageError
 from stages.scenes import Scene, Word
-from stages.spoken import say
+from stages.spoken import Said, say
+from stages.timing import LEAD
 from stages.voice import Speech, SpokenWord, speak
 
 RECORDINGS = "voiceover"
-LEAD = 0.3
-"""Silence before the first word of a scene whose storyboard does not say when it is."""
 SAME = 0.06
 """Word times that differ less than this are the storyboard's own."""
 
@@ -49,41 +50,47 @@ def placed(scene: Scene, run_dir: Path) -> Placed:
     return Placed(scene.id, speech, lead, words, recorded, retimed)
 
 
-def shown_words(scene: Scene, spoken: tuple[SpokenWord, ...]) -> tuple[Word, ...]:
+def shown_words(scene: Scene, spoken: Sequence[SpokenWord]) -> tuple[Word, ...]:
     """What captions show for ``spoken``: the storyboard's own words where they are what is said.
 
     Where a person changed the narration and left the words as they were, the narration is shown.
     """
     written = say(" ".join(word.text for word in scene.words))
-    flat = [(index, word) for index, said in enumerate(written) for word in said.words]
-    matcher = SequenceMatcher(
-        None, [_bare(word) for _, word in flat], [_bare(word.text) for word in spoken], autojunk=False
-    )
-    owner: dict[int, int] = {}
-    for block in matcher.get_matching_blocks():
-        for step in range(block.size):
-            owner[block.b + step] = flat[block.a + step][0]
-    counts = [list(owner.values()).count(index) for index in range(len(written))]
-    whole = {index for index, said in enumerate(written) if counts[index] == len(said.words)}
+    owners = _owners(written, spoken)
+    edited = len(owners) < len(spoken) or len(spoken) < sum(len(said.words) for said in written)
     words: list[Word] = []
     last = -1
     for position, word in enumerate(spoken):
-        group = owner.get(position, -1)
-        if group not in whole:
-            words.append(Word(text=word.text, start=word.start, end=word.end))
-        elif group == last:
+        group = owners.get(position, -1)
+        if group == last and group >= 0:
             words[-1] = words[-1].model_copy(update={"end": word.end})
-        else:
-            words.append(Word(text=written[group].written, start=word.start, end=word.end))
-        last = group if group in whole else -1
+            continue
+        kept = group >= 0 and not (edited and len(written[group].words) == 1)
+        text = written[group].written if kept else word.text
+        words.append(Word(text=text, start=word.start, end=word.end))
+        last = group
     return tuple(words)
+
+
+def _owners(written: Sequence[Said], spoken: Sequence[SpokenWord]) -> dict[int, int]:
+    """Which shown word each spoken one belongs to, for shown words that are said in full."""
+    flat = [(index, word) for index, said in enumerate(written) for word in said.words]
+    heard = [_bare(word.text) for word in spoken]
+    matcher = SequenceMatcher(None, [_bare(word) for _, word in flat], heard, autojunk=False)
+    owners = {
+        block.b + step: flat[block.a + step][0]
+        for block in matcher.get_matching_blocks()
+        for step in range(block.size)
+    }
+    counts = Counter(owners.values())
+    return {at: group for at, group in owners.items() if counts[group] == len(written[group].words)}
 
 
 def _bare(word: str) -> str:
     return "".join(sign for sign in word.lower() if sign.isalnum())
 
 
-def _agrees(scene: Scene, spoken: tuple[SpokenWord, ...]) -> bool:
+def _agrees(scene: Scene, spoken: Sequence[SpokenWord]) -> bool:
     """Whether the storyboard's times are those of this speech."""
     if not scene.words:
         return False

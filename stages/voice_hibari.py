@@ -7,7 +7,15 @@ from importlib import resources
 import numpy as np
 
 from stages.voice import Samples, Speech, SpokenWord
-from stages.voice_words import Span, around_pauses, clauses, group_times, sentences, written_groups
+from stages.voice_words import (
+    Span,
+    around_pauses,
+    clauses,
+    from_first_sound,
+    group_times,
+    sentences,
+    written_groups,
+)
 
 RATE = 24_000
 SPEED = 0.8
@@ -116,7 +124,8 @@ def _trimmed(samples: Samples, words: list[SpokenWord]) -> tuple[Samples, list[S
     def moved(time: float) -> float:
         return float(min(max(time - at, 0.0), length))
 
-    return cut, [SpokenWord(word.text, moved(word.start), moved(word.end)) for word in words]
+    found = [SpokenWord(word.text, moved(word.start), moved(word.end)) for word in words]
+    return cut, from_first_sound(found, margin / RATE)
 
 
 def _also_output(name: str) -> bytes:

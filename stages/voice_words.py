@@ -125,6 +125,21 @@ def around_pauses(words: Sequence[SpokenWord], samples: Samples, rate: int) -> l
     return found
 
 
+SOFT_ONSET = 0.15
+
+
+def from_first_sound(
+    words: Sequence[SpokenWord], sound: float, within: float = SOFT_ONSET
+) -> list[SpokenWord]:
+    """A first word said to begin shortly after the first sound begins with it."""
+    found = list(words)
+    index = next((number for number, word in enumerate(words) if word.end > word.start), None)
+    if index is not None and words[index].start < within:
+        start = max(min(words[index].start, sound), words[index - 1].end if index else 0.0)
+        found[index] = SpokenWord(words[index].text, start, words[index].end)
+    return found
+
+
 REACH = 0.08
 FRAME = 0.01
 SHORTEST = 0.05

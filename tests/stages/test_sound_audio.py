@@ -1,0 +1,206 @@
+"""Stages audio and assemble: the speech where the storyboard says, and a video that holds it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import wave
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pysubs2
+import pytest
+
+from stages import assemble, audio, sound, storyboard_file
+from stages.contract import StageError
+from stages.scenes import Scene, Storyboard
+from stages.voice import speak
+from tests.stages.tiny_runs import FPS, complete, context, film, save
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its voice and its video."""
+    run_dir = tmp_path_factory.mktemp("made")
+    complete(run_dir)
+    audio.run(context(run_dir, run_dir, "audio"))
+    assemble.run(context(run_dir, run_dir, "assemble"))
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(made: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+def speak_again(run_dir: Path) -> dict[str, Any]:
+    """The stage audio once more; what it says of the voice."""
+    (run_dir / ".meta.json").unlink(missing_ok=True)
+    audio.run(context(run_dir, run_dir, "audio"))
+    meta: dict[str, Any] = json.loads((run_dir / ".meta.json").read_text())["voiceover.mp3"]["meta"]
+    return meta
+
+
+def edited(run_dir: Path, **changes: Any) -> None:
+    """The first scene of the storyboard as a person changed it."""
+    board = storyboard_file.load(run_dir)
+    scenes = [board.scenes[0].model_copy(update=changes), *board.scenes[1:]]
+    save(board.model_copy(update={"scenes": scenes}), run_dir)
+
+
+def captions_of(run_dir: Path) -> str:
+    return " ".join(
+        event.plaintext.replace("\n", " ") for event in pysubs2.load(str(run_dir / "captions.srt"))
+    )
+
+
+def test_the_voice_is_as_long_as_the_video_and_as_loud_as_asked(made: Path) -> None:
+    """To the sample; -16 LUFS within 0.5 as stereo, true peaks at most -1 dBTP."""
+    mix = sound.read(made / "voiceover.mp3")
+    board = storyboard_file.load(made)
+    assert mix.shape == (2, round(storyboard_file.starts(board)[-1] * sound.RATE))
+    measured = sound.measure(mix)
+    assert measured.lufs == pytest.approx(-16.0, abs=0.5)
+    assert measured.true_peak_dbtp <= -1.0
+
+
+def test_nothing_clicks(made: Path) -> None:
+    """No jump between neighbouring samples where a scene's speech begins or ends."""
+    board = storyboard_file.load(made)
+    mono = sound.read(made / "voiceover.mp3")[0]
+    for start, scene in zip(storyboard_file.starts(board), board.scenes, strict=False):
+        for edge in (scene.words[0].start - 0.02, scene.words[-1].end):
+            at = round((start + edge) * sound.RATE)
+            assert np.abs(np.diff(mono[max(at - 500, 0) : at + 500])).max() < 0.05
+
+
+def test_captions_say_what_is_said_when_it_is_said(made: Path) -> None:
+    """Both files alike, every word in order, each beginning with its first word."""
+    srt, vtt = (pysubs2.load(str(made / f"captions.{kind}")) for kind in ("srt", "vtt"))
+    assert [(e.start, e.end, e.plaintext) for e in srt] == [(e.start, e.end, e.plaintext) for e in vtt]
+    board = storyboard_file.load(made)
+    assert captions_of(made).split() == [word.text for scene in board.scenes for word in scene.words]
+    starts = storyboard_file.starts(board)
+    assert srt[0].start == round((starts[0] + board.scenes[0].words[0].start) * 1000)
+    assert all(one.end <= two.start for one, two in pairwise(srt))
+
+
+def test_signs_of_markup_survive_in_captions(tmp_path: Path) -> None:
+    """Curly brackets, backslashes and tags are text: shown, not obeyed."""
+    from stages.captions import video_cues, write
+    from stages.scenes import Word
+
+    words = [Word(text=text, start=i, end=i + 0.5) for i, text in enumerate(["{x}", "C:\\new", "<b>", "&"])]
+    write(video_cues([(words, 0.0, 5.0)]), tmp_path / "a.srt", tmp_path / "a.vtt")
+    assert "{x}" in (tmp_path / "a.srt").read_text()
+    assert "C:\\new" in (tmp_path / "a.srt").read_text()
+    assert "&lt;b&gt;" in (tmp_path / "a.vtt").read_text()
+
+
+def test_edited_narration_that_fits_is_spoken_and_captioned(run_dir: Path) -> None:
+    """A person changed only the narration: voice and captions follow, and say so."""
+    edited(run_dir, narration="When a program wants to know that a folder has changed, it can look.")
+    meta = speak_again(run_dir)
+    assert meta["retimed"] == ["scene_000"]
+    assert "a folder has changed, it can look." in captions_of(run_dir)
+    assert "file" not in captions_of(run_dir)
+
+
+def test_edited_narration_that_no_longer_fits_is_refused(run_dir: Path) -> None:
+    """With the scene, both lengths and what to do; nothing is cut off in silence."""
+    board = storyboard_file.load(run_dir)
+    edited(run_dir, narration=board.scenes[0].narration + " And again. " * 6)
+    with pytest.raises(StageError, match="scene_000") as caught:
+        audio.run(context(run_dir, run_dir / "out", "audio"))
+    assert "shorten the narration" in caught.value.hint
+    assert not (run_dir / "out" / "voiceover.mp3").exists()
+
+
+def test_a_recording_replaces_the_voice_and_captions_follow(run_dir: Path) -> None:
+    """voiceover/scene_000.wav: another pace, silence before it, much softer; still as loud, and in time."""
+    board = storyboard_file.load(run_dir)
+    speech = speak(board.scenes[0].narration)
+    at = np.arange(round(len(speech.samples) * 1.05)) / 1.05
+    slow = np.interp(at, np.arange(len(speech.samples)), speech.samples) * 0.1
+    padded = np.concatenate([np.zeros(speech.rate // 2), slow])
+    (run_dir / "voiceover").mkdir()
+    with wave.open(str(run_dir / "voiceover" / "scene_000.wav"), "wb") as file:
+        file.setparams((1, 2, speech.rate, 0, "NONE", ""))
+        file.writeframes((padded * 32767).astype("<i2").tobytes())
+    before = captions_of(run_dir)
+    meta = speak_again(run_dir)
+    assert meta["recorded"] == ["scene_000"]
+    assert captions_of(run_dir) == before
+    assert sound.measure(sound.read(run_dir / "voiceover.mp3")).lufs == pytest.approx(-16.0, abs=0.5)
+
+
+def test_a_storyboard_that_is_none_names_the_field(run_dir: Path) -> None:
+    text = (run_dir / "storyboard.json").read_text().replace('"seconds":', '"secnds":', 1)
+    (run_dir / "storyboard.json").write_text(text)
+    with pytest.raises(StageError, match=r"scenes\.0\.se"):
+        audio.run(context(run_dir, run_dir / "out", "audio"))
+
+
+def test_a_storyboard_without_words_is_refused(run_dir: Path) -> None:
+    board = storyboard_file.load(run_dir)
+    silent = [scene.model_copy(update={"narration": "", "words": []}) for scene in board.scenes]
+    save(board.model_copy(update={"scenes": silent}), run_dir)
+    with pytest.raises(StageError, match="no narration"):
+        audio.run(context(run_dir, run_dir / "out", "audio"))
+
+
+def test_the_video_holds_every_frame_and_the_voice_in_place(made: Path) -> None:
+    """h264 and aac, the same length, the sound not moved by the encoder, the index at the front."""
+    board = storyboard_file.load(made)
+    with av.open(str(made / "video.mp4")) as file:
+        assert file.streams.video[0].codec_context.name == "h264"
+        assert file.streams.audio[0].codec_context.name == "aac"
+        assert sum(1 for _ in file.decode(video=0)) == sum(storyboard_file.frame_counts(board))
+        assert [chapter["metadata"]["title"] for chapter in file.chapters()] == ["Part 0", "Part 1"]
+    data = (made / "video.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    voice, mix = sound.read(made / "voiceover.mp3"), sound.read(made / "video.mp4")
+    assert abs(voice.shape[1] - mix.shape[1]) <= 1024
+    window = slice(48_000, 96_000)
+    lags = range(-3000, 3001, 10)
+    best = max(lags, key=lambda lag: float(voice[0][window] @ mix[0][window.start + lag : window.stop + lag]))
+    assert abs(best) <= 10
+    measured = sound.measure(mix)
+    assert measured.lufs == pytest.approx(-16.0, abs=1.0)
+    assert measured.true_peak_dbtp <= -1.0
+
+
+def test_a_clip_of_another_length_is_refused(run_dir: Path) -> None:
+    """A storyboard that was edited after its pictures were made does not get a video out of step."""
+    film(run_dir / "animatics" / "scene_001.mp4", 1, storyboard_file.load(run_dir).scenes[1].seconds + 0.5)
+    with pytest.raises(StageError, match=r"scene_001\.mp4"):
+        assemble.run(context(run_dir, run_dir / "out", "assemble"))
+
+
+def test_a_missing_clip_is_named(run_dir: Path) -> None:
+    (run_dir / "animatics" / "scene_001.mp4").unlink()
+    with pytest.raises(StageError, match=r"animatics/scene_001\.mp4 is missing"):
+        assemble.run(context(run_dir, run_dir / "out", "assemble"))
+
+
+def test_a_voice_that_is_too_loud_is_brought_down(run_dir: Path) -> None:
+    """What a person put in place of voiceover.mp3 still ends at -16 LUFS under -1 dBTP."""
+    loud = np.clip(sound.read(run_dir / "voiceover.mp3") * 8, -1, 1)
+    sound.write_mp3(run_dir / "voiceover.mp3", loud)
+    assemble.run(context(run_dir, run_dir, "assemble"))
+    measured = sound.measure(sound.read(run_dir / "video.mp4"))
+    assert measured.lufs == pytest.approx(-16.0, abs=1.0)
+    assert measured.true_peak_dbtp <= -1.0
+
+
+def test_chapters_join_scenes_that_share_a_heading(made: Path) -> None:
+    board = storyboard_file.load(made)
+    scenes: list[Scene] = [scene.model_copy(update={"heading": "One"}) for scene in board.scenes]
+    alike: Storyboard = board.model_copy(update={"scenes": scenes})
+    (only,) = assemble.chapters(alike)
+    assert (only["start"], only["metadata"]["title"]) == (0, "One")
+    assert only["end"] == round(sum(storyboard_file.frame_counts(alike)) / FPS * 1000)
