@@ -1,0 +1,205 @@
+"""The database as commands read it while the daemon works: read-only, without the rules and what they import.
+
+Its questions are answered from indexes, so that an answer costs the same with a hundred thousand jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import codec
+from daemon.errors import Halt
+from daemon.model import Event, Job, Type
+
+SCHEMA_VERSION = 1
+_SUMMARY = "id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One job in a line."""
+
+    id: str
+    slug: str
+    status: str
+    reason: str
+    stage: str | None
+    attempt: int
+    priority: int
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A decision file that was looked at."""
+
+    name: str
+    verdict: str
+    stage: str | None
+    attempt: int | None
+    by: str
+    at: str
+    why: str
+    sha256: str
+    identity: str
+
+
+class Catalog:
+    """The open database of one workspace. Raises Halt where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = _connect(path)
+        try:
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise Halt(f"{path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error
+        if found != SCHEMA_VERSION:
+            raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}; upgrade spork")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def open_jobs(self, limit: int) -> list[Summary]:
+        """The jobs that can still change, oldest first."""
+        return self._summaries("WHERE over = 0 ORDER BY queued_seq LIMIT ?", limit)
+
+    def waiting_jobs(self, limit: int) -> list[Summary]:
+        """The jobs that only a person moves, the one that waits longest first."""
+        return self._summaries(
+            "WHERE status IN ('needs_approval', 'paused', 'failed') ORDER BY updated_at LIMIT ?", limit
+        )
+
+    def finished_jobs(self, limit: int) -> list[Summary]:
+        """The jobs that were over last, latest first."""
+        each = [
+            job
+            for status in ("completed", "canceled")
+            for job in self._summaries(f"WHERE status = '{status}' ORDER BY updated_at DESC LIMIT ?", limit)
+        ]
+        return sorted(each, key=lambda job: job.updated_at, reverse=True)[:limit]
+
+    def over_before(self, moment: str) -> list[str]:
+        """The ids of the jobs that were over before then and owe their directory nothing."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE status IN ('completed', 'canceled') AND updated_at < ? AND over = 1"
+            " AND NOT EXISTS (SELECT 1 FROM attempts WHERE job_id = jobs.id AND place <> goal) ORDER BY id",
+            (moment,),
+        )
+        return [row[0] for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are in each status."""
+        return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
+
+    def job(self, job_id: str) -> Job | None:
+        row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return codec.load(row[0]) if row else None
+
+    def ids_like(self, text: str, limit: int = 6) -> list[str]:
+        """The ids that begin with the text, else those of the jobs with this slug."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (text, f"{text}\U0010ffff", limit)
+        ).fetchall()
+        rows = rows or self._db.execute("SELECT id FROM jobs WHERE slug = ? LIMIT ?", (text, limit)).fetchall()
+        return [row[0] for row in rows]
+
+    def recent_ids(self, limit: int = 200) -> list[str]:
+        """Ids for a hint: what somebody may have meant."""
+        return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY id DESC LIMIT ?", (limit,))]
+
+    def last_seq(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+    def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
+        """Events with a greater seq, in order; of one job, or of the workspace."""
+        where, values = ("job_id = ? AND seq > ?", (job_id, after)) if job_id else ("seq > ?", (after,))
+        rows = self._db.execute(
+            "SELECT type, ts, job_id, stage, attempt, message, payload, status, seq FROM events"
+            f" WHERE {where} ORDER BY seq",
+            values,
+        )
+        for kind, ts, job, stage, attempt, message, payload, status, seq in rows:
+            yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+
+    def claimed(self, file: str) -> tuple[str, str, str] | None:
+        """Id, time and name of the request that this very file became; ``file`` as `file_key` gives it."""
+        return self._db.execute(  # type: ignore[no-any-return]
+            "SELECT id, created_at, request_name FROM jobs WHERE request_identity >= ? AND request_identity < ?"
+            " ORDER BY queued_seq DESC",
+            (file, f"{file};"),
+        ).fetchone()
+
+    def claimed_as_name(self, name: str, limit: int = 3) -> list[tuple[str, str]]:
+        """Id and time of the jobs that came from a file of this name, latest first. Reads every job."""
+        return self._db.execute(
+            "SELECT id, created_at FROM jobs WHERE request_name = ? ORDER BY queued_seq DESC LIMIT ?", (name, limit)
+        ).fetchall()
+
+    def request(self, job_id: str) -> tuple[bytes, bytes] | None:
+        """The request and the pipeline of a job, byte for byte."""
+        row = self._db.execute("SELECT request, pipeline FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def request_sha256(self, job_id: str) -> str | None:
+        row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return row[0] if row else None
+
+    def decisions(self, job_id: str) -> list[Looked]:
+        """The decision files of a job that were looked at, in order."""
+        rows = self._db.execute(
+            "SELECT name, verdict, stage, attempt, by, at, why, sha256, identity FROM decisions"
+            " WHERE job_id = ? ORDER BY id",
+            (job_id,),
+        )
+        return [Looked(*row) for row in rows]
+
+    def looked_at(self, job_id: str, file: str) -> Looked | None:
+        """What became of this very decision file; ``file`` as `file_key` gives it."""
+        found = [d for d in self.decisions(job_id) if d.identity.startswith(file)]
+        return found[-1] if found else None
+
+    def quick_check(self) -> str:
+        """``ok``, or what is damaged."""
+        try:
+            return str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy, taken while the daemon works."""
+        copy = sqlite3.connect(target)
+        try:
+            self._db.backup(copy)
+        finally:
+            copy.close()
+
+    def meta(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def _summaries(self, where: str, limit: int) -> list[Summary]:
+        return [Summary(*row) for row in self._db.execute(f"SELECT {_SUMMARY} FROM jobs {where}", (limit,))]
+
+
+def file_key(status: os.stat_result) -> str:
+    """What stays the same of a file while it is renamed and unlinked: the database's identity without ctime."""
+    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # A reader that may not write the folder cannot make the -shm file; without a -wal nothing is being written.
+    immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    uri = f"file:{quoted}?mode=ro" + ("&immutable=1" if immutable else "")
+    try:
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+    except sqlite3.Error as error:
+        raise Halt(f"{path}: cannot be read: {error}; see: spork doctor") from error

@@ -1,0 +1,50 @@
+"""The command line, a door like any other: it writes the files people write, and reads state.
+
+One module a verb, imported only when it is called: ``spork status`` answers without pydantic, YAML or watchdog.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from daemon.errors import SporkError
+
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; gives its exit code (contract 8). A user's mistake is told without a traceback."""
+    from daemon.cli.arguments import parse
+
+    try:
+        args = parse(sys.argv[1:] if argv is None else argv)
+        code = import_module(f"daemon.cli.{args.module}").command(args)
+        sys.stdout.flush()
+    except SystemExit as end:
+        # argparse: help (0) and usage (2), both already told.
+        return end.code if isinstance(end.code, int) else 2
+    except SporkError as error:
+        return _told(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Who reads us has seen enough; Python must not find out again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _told(f"{place}{error.strerror or error}", 73)
+    except Exception as error:
+        if type(error).__module__ != "sqlite3":
+            raise
+        return _told(f"the database cannot be read: {error}; see: spork doctor", 73)
+    return int(code)
+
+
+def _told(message: str, code: int) -> int:
+    from daemon.cli.screen import tell
+
+    tell(f"spork: {message}")
+    return code

@@ -1,0 +1,88 @@
+"""``spork approve|reject|resume|cancel JOB``: the same files that people rename, bound to what was shown."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+
+from daemon.catalog import Catalog
+from daemon.cli.places import holder_of, job_of, workspace_of
+from daemon.cli.screen import show, tell
+from daemon.doors import Answer, Dropped, drop_answer, user_name
+from daemon.errors import CannotWrite, NotPossible, TryAgain
+from daemon.model import Job
+from daemon.workspace import Workspace
+
+POLL_SECONDS = 0.05
+GONE_SECONDS = 2.0
+SHOWN_SECONDS = 5.0
+
+
+def command(args: Namespace) -> int:
+    """Drop the decision; 0 once it is durably there, with ``--wait`` once it is recorded, 65 if it is refused."""
+    workspace = workspace_of(args)
+    catalog, job = job_of(workspace, args.job)
+    answer = Answer(
+        verb=args.verb,
+        by=args.by if args.by is not None else user_name(),
+        notes=args.notes,
+        then=getattr(args, "then", None),
+        from_stage=getattr(args, "from_stage", None),
+        stage=args.stage,
+        unbound=getattr(args, "unbound", False),
+    )
+    dropped = give(workspace, catalog, job, answer)
+    if args.wait:
+        await_record(workspace, catalog, job, dropped)
+        after = catalog.job(job.id)
+        assert after is not None
+        show(f"recorded: {job.id} is {after.status}" + (f" ({after.reason})" if after.reason else ""))
+        return 0
+    show(f"runs/{job.id}/{dropped.name}")
+    if holder_of(workspace) is None:
+        tell("No daemon runs here; the next one records it.")
+    return 0
+
+
+def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dropped:
+    """Drop the answer, once the gate that was just opened shows itself. Raises what `drop_answer` raises."""
+    if not workspace.run(job.id).is_dir():
+        raise CannotWrite(f"runs/{job.id} is gone; nothing was written")
+    refused = frozenset(_key(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
+    deadline = time.monotonic() + SHOWN_SECONDS
+    while True:
+        try:
+            return drop_answer(workspace, job, answer, refused)
+        except TryAgain:
+            # gate.json follows the commit; a daemon that was killed in between writes it when it starts.
+            if time.monotonic() > deadline or holder_of(workspace) is None:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Dropped) -> None:
+    """Wait until the decision is recorded. NotPossible, with the reason, if it is refused; TryAgain without daemon."""
+    path = workspace.run(job.id) / dropped.name
+    gone_since = None
+    while True:
+        looked = catalog.looked_at(job.id, dropped.key)
+        if looked is not None and looked.verdict == "refused":
+            raise NotPossible(f"refused: {looked.why}")
+        if looked is not None:
+            return
+        if path.exists():
+            gone_since = None
+        elif gone_since is None:
+            gone_since = time.monotonic()
+        elif time.monotonic() - gone_since > GONE_SECONDS:
+            # Unlinked without a record: it repeats a decision that was recorded before.
+            tell("it was decided so before; nothing changed")
+            return
+        if path.exists() and holder_of(workspace) is None:
+            raise TryAgain(f"no daemon runs here: runs/{job.id}/{dropped.name} lies there, the next one records it")
+        time.sleep(POLL_SECONDS)
+
+
+def _key(identity: str) -> str:
+    """A recorded identity without its last part, ctime."""
+    return identity.rpartition(":")[0] + ":"

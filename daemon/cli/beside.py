@@ -1,0 +1,104 @@
+"""What lies in the folders of strangers and is no request or decision yet, and how far an attempt is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from daemon.catalog import Summary
+from daemon.model import Job
+from daemon.names import Decision, Ignored, Request, classify_decision, classify_inbox, shown
+from daemon.workspace import Workspace
+
+MOST = 20
+TAIL = 4096
+
+
+def inbox_notes(workspace: Workspace) -> list[str]:
+    """A line for each file in the inbox that waits, looks like a request and is none, or was refused where it is."""
+    notes: list[str] = []
+    count = 0
+    with os.scandir(workspace.inbox) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            said = _inbox_note(workspace, entry.name, entry.is_dir(follow_symlinks=False))
+            count += bool(said)
+            if said and count <= MOST:
+                notes.append(said)
+    if count > MOST:
+        notes.append(f"... and {count - MOST} more")
+    return notes
+
+
+def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
+    meant = classify_inbox(name)
+    if isinstance(meant, Ignored):
+        return f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?" if meant.meant else ""
+    path = workspace.inbox / name
+    if is_folder:
+        return f"{shown(name)}: a folder, not read"
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return ""
+    if not stat.S_ISREG(status.st_mode):
+        return f"{shown(name)}: not a regular file, refused where it is"
+    return f"{shown(name)}: {'empty, ' if status.st_size == 0 else ''}not taken yet; why: spork explain inbox/{shown(name)}"
+
+
+def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
+    """A line for each file beside a job's gate that waits, was refused, or looks like a decision and is none."""
+    notes: list[str] = []
+    try:
+        names = sorted(os.listdir(workspace.run(job.id)))
+    except OSError as error:
+        if job.status in ("completed", "canceled", "queued"):
+            return []
+        return [f"runs/{job.id}: {error.strerror}"]
+    for name in names:
+        meant = classify_decision(name)
+        place = f"runs/{job.id}/{shown(name)}"
+        if isinstance(meant, Decision):
+            refused = f"{name}.error.txt" in names
+            notes.append(f"{place}: {'refused' if refused else 'not decided yet'}; why: spork explain {place}")
+        elif meant.meant and not isinstance(meant, Request):
+            notes.append(f"{place}: not read, {meant.rule}; did you mean {meant.meant}?")
+        elif meant.editing in ("approve.yaml", "reject.yaml", "resume.yaml", "cancel.yaml"):
+            notes.append(f"{place}: an editor has {meant.editing} open")
+    return notes[:MOST]
+
+
+def progress_of(workspace: Workspace, job_id: str, stage: str, attempt: int) -> tuple[float | None, str] | None:
+    """Fraction and message of the attempt's last word; None where it said nothing or we may not read it."""
+    work = workspace.run(job_id) / ".work"
+    try:
+        # The stage's number is in the name; listing the few names saves reading the job.
+        name = next(n for n in os.listdir(work) if n.endswith(f"-{stage}.{attempt}.progress"))
+        with _open(work / name) as fd_file:
+            size = os.fstat(fd_file.fileno()).st_size
+            fd_file.seek(max(size - TAIL, 0))
+            lines = fd_file.read(TAIL).decode("utf-8", "replace").split("\n")
+    except (OSError, StopIteration):
+        return None
+    # What stands after the last newline is still being written.
+    last = next((line for line in reversed(lines[:-1]) if line.strip()), "")
+    number, _, message = last.strip().partition(" ")
+    try:
+        return min(max(float(number), 0.0), 1.0), message.strip()
+    except ValueError:
+        return (None, last.strip()) if last else None
+
+
+def progress_line(workspace: Workspace, job_id: str, stage: str, attempt: int) -> str:
+    """``42 % rendering scene 3``, or nothing."""
+    said = progress_of(workspace, job_id, stage, attempt)
+    if said is None:
+        return ""
+    fraction, message = said
+    return f"{round(fraction * 100)} % {message}".strip() if fraction is not None else message
+
+
+def _open(path: Path) -> BinaryIO:
+    """A stage's file: no link and no FIFO may stand in its place."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")

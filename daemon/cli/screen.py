@@ -1,0 +1,93 @@
+"""What a person sees: results on stdout, everything else on stderr, nothing of a stranger's unescaped."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+STATUS_COLORS = {
+    "needs_approval": "yellow",
+    "paused": "yellow",
+    "failed": "red",
+    "running": "cyan",
+    "completed": "green",
+    "canceled": "dim",
+}
+
+
+def clean(text: str) -> str:
+    """The text with everything escaped that could move the cursor or the reading direction; lines stay."""
+    if text.isprintable():
+        return text
+    return "\n".join("".join(map(_safe, line)) for line in text.split("\n"))
+
+
+def one_line(text: str) -> str:
+    """The text on one line, escaped."""
+    return clean(" ".join(text.split()))
+
+
+def show(text: str = "") -> None:
+    """One result, on stdout."""
+    print(clean(text))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Lines that were made by `table` and `paint` from cleaned text, as they are."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def tell(text: str) -> None:
+    """Something for the person that is not the result, on stderr."""
+    if sys.stderr is not None:
+        print(clean(text), file=sys.stderr, flush=True)
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on stdout; ASCII, so nothing in it can play tricks on a terminal."""
+    print(json.dumps(value, indent=2))
+
+
+def show_json_line(value: Any) -> None:
+    """One JSON line on stdout, at once."""
+    print(json.dumps(value), flush=True)
+
+
+def colorful(stream: TextIO | None = None) -> bool:
+    """Whether colors are wanted and understood there."""
+    stream = stream or sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def paint(text: str, color: str | None, *, on: bool) -> str:
+    """The text in a color of `COLORS`."""
+    return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if on and color else text
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str | None], *, on: bool) -> list[str]:
+    """Columns side by side; ``colors`` has one entry a row, for its second column."""
+    cleaned = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in [list(header), *cleaned]) for column in range(len(header))]
+    lines = [paint(_row(header, widths), "dim", on=on)]
+    for row, color in zip(cleaned, colors, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[1] = paint(cells[1], color, on=on)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _safe(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,211 @@
+"""``spork status [JOB] [--waiting] [--stats] [--watch]``"""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from daemon.catalog import Catalog, Summary
+from daemon.cli import beside
+from daemon.cli.places import Holder, catalog_of, daemon_line, holder_of, workspace_of
+from daemon.cli.screen import (
+    STATUS_COLORS,
+    clean,
+    colorful,
+    one_line,
+    paint,
+    show_json,
+    show_lines,
+    table,
+    tell,
+)
+from daemon.model import Status
+from daemon.workspace import Workspace
+
+WATCH_SECONDS = 0.5
+FINISHED = 10
+
+
+def command(args: Namespace) -> int:
+    """Where everything is, from the database and the folders; changes nothing."""
+    workspace = workspace_of(args)
+    if args.job is not None:
+        from daemon.cli.detail import detail, facts
+
+        return _out(args, partial(facts, workspace, args.job), partial(detail, workspace, args.job))
+    if args.stats:
+        return _out(args, partial(_counts, workspace), partial(_stats, workspace))
+    return _out(args, partial(_facts, workspace, args), partial(_overview, workspace, args))
+
+
+def _out(args: Namespace, as_json: Any, as_lines: Any) -> int:
+    if args.json:
+        show_json(as_json())
+    elif args.watch and _on_terminal():
+        _watch(as_lines)
+    else:
+        show_lines(as_lines(on=colorful()))
+    return 0
+
+
+def _on_terminal() -> bool:
+    """Whether there is a terminal to draw on again and again; told where there is not."""
+    if sys.stdout.isatty():
+        return True
+    tell("not a terminal: shown once")
+    return False
+
+
+def _watch(as_lines: Any) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console()
+    on = colorful()
+    with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
+        while True:
+            live.update(Text.from_ansi("\n".join(as_lines(on=on))), refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+# -- the overview
+
+
+def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
+    catalog, holder = catalog_of(workspace), holder_of(workspace)
+    lines: list[str] = []
+    if catalog is not None:
+        lines += _waiting(workspace, catalog, args.limit) if args.waiting else _jobs(workspace, catalog, args.limit, on)
+    if catalog is None or not lines:
+        lines.append("Nothing waits for an answer." if args.waiting else "No job yet; drop a request into inbox/.")
+    notes = beside.inbox_notes(workspace)
+    if notes:
+        lines += ["", "In the inbox:", *(f"  {clean(note)}" for note in notes)]
+    lines += ["", *_daemon(catalog, holder, bool(notes), on=on)]
+    return lines
+
+
+def _daemon(catalog: Catalog | None, holder: Holder | None, inbox: bool, *, on: bool) -> list[str]:
+    if holder is not None:
+        return [daemon_line(holder)]
+    counts = catalog.counts() if catalog is not None else {}
+    moving = counts.get("queued", 0) + counts.get("running", 0)
+    if moving or inbox or counts.get("needs_approval"):
+        return [paint("No daemon runs here, so nothing moves: start one with `spork daemon`.", "yellow", on=on)]
+    return [daemon_line(None)]
+
+
+def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[str]:
+    opened = catalog.open_jobs(limit + 1)
+    done = catalog.finished_jobs(min(limit, FINISHED))
+    more = len(opened) > limit
+    shown = [*opened[:limit], *done]
+    if not shown:
+        return []
+    rows = [_row(workspace, job) for job in shown]
+    colors = [STATUS_COLORS.get(job.status) for job in shown]
+    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on)
+    if more:
+        lines.append(f"... and more open ones; --limit N shows them, --stats counts them")
+    for job in opened[:limit]:
+        lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
+    return lines
+
+
+def _row(workspace: Workspace, job: Summary) -> list[str]:
+    status = f"{job.status} ({job.reason})" if job.reason else job.status
+    stage = f"{job.stage}.{job.attempt}" if job.stage else ""
+    return [job.id, status, stage, age(job.created_at), age(job.updated_at), next_step(workspace, job)]
+
+
+def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[str]:
+    lines: list[str] = []
+    for job in catalog.waiting_jobs(limit):
+        lines.append(clean(f"{job.id}  {job.status} ({job.reason}) at {job.stage}.{job.attempt}, for {age(job.updated_at)}"))
+        lines += [f"  {how}" for how in how_to_answer(job)]
+        lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
+    return lines
+
+
+def how_to_answer(job: Summary) -> list[str]:
+    """What a person can do about a job that waits for one."""
+    if job.status == Status.NEEDS_APPROVAL or (job.status, job.reason) == (Status.PAUSED, "expired"):
+        until = f" (until {job.expires_at})" if job.expires_at and job.status == Status.NEEDS_APPROVAL else ""
+        return [
+            f"read  runs/{job.id}/REVIEW.md{until}",
+            f"then  spork approve {job.id}   or   spork reject {job.id} --notes TEXT",
+        ]
+    if job.status in (Status.PAUSED, Status.FAILED):
+        return [f"see   spork status {job.id}", f"then  spork resume {job.id}   or   spork cancel {job.id}"]
+    return []
+
+
+def next_step(workspace: Workspace, job: Summary) -> str:
+    """What the job waits for, or how far it is, in a few words."""
+    if job.status == Status.NEEDS_APPROVAL or job.reason == "expired":
+        return f"runs/{job.id}/REVIEW.md"
+    if job.status in (Status.PAUSED, Status.FAILED):
+        return "resume or cancel"
+    if job.status == Status.RUNNING:
+        return beside.progress_line(workspace, job.id, job.stage or "", job.attempt)
+    return ""
+
+
+def age(moment: str) -> str:
+    """How long ago that was: ``12s``, ``5m``, ``3h``, ``9d``."""
+    seconds = max((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 0)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+# -- numbers and JSON
+
+
+def _counts(workspace: Workspace) -> dict[str, Any]:
+    catalog = catalog_of(workspace)
+    counts = catalog.counts() if catalog is not None else {}
+    return {"jobs": {str(status): counts.get(status, 0) for status in Status}, "daemon": _holder_facts(workspace)}
+
+
+def _stats(workspace: Workspace, *, on: bool) -> list[str]:
+    counts = _counts(workspace)["jobs"]
+    lines = [f"{paint(f'{status:15}', STATUS_COLORS.get(status), on=on)} {number:8}" for status, number in counts.items()]
+    return [*lines, f"{'all':15} {sum(counts.values()):8}"]
+
+
+def _facts(workspace: Workspace, args: Namespace) -> dict[str, Any]:
+    catalog = catalog_of(workspace)
+    found: dict[str, list[Summary]] = {"jobs": []}
+    if catalog is not None and args.waiting:
+        found["jobs"] = catalog.waiting_jobs(args.limit)
+    elif catalog is not None:
+        found["jobs"] = [*catalog.open_jobs(args.limit), *catalog.finished_jobs(args.limit)]
+    listed = [
+        {
+            **{key: getattr(job, key) for key in _KEYS},
+            "how": how_to_answer(job),
+            "beside": beside.run_notes(workspace, job),
+        }
+        for job in found["jobs"]
+    ]
+    return {
+        "workspace": str(workspace.root),
+        "daemon": _holder_facts(workspace),
+        "jobs": listed,
+        "inbox": [one_line(note) for note in beside.inbox_notes(workspace)],
+    }
+
+
+_KEYS = ("id", "slug", "status", "reason", "stage", "attempt", "created_at", "updated_at", "expires_at")
+
+
+def _holder_facts(workspace: Workspace) -> dict[str, Any] | None:
+    holder = holder_of(workspace)
+    return {"pid": holder.pid, "since": holder.since} if holder else None
