@@ -42,6 +42,8 @@ class Looked:
     job: Job
     retry_in: float | None
     """Seconds until another look; None: when something happens."""
+    lying: bool
+    """Whether a decision file still lies there, which may be rewritten in place."""
 
 
 class Desk:
@@ -94,10 +96,11 @@ class Desk:
             self.waiting[job.id] = waiting
         else:
             self.waiting.pop(job.id, None)
-        return Looked(job, min(again, default=None))
+        lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
+        return Looked(job, min(again, default=None), lying)
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
-        key = _key(whole)
+        key = whole.identity.key
         seen = self._recorder.store.decision_seen(job.id, key)
         if seen is not None:
             verdict, stage, attempt = seen
@@ -137,7 +140,13 @@ class Desk:
         if job.gate is not None:
             self._gates.keep_edits(job)
         file = DecisionFile(
-            whole.name, "recorded", decision.by, decision.owner, _key(whole), decision.sha256, whole.data
+            whole.name,
+            "recorded",
+            decision.by,
+            decision.owner,
+            whole.identity.key,
+            decision.sha256,
+            whole.data,
         )
         after = self._recorder.one(Change(job, events, decision=file))
         self._take_away(run, job, job.stage, job.attempt, whole)
@@ -160,11 +169,10 @@ class Desk:
         write_copy(
             run / beside(whole.name, ".error.txt"), f"{whole.name}: {why}\n".encode("utf-8", "replace")
         )
-        return self._note(job, whole.name, why, _key(whole), sha, whole.data, whole.owner, now)
+        return self._note(job, whole.name, why, whole.identity.key, sha, whole.data, whole.owner, now)
 
     def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> None:
-        i = seen.identity
-        key = f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
+        key = seen.identity.key
         if self._recorder.store.decision_seen(job.id, key) is None:
             write_copy(run / beside(seen.name, ".error.txt"), f"{seen.name}: {seen.reason}\n".encode())
             data = seen.data or b""
@@ -182,11 +190,6 @@ class Desk:
                 job, [event], decision=DecisionFile(name, "refused", "", owner or None, key, sha, data, why)
             )
         )
-
-
-def _key(whole: Whole) -> str:
-    i = whole.identity
-    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
 
 
 def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: str | None) -> Decision:

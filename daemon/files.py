@@ -55,6 +55,11 @@ class Identity:
         """The identity in what stat or fstat answered."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
+    @property
+    def key(self) -> str:
+        """The identity as events and the database keep it."""
+        return f"{self.dev}:{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
+
     def same_content(self, other: Identity) -> bool:
         """Whether only name, mode or link count can differ: those move ctime and never mtime."""
         mine = (self.dev, self.ino, self.size, self.mtime_ns)

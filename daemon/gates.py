@@ -24,12 +24,6 @@ from daemon.store import Change
 from daemon.workspace import Workspace
 
 
-def identity_key(status: os.stat_result) -> str:
-    """A file's identity as events and the database keep it."""
-    i = Identity.of(status)
-    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
-
-
 class Gates:
     """The gates of one workspace. Remembers deadlines and which edits are settling; both can be made again."""
 
@@ -73,7 +67,7 @@ class Gates:
             for entry in entries:
                 name = classify_decision(entry.name)
                 if isinstance(name, DecisionName) and name.verb in ("approve", "reject"):
-                    found.append(identity_key(entry.stat(follow_symlinks=False)))
+                    found.append(Identity.of(entry.stat(follow_symlinks=False)).key)
         return tuple(found)
 
     def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:

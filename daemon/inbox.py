@@ -107,7 +107,7 @@ class Inbox:
     def _take(self, name: str, whole: Whole, taken: list[Taken], now: datetime) -> float | None:
         store = self._recorder.store
         sha = hashlib.sha256(whole.data).hexdigest()
-        before = store.claimed_as(key_of(whole))
+        before = store.claimed_as(whole.identity.key)
         if before is not None and before[1] == sha:
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return None
@@ -204,17 +204,11 @@ def clear_incoming(workspace: Workspace) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def key_of(whole: Whole) -> str:
-    """The file's identity as the database keeps it."""
-    i = whole.identity
-    return f"{i.dev}:{i.ino}:{i.size}:{i.mtime_ns}:{i.ctime_ns}"
-
-
 def _claim_of(taken: Taken) -> Claim:
     data = taken.whole.data
     return Claim(
         shown(taken.name),
-        key_of(taken.whole),
+        taken.whole.identity.key,
         data,
         hashlib.sha256(data).hexdigest(),
         taken.vetted.pipeline_bytes,

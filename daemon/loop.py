@@ -24,16 +24,18 @@ from daemon.logs import say
 from daemon.machine import Effect, due
 from daemon.model import Job
 from daemon.recorder import Recorder
-from daemon.runner import Runner, sweep
+from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.store import Change
 from daemon.watcher import Hints, Watcher
+from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 INBOX = "inbox"
 DECISION_NAMES = frozenset(f"{verb}.yaml" for verb in ORDER)
 LANE_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
+TROUBLE_SECONDS = 1.0
 
 
 class Loop:
@@ -68,6 +70,7 @@ class Loop:
         self._lane_at: float | None = None
         self._busy_at = clock.boot()
         self._folders: dict[str, set[str]] = {}
+        self._lying: set[str] = set()
         self.stopping = False
         self.full = False
         """No room on the disk: nothing new is taken or started."""
@@ -93,6 +96,7 @@ class Loop:
             say("orchestrator", "watcher", logging.WARNING, note=note)
         now, boot = self._clock.wall(), self._clock.boot()
         everything = hints.everything or boot >= self._rescan_at
+        polled = self._unwatched(boot)
         if everything:
             self._rescan_at = boot + self._policy.watch.rescan_seconds
             self._ground.check()
@@ -100,8 +104,8 @@ class Loop:
             self._recorder.catch_up()
         progressed = self._attempts.look(now)
         if not self.stopping:
-            self._look_at_runs(hints, now, boot, everything=everything)
-            self._look_at_inbox(hints, now, boot, everything=everything)
+            self._look_at_runs(hints, polled, now, boot, everything=everything)
+            self._look_at_inbox(hints, polled, now, boot, everything=everything)
             self._expire(now)
             progressed |= not self.full and self._start(now)
         ticks = self._attempts.tick()
@@ -111,28 +115,43 @@ class Loop:
 
     # -- looking
 
-    def _look_at_runs(self, hints: Hints, now: datetime, boot: float, *, everything: bool) -> None:
+    def _unwatched(self, boot: float) -> frozenset[str]:
+        """The folders that no bell hangs in, when it is time to look into them."""
+        if not self._watcher.unwatched or boot < self._poll_at:
+            return frozenset()
+        self._poll_at = boot + self._policy.watch.poll_seconds
+        return frozenset(self._watcher.unwatched)
+
+    def _look_at_runs(
+        self, hints: Hints, polled: frozenset[str], now: datetime, boot: float, *, everything: bool
+    ) -> None:
         rung = {
             key.partition("/")[0] for key, names in hints.rang.items() if key != INBOX and _matters(names)
         }
-        wanted = dict.fromkeys(i for i in rung if i in self.open)
+        polled_jobs = (key.partition("/")[0] for key in polled)
+        wanted = dict.fromkeys(i for i in (*rung, *polled_jobs) if i in self.open)
         wanted.update(dict.fromkeys(i for i, at in self._again.items() if at <= boot))
         if everything:
             wanted.update(dict.fromkeys(i for i in self.open if self._touched(i)))
-        if boot >= self._poll_at and self._watcher.unwatched:
-            self._poll_at = boot + self._policy.watch.poll_seconds
-            wanted.update(dict.fromkeys(i for i in self._watcher.unwatched if i in self.open))
         for job_id in wanted:
-            self._look_at_run(job_id, now, boot)
+            try:
+                self._look_at_run(job_id, now, boot)
+            except OSError as error:
+                self._trouble(error, job=job_id)
+                self._again[job_id] = boot + TROUBLE_SECONDS
 
     def _touched(self, job_id: str) -> bool:
-        """Whether the directory's listing changed since it was last seen; asked twice before it is believed."""
+        """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
         try:
             mtime = os.stat(self._workspace.run(job_id)).st_mtime_ns
         except OSError:
             return True
         before, self.open[job_id] = self.open[job_id], mtime
-        return before != mtime
+        return before != mtime or job_id in self._lying
+
+    def _trouble(self, error: OSError, **facts: str) -> None:
+        """No descriptors, no memory, a sick disk: not the file's fault, so it waits for better times."""
+        say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
 
     def _look_at_run(self, job_id: str, now: datetime, boot: float) -> None:
         self._again.pop(job_id, None)
@@ -141,6 +160,7 @@ class Loop:
             return
         looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now)
         job, waits = looked.job, [looked.retry_in]
+        (self._lying.add if looked.lying else self._lying.discard)(job_id)
         if Effect.END_ATTEMPT in due(job):
             self._attempts.end(job.id)
         if job.answerable:
@@ -150,16 +170,18 @@ class Loop:
         if soonest is not None:
             self._again[job_id] = boot + soonest
 
-    def _look_at_inbox(self, hints: Hints, now: datetime, boot: float, *, everything: bool) -> None:
-        rang = INBOX in hints.rang or any(key.startswith(f"{INBOX}/") for key in hints.rang)
+    def _look_at_inbox(
+        self, hints: Hints, polled: frozenset[str], now: datetime, boot: float, *, everything: bool
+    ) -> None:
         asked = self._inbox_again is not None and self._inbox_again <= boot
-        polled = INBOX in self._watcher.unwatched and boot >= self._poll_at
-        if self.full or not (rang or asked or polled or everything):
+        if self.full or not (INBOX in hints.rang or INBOX in polled or asked or everything):
             return
-        retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._only)
+        try:
+            retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._only)
+        except OSError as error:
+            self._trouble(error, folder=INBOX)
+            retry = TROUBLE_SECONDS
         self._inbox_again = None if retry is None else boot + retry
-        if polled:
-            self._poll_at = boot + self._policy.watch.poll_seconds
         self._only_ids.update(self._inbox.taken_ids)
 
     def _expire(self, now: datetime) -> None:
@@ -238,6 +260,7 @@ class Loop:
         """The job is over: from here on it costs nothing."""
         self.open.pop(job_id, None)
         self._again.pop(job_id, None)
+        self._lying.discard(job_id)
         for key in (job_id, *self._folders.pop(job_id, ())):
             self._watcher.forget(key)
         self._desk.forget(job_id)

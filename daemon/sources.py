@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from daemon.check import Vetted
-from daemon.errors import Invalid, Problem
+from daemon.errors import Invalid
 from daemon.files import Identity, copy_in, fsync_folder, make_folders, open_beneath
 from daemon.lease import Writers, writers
 from daemon.names import shown
@@ -52,7 +52,7 @@ class Sources:
             path.mkdir(exist_ok=True)
             path.chmod(0o700 if path.name == ".work" else 0o2770)
         try:
-            brought = [self._bring_one(folder / "sources", name, stem) for name in vetted.sources]
+            brought = [self._bring_one(folder / "sources", name, stem, vetted) for name in vetted.sources]
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -84,7 +84,7 @@ class Sources:
         named = [self._workspace.root / root for root in self._policy.inbox.roots]
         return list(dict.fromkeys([inbox / stem, inbox, self._workspace.root / "sources", *named]))
 
-    def _bring_one(self, target: Path, name: str, stem: str) -> tuple[str, Identity] | None:
+    def _bring_one(self, target: Path, name: str, stem: str, vetted: Vetted) -> tuple[str, Identity] | None:
         for root in self._roots(stem):
             try:
                 fd = open_beneath(root, name)
@@ -93,17 +93,17 @@ class Sources:
             except NotADirectoryError:
                 continue
             except OSError as error:
-                raise self._refused(name, _why(error)) from error
+                raise self._refused(vetted, name, _why(error)) from error
             try:
-                identity = self._copy(fd, target, name, stem)
+                identity = self._copy(fd, target, name, stem, vetted)
             finally:
                 os.close(fd)
             return (name, identity) if root == self._workspace.inbox / stem else None
-        raise self._missing(name, stem, f"source {shown(name)} is missing")
+        raise self._missing(vetted, name, stem, f"source {shown(name)} is missing")
 
-    def _copy(self, fd: int, target: Path, name: str, stem: str) -> Identity:
+    def _copy(self, fd: int, target: Path, name: str, stem: str, vetted: Vetted) -> Identity:
         if writers(fd) is Writers.SOME:
-            raise self._missing(name, stem, f"source {shown(name)} is still being written")
+            raise self._missing(vetted, name, stem, f"source {shown(name)} is still being written")
         parent = str(PurePosixPath(name).parent)
         if parent != ".":
             os.close(make_folders(target, parent))
@@ -111,25 +111,27 @@ class Sources:
             copy_in(fd, target / name, LIMIT)
         except OSError as error:
             if error.errno == errno.EBUSY:
-                raise self._missing(
-                    name, stem, f"source {shown(name)} changed while it was copied"
-                ) from error
-            raise self._refused(name, _why(error)) from error
+                why = f"source {shown(name)} changed while it was copied"
+                raise self._missing(vetted, name, stem, why) from error
+            raise self._refused(vetted, name, _why(error)) from error
         return Identity.of(os.fstat(fd))
 
-    def _missing(self, name: str, stem: str, why: str) -> Exception:
+    def _missing(self, vetted: Vetted, name: str, stem: str, why: str) -> Exception:
         since = self._since.setdefault((stem, name), self._clock())
         limit = self._policy.inbox.sources_wait_seconds
         if self._clock() - since < limit:
             return SourcesMissing(why, retry_in=0.5)
         del self._since[stem, name]
         places = "inbox/" + stem + "/, inbox/, sources/"
-        return self._refused(
-            name, f"{why} after {limit:g} s; put it into one of {places} and drop the request again"
-        )
+        told = f"{why} after {limit:g} s; put it into one of {places} and drop the request again"
+        return self._refused(vetted, name, told)
 
-    def _refused(self, name: str, why: str) -> Invalid:
-        return Invalid(Problem("the request", 0, 0, "params.sources", f"{shown(name)}: {why}"))
+    def _refused(self, vetted: Vetted, name: str, why: str) -> Invalid:
+        for param, value in vetted.params.items():
+            if vetted.pipeline.params[param].type == "files" and name in value:
+                place = ("params", param, list(value).index(name))
+                return Invalid(vetted.document.problem(place, f"{shown(name)}: {why}"))
+        raise KeyError(name)
 
 
 def _why(error: OSError) -> str:

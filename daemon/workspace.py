@@ -1,19 +1,17 @@
-"""Where everything lies in a workspace, how one is found, how a new one is made. Imports nothing heavy."""
+"""Where everything lies in a workspace, and how one is found. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.errors import CannotWrite, SporkError
+from daemon.errors import SporkError
 
 MARK = "conf/operator.yaml"
 """The file that makes a folder a workspace."""
 VARIABLE = "SPORK_WORKSPACE"
-SAMPLES = Path(__file__).parent / "samples"
 
 # People write into the first four as members of the group; the set-group-id bit hands the group down.
 _FOLDERS = {
@@ -28,7 +26,6 @@ _FOLDERS = {
     "conf/schema": 0o2755,
     "examples": 0o2755,
 }
-_FILE_MODE = 0o644
 
 
 class NoWorkspace(SporkError):
@@ -125,19 +122,6 @@ def find(start: Path, explicit: str | Path | None, environ: Mapping[str, str]) -
     )
 
 
-def init(folder: Path) -> list[Path]:
-    """Make ``folder`` a workspace, or complete one; gives the files it wrote. What is there stays as it is.
-
-    Schemas are the exception: they belong to this version and are written anew. Raises CannotWrite.
-    """
-    root = folder.expanduser().absolute()
-    try:
-        ensure_folders(root)
-        return [path for path, data in _contents(root) if _put(path, data)]
-    except OSError as error:
-        raise CannotWrite(f"{error.filename or root}: {error.strerror}; no workspace was made") from error
-
-
 def ensure_folders(root: Path) -> None:
     """Make the folders that are missing, with the contract's modes; OSError if that cannot be done."""
     root.mkdir(parents=True, exist_ok=True)
@@ -146,28 +130,3 @@ def ensure_folders(root: Path) -> None:
         if not path.is_dir():
             path.mkdir()
             path.chmod(mode)
-
-
-def _contents(root: Path) -> Iterator[tuple[Path, bytes]]:
-    for sample in sorted(SAMPLES.rglob("*.*")):
-        if sample.is_file():
-            target = root / sample.relative_to(SAMPLES)
-            if not target.exists():
-                yield target, sample.read_bytes()
-    from daemon.schemas import KINDS, schema  # pydantic takes a quarter of a second; only init pays it
-
-    for kind in KINDS:
-        data = json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
-        yield root / "conf/schema" / f"{kind}.schema.json", data.encode()
-
-
-def _put(path: Path, data: bytes) -> bool:
-    """Write a file whole, unless it has these bytes already."""
-    if path.exists() and path.read_bytes() == data:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".spork-{os.getpid()}-{path.name}")
-    temporary.write_bytes(data)
-    temporary.chmod(_FILE_MODE)
-    temporary.rename(path)
-    return True

@@ -16,7 +16,8 @@ from daemon.check import check, vet_request
 from daemon.errors import BadPolicy, CannotWrite, Invalid
 from daemon.pipelines import PLACEHOLDERS, fill, load_named
 from daemon.settings import load_policy
-from daemon.workspace import SAMPLES, NoWorkspace, Workspace, find, init
+from daemon.setup import SAMPLES, init
+from daemon.workspace import NoWorkspace, Workspace, find
 
 ROOT = Path(__file__).parents[2]
 

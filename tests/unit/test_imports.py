@@ -11,15 +11,18 @@ ROOT = Path(__file__).parents[2]
 # From the doors down to the leaves. A module imports from its own layer or a lower one.
 LAYERS = """
 __main__ cli
+doors
 serve
 opening
 loop
 attempts inbox decisions ground
 gates
 recorder sources review shelf rebuild doctor
-check samples service schemas
+setup
+check service schemas
 runner watcher projection publication
-keeper nursery strays lane harness harvest stagelog processes inotify mounts
+workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
+catalog
 store spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 workspace orders files beneath names clock
