@@ -1,0 +1,125 @@
+"""How a job is followed: a table that stays in place on a terminal, one line an event everywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from daemon.catalog import Catalog
+from daemon.cli import beside
+from daemon.cli.events import line_of
+from daemon.cli.screen import colorful, one_line, tell
+from daemon.clock import span
+from daemon.model import Job, Stage, StageStatus
+from daemon.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_MARKS = {
+    StageStatus.PENDING: ("·", "dim"),
+    StageStatus.RUNNING: ("▶", "cyan"),
+    StageStatus.COMPLETED: ("✓", "green"),
+    StageStatus.FAILED: ("✗", "red"),
+    StageStatus.INTERRUPTED: ("!", "yellow"),
+    StageStatus.CANCELED: ("✗", "dim"),
+}
+BAR = 12
+
+
+@contextmanager
+def board(workspace: Workspace, catalog: Catalog, job_id: str) -> Iterator[Board | Lines]:
+    """Where the job is shown from here on."""
+    if not sys.stderr.isatty():
+        yield Lines(catalog, job_id)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+        yield Board(workspace, live)
+
+
+class Lines:
+    """One line an event, on stderr."""
+
+    def __init__(self, catalog: Catalog, job_id: str) -> None:
+        self._catalog, self._job_id, self._last = catalog, job_id, 0
+
+    def update(self, job: Job) -> None:
+        """Tell what happened since the last time."""
+        for event in self._catalog.events(self._job_id, self._last):
+            self._last = event.seq
+            tell(line_of(event))
+
+    def note(self, text: str) -> None:
+        tell(text)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Make room for a question."""
+        yield
+
+
+class Board:
+    """The stages with their state, time and progress."""
+
+    def __init__(self, workspace: Workspace, live: Live) -> None:
+        self._workspace, self._live = workspace, live
+
+    def update(self, job: Job) -> None:
+        """Draw the job as it is."""
+        self._live.update(self._table(job), refresh=True)
+
+    def note(self, text: str) -> None:
+        """A line that stays above the table."""
+        from rich.text import Text
+
+        self._live.console.print(Text(one_line(text), style="green" if colorful(sys.stderr) else ""))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Make room for a question; the table is drawn again below it."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def _table(self, job: Job) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
+        reason = f" ({job.reason})" if job.reason else ""
+        grid.title = Text(f"{job.id}: {job.status}{reason}", style="bold")
+        for stage in job.stages:
+            mark, style = _MARKS[stage.status]
+            said = self._said(job, stage)
+            grid.add_row(Text(mark, style=style), Text(stage.name), Text(_time(stage), style="dim"), Text(said))
+        return grid
+
+    def _said(self, job: Job, stage: Stage) -> str:
+        if job.gate is not None and job.gate.stage == stage.name:
+            return "gate: waits for a decision"
+        if stage.status is not StageStatus.RUNNING:
+            decided = [d for d in job.decided if d.stage == stage.name]
+            return one_line(f"{decided[-1].decision} by {decided[-1].by}") if decided else ""
+        said = beside.progress_of(self._workspace, job.id, stage.name, job.attempt)
+        if said is None:
+            return ""
+        fraction, message = said
+        if fraction is None:
+            return one_line(message)
+        full = round(fraction * BAR)
+        return one_line(f"{'█' * full}{'░' * (BAR - full)} {round(fraction * 100):3} % {message}")
+
+
+def _time(stage: Stage) -> str:
+    if stage.status is StageStatus.RUNNING and stage.started_at:
+        return span((datetime.now(UTC) - datetime.fromisoformat(stage.started_at)).total_seconds())
+    return span(stage.seconds) if stage.seconds else ""
