@@ -86,7 +86,10 @@ def gather(context: Context) -> Evidence:
 def _captions(path: Path) -> tuple[Line, ...]:
     import pysubs2
 
-    subs = pysubs2.load(str(path), encoding="utf-8")
+    try:
+        subs = pysubs2.load(str(path), encoding="utf-8")
+    except pysubs2.exceptions.Pysubs2Error as error:
+        raise ValueError(f"these are no captions: {error}") from error
     return tuple(Line(e.start / 1000, e.end / 1000, tuple(e.plaintext.split("\n"))) for e in subs)
 
 
