@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from heapq import merge
@@ -16,6 +17,7 @@ from stages.scenes import Storyboard
 
 BIT_RATE = 160_000
 TOLERANCE_LU = 0.4
+LENGTHS_APART = 0.2
 
 
 def run(context: Context) -> None:
@@ -30,6 +32,7 @@ def run(context: Context) -> None:
                 hint="run the stages animatics and audio first",
             )
     mix = fitted(sound.read(voice), round(storyboard_file.starts(board)[-1] * sound.RATE))
+    _copy_poster(context, board)
     target = context.out_dir / "video.mp4"
     for attempt in range(4):
         context.progress(0.2 + 0.2 * attempt, "joining scenes and voice")
@@ -54,7 +57,13 @@ def run(context: Context) -> None:
 
 
 def fitted(mix: sound.Sound, length: int) -> sound.Sound:
-    """Cut or padded with silence to ``length`` samples."""
+    """Cut or padded with silence to ``length`` samples; StageError if that would change what is heard."""
+    seconds = (mix.shape[1] / sound.RATE, length / sound.RATE)
+    if abs(seconds[0] - seconds[1]) > LENGTHS_APART:
+        raise StageError(
+            f"voiceover.mp3 lasts {seconds[0]:.2f} s, the storyboard {seconds[1]:.2f} s",
+            hint="send the job back with `from: audio`, or put a voiceover.mp3 of that length in its place",
+        )
     return np.pad(mix[:, :length], ((0, 0), (0, max(length - mix.shape[1], 0))))
 
 
@@ -118,6 +127,14 @@ def chapters(board: Storyboard) -> list[Any]:
             })  # fmt: skip
         found[-1]["end"] = round(starts[number + 1] * 1000)
     return found
+
+
+def _copy_poster(context: Context, board: Storyboard) -> None:
+    """``poster.png``, for pages that show the video before it plays: the first scene's still."""
+    still = context.run_dir / "assets" / f"{board.scenes[0].id}.png"
+    if still.exists():
+        shutil.copyfile(still, context.out_dir / "poster.png")
+        context.describe("poster.png", "image", scene=board.scenes[0].id)
 
 
 def _in_time_order(*streams: Iterator[Any]) -> Iterator[Any]:

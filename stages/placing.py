@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from stages.contract import StageError
-from stages.scenes import Scene, Word
+from stages.scenes import Scene, Storyboard, Word
 from stages.spoken import Said, say
 from stages.timing import LEAD
 from stages.voice import Speech, SpokenWord, speak
@@ -48,6 +48,18 @@ def placed(scene: Scene, run_dir: Path) -> Placed:
     retimed = recorded or not _agrees(scene, spoken)
     words = shown_words(scene, spoken) if retimed else tuple(scene.words)
     return Placed(scene.id, speech, lead, words, recorded, retimed)
+
+
+def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
+    """The storyboard with the words of recorded scenes and of edited narration timed as they are heard.
+
+    Pictures that light up words are made from this; a storyboard nobody touched comes back equal.
+    """
+    scenes = []
+    for scene in board.scenes:
+        spoken = placed(scene, run_dir)
+        scenes.append(scene.model_copy(update={"words": list(spoken.words)}) if spoken.retimed else scene)
+    return board.model_copy(update={"scenes": scenes})
 
 
 def shown_words(scene: Scene, spoken: Sequence[SpokenWord]) -> tuple[Word, ...]:

@@ -16,6 +16,7 @@ import pytest
 
 from stages import assemble, audio, sound, storyboard_file
 from stages.contract import StageError
+from stages.placing import as_spoken
 from stages.scenes import Scene, Storyboard
 from stages.voice import speak
 from tests.stages.tiny_runs import FPS, complete, context, film, save
@@ -120,6 +121,16 @@ def test_edited_narration_that_no_longer_fits_is_refused(run_dir: Path) -> None:
     assert not (run_dir / "out" / "voiceover.mp3").exists()
 
 
+def test_pictures_can_follow_edited_narration(run_dir: Path) -> None:
+    """as_spoken gives them the words that the captions show; an untouched storyboard is left as it is."""
+    board = storyboard_file.load(run_dir)
+    assert as_spoken(board, run_dir) == board
+    edited(run_dir, narration="When a program wants to know that a folder has changed, it can look.")
+    words = as_spoken(storyboard_file.load(run_dir), run_dir).scenes[0].words
+    assert [word.text for word in words][-3:] == ["it", "can", "look."]
+    assert words[-1].end < board.scenes[0].words[-1].end
+
+
 def test_a_recording_replaces_the_voice_and_captions_follow(run_dir: Path) -> None:
     """voiceover/scene_000.wav: another pace, silence before it, much softer; still as loud, and in time."""
     board = storyboard_file.load(run_dir)
@@ -172,6 +183,7 @@ def test_the_video_holds_every_frame_and_the_voice_in_place(made: Path) -> None:
     measured = sound.measure(mix)
     assert measured.lufs == pytest.approx(-16.0, abs=1.0)
     assert measured.true_peak_dbtp <= -1.0
+    assert (made / "poster.png").read_bytes() == (made / "assets" / "scene_000.png").read_bytes()
 
 
 def test_a_clip_of_another_length_is_refused(run_dir: Path) -> None:
@@ -184,6 +196,13 @@ def test_a_clip_of_another_length_is_refused(run_dir: Path) -> None:
 def test_a_missing_clip_is_named(run_dir: Path) -> None:
     (run_dir / "animatics" / "scene_001.mp4").unlink()
     with pytest.raises(StageError, match=r"animatics/scene_001\.mp4 is missing"):
+        assemble.run(context(run_dir, run_dir / "out", "assemble"))
+
+
+def test_a_voice_of_another_length_is_refused(run_dir: Path) -> None:
+    """What somebody put in place of voiceover.mp3 is not cut off in silence."""
+    sound.write_mp3(run_dir / "voiceover.mp3", np.tile(sound.read(run_dir / "voiceover.mp3"), (1, 2)))
+    with pytest.raises(StageError, match=r"voiceover\.mp3 lasts"):
         assemble.run(context(run_dir, run_dir / "out", "assemble"))
 
 
