@@ -23,11 +23,18 @@ def main(arguments: list[str] | None = None) -> int:
     run_dir = options.run.resolve()
     with tempfile.TemporaryDirectory(prefix="stage-") as folder:
         context = Context(
-            run_dir=run_dir, out_dir=Path(folder), job_id=run_dir.name, stage=options.stage.rsplit(".", 1)[-1], attempt=1,
-            intent=options.intent, params=json.loads(options.params), feedback=options.feedback,
-            redo=json.loads(options.redo), sources=(options.sources or run_dir / "sources").resolve(),
+            run_dir=run_dir,
+            out_dir=Path(folder),
+            job_id=run_dir.name,
+            stage=options.stage.rsplit(".", 1)[-1],
+            attempt=1,
+            intent=options.intent,
+            params=json.loads(options.params),
+            feedback=options.feedback,
+            redo=json.loads(options.redo),
+            sources=(options.sources or run_dir / "sources").resolve(),
             progress_file=Path("/dev/stderr") if options.progress else None,
-        )  # fmt: skip
+        )
         run = importlib.import_module(options.stage).run
         os.chdir(folder)
         try:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 
 SECTIONS = re.compile(
-    r"^\W*(licen[cs]e|licensing|copyright|contribut(ing|ors?|ions?)|how to contribute|acknowledge?ments?|credits|"
-    r"thanks|authors?|maintainers?|sponsors?|backers|donat(e|ions?)|support( us)?|code of conduct|security policy|"
-    r"table of contents|contents|toc|change ?log|release notes|badges|see also|further reading|external links|"
+    r"^\W*(licen[cs]e|licensing|copyright|contribut(ing|ors?|ions?)|how to contribute|acknowledge?ments?|"
+    r"credits|"
+    r"thanks|authors?|maintainers?|sponsors?|backers|donat(e|ions?)|support( us)?|code of conduct|"
+    r"security policy|"
+    r"table of contents|contents|toc|change ?log|release notes|badges|see also|further reading|external "
+    r"links|"
     r"references|bibliography|related projects|community|citing|citation|navigation|feedback|index)\W*$",
     re.IGNORECASE,
 )
 LINES = re.compile(
-    r"all rights reserved|^(copyright )?(©|\(c\))|^copyright \d|licensed under|released under the .{0,40}licen[cs]e|"
+    r"all rights reserved|^(copyright )?(©|\(c\))|^copyright \d|licensed under|released under the "
+    r".{0,40}licen[cs]e|"
     r"^(back to top|edit this page|skip to|subscribe|sign up|share this|cookie|click here|read more)|"
     r"^last (updated|modified)|pull requests? (are )?welcome|^\[!\[|privacy policy|terms of (use|service)|"
     r"^spdx-|star us on|issue tracker|mailing list",

@@ -11,12 +11,15 @@ CARD = 64
 """Characters that a card of a list holds on two lines."""
 STATEMENT = 110
 OPENERS = re.compile(
-    r"^(?:however|so|therefore|thus|and|but|also|moreover|in addition|for example|for instance|first|second|third|then|next|"
-    r"finally|after that|last|as a result|of course|in fact|in practice|instead|again)\s*,\s*|^(?:so|and|but|then)\s+",
+    r"^(?:however|so|therefore|thus|and|but|also|moreover|in addition|for example|for instance|first|"
+    r"second|third|then|next|"
+    r"finally|after that|last|as a result|of course|in fact|in practice|instead|again)\s*,\s*|^(?:so|and|"
+    r"but|then)\s+",
     re.I,
 )
 TAILS = re.compile(
-    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you)|but)\b|;|\s[–—]\s|:\s).*$",
+    r"(?:,\s+(?:which|who|where|so|because|since|although|while|as|and (?:it|they|he|she|you)|but)\b|;|"
+    r"\s[–—]\s|:\s).*$",
     re.I,
 )
 CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
@@ -24,7 +27,8 @@ CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\
 MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(
-    r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|only) [\w-]{3,}",
+    r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|"
+    r"only) [\w-]{3,}",
     re.I,
 )
 
@@ -60,7 +64,7 @@ def _is_name(word: str, sentence: str) -> bool:
 
 
 def emphasis(sentence: str, card: str, topics: Mapping[str, int]) -> str:
-    """The words of a card that stand out: a number with its unit, else code, a strong phrase, its topic; or none.
+    """The words of a card that stand out: a number, else code, a strong phrase, its topic; or none.
 
     ``topics`` counts the words that the sources are about.
     """

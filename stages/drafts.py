@@ -20,9 +20,12 @@ SCENE_WORDS = 30
 TITLE_WORDS = 16
 PARTS_A_SCENE = 6
 GRAMMAR = set(
-    "that this with from they them their there then than have been were will would could should what when where which while "
-    "about after before into over under more most some such each every other only also because does done very much many "
-    "same make makes made your just like between without through being both between never always cannot must often need "
+    "that this with from they them their there then than have been were will would could should what "
+    "when where which while "
+    "about after before into over under more most some such each every other only also because does done "
+    "very much many "
+    "same make makes made your just like between without through being both between never always cannot "
+    "must often need "
     "needs first second last still have having".split()
 )
 UNSHOWN = {"opening", "close", "closing", "end"}
@@ -109,7 +112,7 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
 
 
 def _shown_by_itself(paragraph: Paragraph, items: Mapping[str, Item]) -> Item | None:
-    """The list, table, code or quote that every sentence of a paragraph rests on, if it names none to show."""
+    """The list, table, code or quote that all of a paragraph rests on, if it names none to show."""
     cited = [items[name] for name in paragraph.items if name in items]
     only = len(cited) == 1 and not paragraph.show
     return cited[0] if only and cited[0].kind not in ("fact", "number") else None

@@ -9,22 +9,37 @@ from dataclasses import dataclass
 from stages.contract import StageError
 
 SHORTER, LONGER = 0.8, 1.25
-KINDS = {"code": "code", "table": "table", "chart": "table", "number": "number", "figure": "number", "list": "list",
-         "quote": "quote", "quotation": "quote", "step": "steps"}  # fmt: skip
+KINDS = {
+    "code": "code",
+    "table": "table",
+    "chart": "table",
+    "number": "number",
+    "figure": "number",
+    "list": "list",
+    "quote": "quote",
+    "quotation": "quote",
+    "step": "steps",
+}
+"""The kinds of items by the words that people use for them."""
 
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*-?\s*(seconds?|secs?|s\b|minutes?|mins?|m\b)", re.I)
 SHORT = re.compile(r"\b(shorter|too long|shorten|tighten|cut it|condense|less long|trim)\b", re.I)
 LONG = re.compile(r"\b(longer|too short|lengthen|more detail)\b", re.I)
 WITHOUT = re.compile(
-    r"\b(?:leave out|leave away|drop|remove|skip|omit|without|delete|exclude|cut|don'?t (?:mention|say|show|use|talk about)|"
-    r"do not (?:mention|say|show|use|talk about)|no more|no|less|fewer)\s+(?:the\s+|any\s+|all\s+|of\s+)*(?P<what>.+)",
+    r"\b(?:leave out|leave away|drop|remove|skip|omit|without|delete|exclude|cut|don'?t (?:mention|say|"
+    r"show|use|talk about)|"
+    r"do not (?:mention|say|show|use|talk about)|no more|no|less|fewer)\s+(?:the\s+|any\s+|all\s+|"
+    r"of\s+)*(?P<what>.+)",
     re.I,
 )
 WITH = re.compile(
-    r"\b(?:more (?:about|on|of)|add|include|mention|focus on|emphasi[sz]e|cover|talk about|explain|keep|start with|show)\s+"
+    r"\b(?:more (?:about|on|of)|add|include|mention|focus on|emphasi[sz]e|cover|talk about|explain|keep|"
+    r"start with|show)\s+"
     r"(?:the\s+|something (?:about|on)\s+|a bit (?:about|on)\s+)*(?P<what>.+)",
     re.I,
 )
+BAD = re.compile(r"^(?:item )?\[?(?P<what>f\d{3,})\]?(?: is)?(?: wrong| false| bad| boring| out)?$", re.I)
+ABOUT = re.compile(r"\b(?:mention|about|says?|claim|number)\b", re.I)
 PLAIN = re.compile(
     r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I
 )
@@ -32,6 +47,7 @@ CLAUSES = re.compile(
     r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+",
     re.I,
 )
+IGNORED = set("the and for with that this about from are was its you how what".split())
 
 
 @dataclass(frozen=True)
@@ -88,9 +104,9 @@ class Feedback:
         if wish.kind == "unknown":
             return f"could not be honoured without a writer: {wish.text!r}"
         named = not re.fullmatch(r"f\d{3,}", wish.what) and wish.what not in KINDS.values()
-        if wish.kind in ("with", "without") and named and texts is not None:
-            if not any(self._meets(wish, text, "", "") for text in texts):
-                return f"could not be honoured, the sources say nothing of it: {wish.text!r}"
+        sought = named and wish.kind in ("with", "without") and texts is not None
+        if sought and not any(self._meets(wish, text, "", "") for text in texts or []):
+            return f"could not be honoured, the sources say nothing of it: {wish.text!r}"
         return f"honoured: {wish.text!r}"
 
 
@@ -107,30 +123,27 @@ def _wishes(notes: str) -> Iterator[Wish]:
 
 
 def _wish(text: str) -> Wish:
-    if (match := LENGTH.search(text)) and not re.search(
-        r"\b(mention|about|says?|claim|number)\b", text, re.I
-    ):
-        minutes = float(match[1]) / (60 if match[2].lower().startswith("s") else 1)
-        if not 0.1 <= minutes <= 60:
-            raise StageError(
-                f"the notes ask for {match[0]}, which is not a length for a video",
-                "ask for 10 seconds to 60 minutes",
-            )
-        return Wish(text, "length", str(minutes))
-    if SHORT.search(text) and not WITHOUT.search(re.sub(SHORT, "", text)):
+    if (match := LENGTH.search(text)) and not ABOUT.search(text):
+        return Wish(text, "length", str(_minutes(match)))
+    if SHORT.search(text) and not WITHOUT.search(SHORT.sub("", text)):
         return Wish(text, "shorter")
-    if LONG.search(text):
-        return Wish(text, "longer")
-    if PLAIN.search(text):
-        return Wish(text, "plain")
-    for kind, pattern in (("without", WITHOUT), ("with", WITH)):
+    for kind, pattern in (("longer", LONG), ("plain", PLAIN)):
+        if pattern.search(text):
+            return Wish(text, kind)
+    for kind, pattern in (("without", WITHOUT), ("with", WITH), ("without", BAD)):
         if match := pattern.search(text):
             return Wish(text, kind, _subject(match["what"]))
-    if only := re.fullmatch(
-        r"(?:item )?\[?(f\d{3,})\]?(?: is)?(?: wrong| false| bad| boring| out)?", text, re.I
-    ):
-        return Wish(text, "without", only[1].lower())
     return Wish(text, "unknown")
+
+
+def _minutes(match: re.Match[str]) -> float:
+    minutes = float(match[1]) / (60 if match[2].lower().startswith("s") else 1)
+    if not 0.1 <= minutes <= 60:
+        raise StageError(
+            f"the notes ask for {match[0]}, which is no length for a video",
+            "ask for 10 seconds to 60 minutes",
+        )
+    return minutes
 
 
 def _subject(what: str) -> str:
@@ -150,20 +163,4 @@ def _subject(what: str) -> str:
 def _stems(text: str) -> set[str]:
     """The words that carry meaning, without their endings."""
     words = re.findall(r"[a-z0-9_]{3,}", text.lower())
-    ignored = {
-        "the",
-        "and",
-        "for",
-        "with",
-        "that",
-        "this",
-        "about",
-        "from",
-        "are",
-        "was",
-        "its",
-        "you",
-        "how",
-        "what",
-    }
-    return {re.sub(r"(ing|ed|es|s|ies|y)$", "", word) for word in words if word not in ignored}
+    return {re.sub(r"(ing|ed|es|s|ies|y)$", "", word) for word in words if word not in IGNORED}

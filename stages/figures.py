@@ -41,10 +41,13 @@ def figures_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Figures
         return None
     heading, unit = _unit(columns[len(columns) - 1])
     return Figures(
-        columns[0].strip(), heading, unit or units.pop(), tuple(row[0].replace("`", "").strip() for row in rows),
+        columns[0].strip(),
+        heading,
+        unit or units.pop(),
+        tuple(row[0].replace("`", "").strip() for row in rows),
         tuple(float(match["number"].replace(",", "").replace("−", "-")) for match in matches),
         tuple(match["number"] for match in matches),
-    )  # fmt: skip
+    )
 
 
 def _unit(heading: str) -> tuple[str, str]:

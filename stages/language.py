@@ -9,14 +9,15 @@ from stages.contract import StageError
 from stages.sources import Document
 
 COMMON = {
-    "English": "the of and to in is that it for was on are with as be at by this from have not but which or an they".split(),
-    "German": "der die und das ist nicht ein eine mit den von zu auf für im sich dem auch werden wird oder".split(),
-    "French": "le la les et des est une un dans pour que qui pas sur avec par sont au du ce".split(),
-    "Spanish": "el la los de y que en es un una por con para se las del al no su como".split(),
-    "Italian": "il la di e che un una per non con del sono è si della nel da le gli".split(),
-    "Portuguese": "o a de e que do da em um para com não uma os no se na por as dos".split(),
-    "Dutch": "de het een en van is dat niet op te met voor zijn er aan in ook als bij wordt".split(),
+    "English": "the of and to in is that it for was on are with as be at by this from have not but or they",
+    "German": "der die und das ist nicht ein eine mit den von zu auf für im sich dem auch werden wird oder",
+    "French": "le la les et des est une un dans pour que qui pas sur avec par sont au du ce",
+    "Spanish": "el la los de y que en es un una por con para se las del al no su como",
+    "Italian": "il la di e che un una per non con del sono è si della nel da le gli",
+    "Portuguese": "o a de e que do da em um para com não uma os no se na por as dos",
+    "Dutch": "de het een en van is dat niet op te met voor zijn er aan in ook als bij wordt",
 }
+"""The most frequent words of each language."""
 SPOKEN = "English"
 ENOUGH = 25
 """Fewer words than this tell no language."""
@@ -42,7 +43,7 @@ def language_of(text: str) -> str:
     words = re.findall(r"[^\W\d_]+", text.lower())
     if len(words) < ENOUGH:
         return SPOKEN
-    counts = {name: sum(word in common for word in words) for name, common in COMMON.items()}
+    counts = {name: sum(word in common.split() for word in words) for name, common in COMMON.items()}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] > 1.5 * counts[SPOKEN] else SPOKEN
 

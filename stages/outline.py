@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from stages.brief import audience_asked, minutes_asked, subject
 from stages.cardtext import bare
 from stages.contract import Context, StageError
-from stages.figures import figures_of
 from stages.feedback import Feedback, read_feedback
+from stages.figures import figures_of
 from stages.language import refuse_unspoken
 from stages.plan import Plan, PlannedPart, print_plan
 from stages.rank import most_telling, relevance
@@ -72,9 +72,13 @@ def make_plan(
         context.intent, middle, max(1, round(minutes * 60 * PARTS_SHARE / SECONDS_A_PART)), feedback
     )
     return Plan(
-        title, minutes, audience_asked(context.params),
-        _planned(opening), _planned(chosen), _planned(closing),
-    )  # fmt: skip
+        title,
+        minutes,
+        audience_asked(context.params),
+        _planned(opening),
+        _planned(chosen),
+        _planned(closing),
+    )
 
 
 def _choose(intent: str, sections: Sequence[Section], count: int, feedback: Feedback) -> list[Section]:
@@ -85,10 +89,13 @@ def _choose(intent: str, sections: Sequence[Section], count: int, feedback: Feed
     texts = [f"{section.heading}. {section.prose[:600]}" for section in sections]
     near = relevance(subject(intent), texts)
     scores = [
-        score + sum(RICH[kind] for kind in _material(section)) + min(tellable(section), 8) * 0.02 + numbers[place] * NUMBERS
+        score
+        + sum(RICH[kind] for kind in _material(section))
+        + min(tellable(section), 8) * 0.02
+        + numbers[place] * NUMBERS
         + (1.0 if feedback.wants(texts[place]) else 0.0)
         for place, (section, score) in enumerate(zip(sections, near, strict=True))
-    ]  # fmt: skip
+    ]
     # The document's own order is its author's judgement: what comes early matters a little more.
     early = [score + 0.08 * (1 - place / len(scores)) for place, score in enumerate(scores)]
     return [sections[place] for place in sorted(most_telling(early, texts, count, weight=0.8))]

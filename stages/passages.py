@@ -90,8 +90,7 @@ def _lead(item: Item, otherwise: str) -> str:
     if (
         text == item.text
         or not is_sentence(text)
-        or re.match(r"(?:this|that|these|it)\b", text, re.I)
-        and item.kind != "code"
+        or (re.match(r"(?:this|that|these|it)\b", text, re.I) and item.kind != "code")
     ):
         return otherwise
     return text if count_words(text) <= MAX_WORDS else otherwise

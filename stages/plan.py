@@ -92,9 +92,13 @@ def parse_plan(text: str, known: Sequence[Section] = ()) -> Plan:
                 'write a part as "- heading (source)", or begin the line with # to make it a note',
             )
     return Plan(
-        fields.get("title", ""), _minutes(fields), fields.get("audience", ""),
-        tuple(parts["opening"]), tuple(parts["parts"]), tuple(parts["close"]),
-    )  # fmt: skip
+        fields.get("title", ""),
+        _minutes(fields),
+        fields.get("audience", ""),
+        tuple(parts["opening"]),
+        tuple(parts["parts"]),
+        tuple(parts["close"]),
+    )
 
 
 def _minutes(fields: dict[str, str]) -> float:

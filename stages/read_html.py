@@ -17,9 +17,15 @@ def read_html(text: str, name: str) -> Document:
     from trafilatura import extract
 
     markdown = extract(
-        text, output_format="markdown", include_tables=True, include_formatting=True, include_comments=False,
-        include_links=False, include_images=False, favor_recall=True,
-    )  # fmt: skip
+        text,
+        output_format="markdown",
+        include_tables=True,
+        include_formatting=True,
+        include_comments=False,
+        include_links=False,
+        include_images=False,
+        favor_recall=True,
+    )
     document = read_markdown(markdown or "", name)
     places = [
         (match[0].lower(), number)

@@ -22,7 +22,7 @@ def read_pdf(raw: bytes, name: str) -> Document:
     blocks: list[Block] = []
     title, section = "", ""
     for number, page in enumerate(pages, 1):
-        for line, text in _chunks([row for row in page.split("\n")], running):
+        for line, text in _chunks(page.split("\n"), running):
             if _is_heading(text):
                 section = re.sub(r"^[\d.]+\s+", "", text)
                 title = title or section

@@ -37,9 +37,7 @@ def run(context: Context) -> None:
     brief = f"{plan.title}. {subject(context.intent)}"
     scores = relevance(brief, [f"{item.section}. {item.text} {' '.join(item.parts)}" for item in found])
     items = [item.model_copy(update={"score": score}) for item, score in zip(found, scores, strict=True)]
-    research = Research(
-        schema=1, brief=context.intent, documents=_documents(documents), items=items, notes=notes
-    )
+    research = Research(brief=context.intent, documents=_documents(documents), items=items, notes=notes)
     save_research(research, context.out_dir / "research.json")
     context.describe("research.json", "research", items=len(items), notes=notes)
 
@@ -104,10 +102,16 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
             yield None
             continue
         yield Item(
-            id="f000", kind="number" if FIGURES.search(text) else "fact", text=text, section=section.heading,
-            source=section.source, line=block.line + block.text[: sentence.offset].count("\n"), page=block.page,
-            paragraph=paragraph, alone=alone,
-        )  # fmt: skip
+            id="f000",
+            kind="number" if FIGURES.search(text) else "fact",
+            text=text,
+            section=section.heading,
+            source=section.source,
+            line=block.line + block.text[: sentence.offset].count("\n"),
+            page=block.page,
+            paragraph=paragraph,
+            alone=alone,
+        )
 
 
 def sayable(text: str) -> bool:
@@ -121,9 +125,16 @@ def _quote(section: Section, block: Block, paragraph: int) -> Item | None:
     if not match or count_words(match[1]) > 45 or not latin_enough(text):
         return None
     return Item(
-        id="f000", kind="quote", text=match[1].strip("\"“”"), section=section.heading, source=section.source, line=block.line,
-        page=block.page, paragraph=paragraph, parts=[match[2]] if match[2] else [],
-    )  # fmt: skip
+        id="f000",
+        kind="quote",
+        text=match[1].strip('"“”'),
+        section=section.heading,
+        source=section.source,
+        line=block.line,
+        page=block.page,
+        paragraph=paragraph,
+        parts=[match[2]] if match[2] else [],
+    )
 
 
 def _structure(section: Section, block: Block, paragraph: int, lead: str) -> Item | None:
@@ -136,14 +147,23 @@ def _structure(section: Section, block: Block, paragraph: int, lead: str) -> Ite
     if kind == "table" and (len(block.columns) < 2 or not block.rows):
         return None
     return Item(
-        id="f000", kind=kind, text=lead or section.heading, section=section.heading, source=section.source, line=block.line,
-        page=block.page, paragraph=paragraph, parts=parts or lines[:MAX_CODE_LINES], language=block.language,
-        columns=list(block.columns), rows=[list(row) for row in block.rows[:MAX_ROWS]],
-    )  # fmt: skip
+        id="f000",
+        kind=kind,
+        text=lead or section.heading,
+        section=section.heading,
+        source=section.source,
+        line=block.line,
+        page=block.page,
+        paragraph=paragraph,
+        parts=parts or lines[:MAX_CODE_LINES],
+        language=block.language,
+        columns=list(block.columns),
+        rows=[list(row) for row in block.rows[:MAX_ROWS]],
+    )
 
 
 def _lead(block: Block | None) -> str:
-    """The sentence that leads to a list, table or code: the last of the paragraph before it, if it ends in a colon."""
+    """The sentence that leads to a list, table or code: the paragraph before it ends in a colon."""
     if block is None or block.kind != "paragraph":
         return ""
     sentences = [sentence.text for sentence in split_sentences(block.text)]

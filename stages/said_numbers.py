@@ -17,19 +17,20 @@ IRREGULAR = {
 MONTHS = ("January February March April May June July August September October November December").split()
 UNITS = {
     "ns": "nanosecond", "µs": "microsecond", "μs": "microsecond", "us": "microsecond", "ms": "millisecond",
-    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "d": "day",
-    "B": "byte", "kB": "kilobyte", "KB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte",
+    "s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "d": "day", "B": "byte",
+    "kB": "kilobyte", "KB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte",
     "PB": "petabyte", "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte", "TiB": "tebibyte",
     "Kbit": "kilobit", "Mbit": "megabit", "Gbit": "gigabit", "Mbps": "megabit per second",
-    "Gbps": "gigabit per second", "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz",
-    "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer", "g": "gram", "kg": "kilogram",
-    "t": "ton", "l": "liter", "L": "liter", "ml": "milliliter", "V": "volt", "A": "ampere", "W": "watt", "kW": "kilowatt",
-    "MW": "megawatt", "GW": "gigawatt", "Wh": "watt-hour", "kWh": "kilowatt-hour", "MWh": "megawatt-hour", "mAh": "milliamp-hour",
-    "°C": "degree Celsius", "°F": "degree Fahrenheit", "K": "kelvin", "Pa": "pascal", "hPa": "hectopascal",
-    "dB": "decibel", "px": "pixel", "fps": "frame per second", "rpm": "revolution per minute", "%": "percent",
-    "x": "times", "×": "times", "km/h": "kilometer per hour", "m/s": "meter per second", "MB/s": "megabyte per second",
-    "GB/s": "gigabyte per second", "req/s": "request per second", "ha": "hectare", "km²": "square kilometer",
-    "m²": "square meter", "m³": "cubic meter",
+    "Gbps": "gigabit per second", "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz",
+    "GHz": "gigahertz", "mm": "millimeter", "cm": "centimeter", "m": "meter", "km": "kilometer",
+    "g": "gram", "kg": "kilogram", "t": "ton", "l": "liter", "L": "liter", "ml": "milliliter", "V": "volt",
+    "A": "ampere", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "Wh": "watt-hour",
+    "kWh": "kilowatt-hour", "MWh": "megawatt-hour", "mAh": "milliamp-hour", "°C": "degree Celsius",
+    "°F": "degree Fahrenheit", "K": "kelvin", "Pa": "pascal", "hPa": "hectopascal", "dB": "decibel",
+    "px": "pixel", "fps": "frame per second", "rpm": "revolution per minute", "%": "percent", "x": "times",
+    "×": "times", "km/h": "kilometer per hour", "m/s": "meter per second", "MB/s": "megabyte per second",
+    "GB/s": "gigabyte per second", "req/s": "request per second", "ha": "hectare",
+    "km²": "square kilometer", "m²": "square meter", "m³": "cubic meter",
 }  # fmt: skip
 UNCHANGED = {"percent", "times", "hertz", "kilohertz", "megahertz", "gigahertz", "kelvin"}
 
@@ -60,7 +61,7 @@ def ordinal(value: int) -> str:
 def year(value: int) -> str:
     """2005 is "two thousand five", 1998 is "nineteen ninety-eight"."""
     century, rest = divmod(value, 100)
-    if 2000 <= value < 2010 or rest == 0 and century % 10 == 0:
+    if 2000 <= value < 2010 or (rest == 0 and century % 10 == 0):
         return cardinal(value)
     if rest == 0:
         return f"{cardinal(century)} hundred"

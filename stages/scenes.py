@@ -127,19 +127,20 @@ def part_count(content: Content) -> int:
     """
     match content:
         case Title():
-            return 2 if content.subtitle else 1
+            count = 2 if content.subtitle else 1
         case Statement():
-            return 1
+            count = 1
         case Quote() | Comparison():
-            return 2
+            count = 2
         case Chart():
-            return len(content.points)
+            count = len(content.points)
         case Table():
-            return len(content.rows)
+            count = len(content.rows)
         case Code():
-            return len(content.lines)
+            count = len(content.lines)
         case _:
-            return len(content.items)
+            count = len(content.items)
+    return count
 
 
 class Scene(Strict):

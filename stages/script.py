@@ -72,8 +72,8 @@ def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
     words = sum(count_words(paragraph.text) for _, paragraph in script.paragraphs)
     if seconds < ENOUGH * asked:
         notes.append(
-            f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; nothing was padded. "
-            "Add sources, or parts to outline.txt"
+            f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; "
+            "nothing was padded. Add sources, or parts to outline.txt"
         )
     notes.append(f"{words} words, about {seconds:.0f} seconds")
     long = [

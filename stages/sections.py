@@ -14,8 +14,10 @@ OPENING = re.compile(
     re.I,
 )
 CLOSING = re.compile(
-    r"^\W*(conclusions?|summary|in short|tl;?dr|recap|takeaways?|key (takeaways|points|facts)|what to remember|in summary|"
-    r"to sum up|remember|closing|final (thoughts|words|remarks)|lessons( learned)?|wrap(ping)?[- ]up|outlook)\W*$",
+    r"^\W*(conclusions?|summary|in short|tl;?dr|recap|takeaways?|key (takeaways|points|facts)|what to "
+    r"remember|in summary|"
+    r"to sum up|remember|closing|final (thoughts|words|remarks)|lessons( learned)?|wrap(ping)?[- ]up|"
+    r"outlook)\W*$",
     re.I,
 )
 UNTITLED = "…"

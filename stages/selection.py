@@ -51,7 +51,7 @@ class Selection:
         self.near = nearness([" ".join([item.text, *item.parts]) for item in self.items])
 
     def closure(self, place: int) -> list[int] | None:
-        """The item with those before it that it leans on and that are not taken yet; None if one is missing."""
+        """The item and what it leans on, as far as that is not taken yet; None if it is missing."""
         needed = [place, *self._companions(place)]
         while not self.items[place].alone:
             before = place - 1
@@ -64,7 +64,7 @@ class Selection:
         return needed if all(self.told.get(self.items[each].id) for each in needed) else None
 
     def _companions(self, place: int) -> list[int]:
-        """What an item needs besides: code its explanation, a bare list or table the sentence that opens its part."""
+        """What an item needs: code its explanation, a bare list or table the opening of its part."""
         item = self.items[place]
         found: list[int] = []
         if item.kind == "code" and place + 1 < len(self.items) and self._adjoin(place, place + 1):
@@ -148,7 +148,7 @@ class Selection:
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
     def fill(self) -> None:
-        """One passage a part first, so that none is empty; then whatever is worth most, to the last second."""
+        """One passage a part first, so that none is empty; then whatever is worth most."""
         parts: dict[tuple[str, str], list[int]] = {}
         for place, item in enumerate(self.items):
             parts.setdefault((item.source, item.section), []).append(place)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stages.said_code import LEXICON
+
 MAX_WORDS = 25
 """A listener loses the beginning of anything longer."""
 
@@ -16,28 +18,38 @@ ABBREVIATIONS = re.compile(
 )
 BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[`]?[\w`])")
 POINTS_BACK = re.compile(
-    r"^(?:(?:this|that|these|those|it|its|they|their|them|he|she|his|her|such|both|either|neither|each of them|"
-    r"all of (?:this|these|them)|here|there(?:fore|by)|the (?:former|latter|above|following|same|other|others|result|"
-    r"rest|first two|first three|last two|two|three|table|figure|list|example|diagram|code)|some of (?:them|these)|"
+    r"^(?:(?:this|that|these|those|it|its|they|their|them|he|she|his|her|such|both|either|neither|each "
+    r"of them|"
+    r"all of (?:this|these|them)|here|there(?:fore|by)|the (?:former|latter|above|following|same|other|"
+    r"others|result|"
+    r"rest|first two|first three|last two|two|three|table|figure|list|example|diagram|code)|some of "
+    r"(?:them|these)|"
     r"one of (?:them|these)|but|so|and|or|nor|yet|also|then|thus|hence|however|instead|otherwise|moreover|"
     r"furthermore|besides|nevertheless|still|similarly|likewise|conversely|consequently|accordingly|meanwhile|"
-    r"again|in turn|finally|next|second|third|secondly|as (?:above|before|shown|a result)|for (?:example|instance|this)|"
-    r"in (?:other words|addition|contrast|this|that|such|these|those)|on the (?:same|other)|because of (?:this|that)|"
-    r"by contrast|at (?:this|that)|after (?:this|that)|with (?:this|that|these)|if (?:so|it|they|this|that|not)|"
-    r"when (?:it|they|this|that)|we|another|what is more|even so|that is why|to do (?:so|this|that))\b|most of (?:them|these))",
+    r"again|in turn|finally|next|second|third|secondly|as (?:above|before|shown|a result)|for (?:example|"
+    r"instance|this)|"
+    r"in (?:other words|addition|contrast|this|that|such|these|those)|on the (?:same|other)|because of "
+    r"(?:this|that)|"
+    r"by contrast|at (?:this|that)|after (?:this|that)|with (?:this|that|these)|if (?:so|it|they|this|"
+    r"that|not)|"
+    r"when (?:it|they|this|that)|we|another|what is more|even so|that is why|to do (?:so|this|that))\b|"
+    r"most of (?:them|these))",
     re.IGNORECASE,
 )
 ONE = re.compile(
     r"\b(?:a|the) (?:better|simpler|second|different|new|third|faster|cheaper|good|bad|last) one\b", re.I
 )
 DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those)\b|\b(?:on|in|of|by|from|with|to|at|before|after|without|for|until) that \w+|\bsuch an?\b",
+    r"\b(?:this|these|those)\b|\b(?:on|in|of|by|from|with|to|at|before|after|without|for|until) that \w+|"
+    r"\bsuch an?\b",
     re.I,
 )
 POINTS_ELSEWHERE = re.compile(
-    r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|discussed) (?:above|below)|"
+    r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|"
+    r"discussed) (?:above|below)|"
     r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"
-    r"(?:figure|fig\.|table|section|chapter|appendix|listing) \d+|click|this (?:document|page|article|section|chapter|paper|"
+    r"(?:figure|fig\.|table|section|chapter|appendix|listing) \d+|click|this (?:document|page|article|"
+    r"section|chapter|paper|"
     r"guide|tutorial|post|readme)|in this (?:article|post)|the table shows|the table below|et al)\b",
     re.IGNORECASE,
 )
@@ -67,12 +79,18 @@ def split_sentences(text: str) -> Iterator[Sentence]:
         lower_next = text[match.end() : match.end() + 1].islower()
         if inside_code or (ABBREVIATIONS.search(before) and (lower_next or not re.search(r"etc\.$", before))):
             continue
-        if lower_next and not text[match.end()] == "i":
+        if lower_next and not _is_name(text[match.end() :].split(maxsplit=1)[0]):
             continue
         yield _sentence(text, start, match.start() + len(match[0].rstrip()))
         start = match.end()
     if text[start:].strip():
         yield _sentence(text, start, len(text))
+
+
+def _is_name(word: str) -> bool:
+    """Whether a small word may begin a sentence: it is a name of code (inotify, epoll, sqlite3)."""
+    bare = word.strip(".,;:!?'\"")
+    return bare.lower() in LEXICON or bool(re.search(r"[_\d]", bare))
 
 
 def _sentence(text: str, start: int, end: int) -> Sentence:

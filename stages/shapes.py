@@ -11,8 +11,20 @@ from stages.figures import figures_of
 from stages.items import Item, Research
 from stages.passages import MAX_CODE_LINES
 from stages.scenes import (
-    Bullets, Chart, Code, Comparison, Content, Point, Quote, Recap, SourcesCard, Statement, Steps, Table, Title,
-)  # fmt: skip
+    Bullets,
+    Chart,
+    Code,
+    Comparison,
+    Content,
+    Point,
+    Quote,
+    Recap,
+    SourcesCard,
+    Statement,
+    Steps,
+    Table,
+    Title,
+)
 from stages.script_text import Line, Paragraph, Script
 
 TIGHT = 40
@@ -61,39 +73,45 @@ def shape_of(
     """The layout for a paragraph: the one that is asked for, else the one its material has."""
     lines = paragraph.lines
     asked = look.layout or (paragraph.show if not shown else "")
-    subtitle, limit = look.subtitle, TIGHT if look.tight else CARD
     if asked == "title":
-        cues = (Cue(0), Cue(0)) if subtitle else (Cue(0),)
-        return Shape(Title(title=bare(script.title), subtitle=subtitle), cues)
-    if asked == "sources":
-        return _sources(script, research)
-    if asked == "statement":
-        return _statement(lines, look)
-    if asked in ("list", "recap"):
-        return _list(lines, None, limit, asked, look)
-    if asked == "quote":
-        return _quote(lines, "")
-    if shown:
-        return _shown(lines, shown, research, limit, look)
+        cues = (Cue(0), Cue(0)) if look.subtitle else (Cue(0),)
+        shape = Shape(Title(title=bare(script.title), subtitle=look.subtitle), cues)
+    elif asked == "sources":
+        shape = _sources(script, research)
+    elif asked == "statement":
+        shape = _statement(lines, look)
+    elif asked in ("list", "recap"):
+        shape = _list(lines, None, asked, look)
+    elif asked == "quote":
+        shape = _quote(lines, "")
+    elif shown:
+        shape = _shown(lines, shown, research, look)
+    else:
+        shape = _prose(lines, look)
+    return shape
+
+
+def _shown(lines: Sequence[Line], item: Item, research: Research, look: Look) -> Shape:
+    if item.kind in ("list", "steps"):
+        shape = _list(lines, item, item.kind, look)
+    elif item.kind == "table":
+        shape = _table(lines, item)
+    elif item.kind == "code":
+        code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
+        shape = Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
+    elif item.kind == "quote":
+        titles = {document.name: document.title for document in research.documents}
+        shape = _quote(lines, item.parts[0] if item.parts else titles.get(item.source, item.source))
+    else:
+        shape = _prose(lines, look)
+    return shape
+
+
+def _prose(lines: Sequence[Line], look: Look) -> Shape:
+    """Sentences that show nothing else: one is a statement, several are cards if they are short enough."""
     if len(lines) == 1 or any(len(headline(line.text)) > CARD_MOST for line in lines):
         return _statement(lines, look)
-    return _list(lines, None, limit, "points", look)
-
-
-def _shown(lines: Sequence[Line], item: Item, research: Research, limit: int, look: Look) -> Shape:
-    if item.kind in ("list", "steps"):
-        return _list(lines, item, limit, item.kind, look)
-    if item.kind == "table":
-        return _table(lines, item)
-    if item.kind == "code":
-        code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
-        return Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
-    if item.kind == "quote":
-        title = next(
-            (document.title for document in research.documents if document.name == item.source), item.source
-        )
-        return _quote(lines, item.parts[0] if item.parts else title)
-    return _statement(lines, look) if len(lines) == 1 else _list(lines, None, limit, "points", look)
+    return _list(lines, None, "points", look)
 
 
 def _statement(lines: Sequence[Line], look: Look) -> Shape:
@@ -109,7 +127,7 @@ def _quote(lines: Sequence[Line], source: str) -> Shape:
     return Shape(Quote(text=text, attribution=bare(source)), (Cue(0), Cue(len(lines) - 1)))
 
 
-def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str, look: Look) -> Shape:
+def _list(lines: Sequence[Line], item: Item | None, kind: str, look: Look) -> Shape:
     """A card a sentence; the sentence that leads to the list has none."""
     if len(lines) == 1 and (within := _enumerated(lines[0].text)):
         bullets = Bullets(items=within)
@@ -117,7 +135,7 @@ def _list(lines: Sequence[Line], item: Item | None, limit: int, kind: str, look:
     first = 1 if len(lines) > 1 and _is_lead(lines[0], item, kind) else 0
     told = lines[first:][:6]
     cues = tuple(Cue(first + place) for place in range(len(told)))
-    texts = [headline(line.text, limit) for line in told]
+    texts = [headline(line.text, TIGHT if look.tight else CARD) for line in told]
     if kind == "recap":
         return Shape(Recap(items=texts[:5]), cues[:5])
     if len(texts) < 2:
@@ -181,9 +199,11 @@ def _comparison(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Compar
     if any(re.search(r"\d", row[1]) or re.search(r"\d", row[2]) for row in rows):
         return None
     return Comparison(
-        left_heading=columns[1], left=[f"{row[0]}: {row[1]}" for row in rows],
-        right_heading=columns[2], right=[f"{row[0]}: {row[2]}" for row in rows],
-    )  # fmt: skip
+        left_heading=columns[1],
+        left=[f"{row[0]}: {row[1]}" for row in rows],
+        right_heading=columns[2],
+        right=[f"{row[0]}: {row[2]}" for row in rows],
+    )
 
 
 def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | None, ...]:

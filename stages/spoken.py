@@ -1,9 +1,9 @@
-"""The spoken form: how each written word is said, so that captions show the one and the voice says the other."""
+"""The spoken form: captions show each word as it is written, the voice says it as a person does."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.said_code import UNSAYABLE, say_code
@@ -20,27 +20,32 @@ SHORT_VERSION = re.compile(r"^\d+\.\d+$")
 HYPHENATED = re.compile(r"^(\d[\d,.]*)-([a-zA-Z]+(?:-[a-z]+)*)$")
 DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 VERSIONED = {
-    "version", "versions", "release", "linux", "kernel", "python", "debian", "ubuntu", "node", "java", "go", "rust",
-    "postgresql", "postgres", "sqlite", "gcc", "glibc", "http", "tls", "php", "ruby", "usb", "bluetooth", "systemd",
-    "kubernetes", "docker", "windows", "macos", "android", "ios", "django", "c++", "v",
+    "version", "versions", "release", "linux", "kernel", "python", "debian", "ubuntu", "node", "java",
+    "go", "rust", "postgresql", "postgres", "sqlite", "gcc", "glibc", "http", "tls", "php", "ruby", "usb",
+    "bluetooth", "systemd", "kubernetes", "docker", "windows", "macos", "android", "ios", "django", "c++",
+    "v",
 }  # fmt: skip
 BEFORE_YEAR = {
-    "in", "since", "from", "until", "till", "by", "of", "before", "after", "during", "around", "early", "late", "year",
-    "spring", "summer", "autumn", "fall", "winter", "to", "and", "between", *(month.lower() for month in MONTHS),
+    "in", "since", "from", "until", "till", "by", "of", "before", "after", "during", "around", "early",
+    "late", "year", "spring", "summer", "autumn", "fall", "winter", "to", "and", "between",
+    *(month.lower() for month in MONTHS),
 }  # fmt: skip
 SIGNS = {
-    "&": "and", "+": "plus", "=": "equals", "→": "to", "->": "to", "=>": "to", "≥": "at least", "≤": "at most",
-    ">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "≈": "about", "~": "about", "±": "plus or minus",
-    "×": "times", "%": "percent", "−": "minus", "/": "or", "*": "times", "§": "section", "№": "number", "°": "degrees",
+    "&": "and", "+": "plus", "=": "equals", "→": "to", "->": "to", "=>": "to", "≥": "at least",
+    "≤": "at most", ">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "≈": "about",
+    "~": "about", "±": "plus or minus", "×": "times", "%": "percent", "−": "minus", "/": "or",
+    "*": "times", "§": "section", "№": "number", "°": "degrees",
 }  # fmt: skip
 SPELLED_OUT = {
-    "e.g.": "for example", "i.e.": "that is", "etc.": "and so on", "vs.": "versus", "vs": "versus", "cf.": "compare",
-    "approx.": "approximately", "w/": "with", "w/o": "without", "no.": "number", "fig.": "figure", "and/or": "and or",
-    "dr.": "doctor", "mr.": "mister", "mrs.": "missus", "st.": "saint", "a.m.": "A M", "p.m.": "P M", "u.s.": "U S",
+    "e.g.": "for example", "i.e.": "that is", "etc.": "and so on", "vs.": "versus", "vs": "versus",
+    "cf.": "compare", "approx.": "approximately", "w/": "with", "w/o": "without", "no.": "number",
+    "fig.": "figure", "and/or": "and or", "dr.": "doctor", "mr.": "mister", "mrs.": "missus",
+    "st.": "saint", "a.m.": "A M", "p.m.": "P M", "u.s.": "U S",
 }  # fmt: skip
 MONEY = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen"}
 PREFIX = {
-    "~": "about ", "≈": "about ", "<": "less than ", ">": "more than ", "≤": "at most ", "≥": "at least ", "+": "plus ",
+    "~": "about ", "≈": "about ",
+    "<": "less than ", ">": "more than ", "≤": "at most ", "≥": "at least ", "+": "plus ",
     "±": "plus or minus ", "-": "minus ", "−": "minus ",
 }  # fmt: skip
 
@@ -111,7 +116,7 @@ def _say_chunk(chunk: str, chunks: Sequence[str], place: int) -> tuple[str, str]
     written = chunk.replace("`", "")
     if chunk.lower() in SPELLED_OUT:
         return written, SPELLED_OUT[chunk.lower()]
-    opening, core, closing = EDGES.match(chunk).groups()  # type: ignore[union-attr]
+    _, core, closing = EDGES.match(chunk).groups()  # type: ignore[union-attr]
     if core.endswith("'s") and "`" in core:
         core, closing = core[:-2], "'s" + closing
     heard = "".join(sign for sign in closing if sign in ".,;:!?" or closing.startswith("'s"))
@@ -127,51 +132,89 @@ def _say_chunk(chunk: str, chunks: Sequence[str], place: int) -> tuple[str, str]
 def _say_core(core: str, before: str, after: str) -> str:
     """One word without the punctuation around it."""
     if core in SIGNS:
-        return SIGNS[core]
-    if core.lower() in SPELLED_OUT:
-        return SPELLED_OUT[core.lower()]
-    if is_unit(core) and re.fullmatch(rf"[~≈<>≤≥$€£]*(?:{NUMBER}[–-])?(?:{NUMBER})", before):
-        return measure(core, before.lstrip("~≈<>≤≥"))
-    if any(character.isdigit() for character in core):
-        return _say_figures(core, before, after)
-    if "/" in core and re.fullmatch(r"[A-Za-z]+(?:/[A-Za-z]+)+", core):
-        return " ".join(_say_core(part, "", "") for part in core.split("/"))
-    if re.search(r"[_/\\@#<>=|~^*]|\w\.\w|\(\)|::|^-|[a-z][A-Z]", core):
-        return say_code(core)
-    return say_code(core, plain=True)
+        said = SIGNS[core]
+    elif core.lower() in SPELLED_OUT:
+        said = SPELLED_OUT[core.lower()]
+    elif is_unit(core) and re.fullmatch(rf"[~≈<>≤≥$€£]*(?:{NUMBER}[–-])?(?:{NUMBER})", before):
+        said = measure(core, before.lstrip("~≈<>≤≥"))
+    elif any(character.isdigit() for character in core):
+        said = next((said for read in FIGURES if (said := read(core, before, after))), "") or say_code(core)
+    elif re.fullmatch(r"[A-Za-z]+(?:/[A-Za-z]+)+", core):
+        said = " ".join(_say_core(part, "", "") for part in core.split("/"))
+    else:
+        said = say_code(core, plain=not NAME_OF_CODE.search(core))
+    return said
 
 
-def _say_figures(core: str, before: str, after: str) -> str:
-    if date := DATE.match(core):
-        month = MONTHS[min(max(int(date[2]), 1), 12) - 1]
-        return f"{month} {ordinal(int(date[3]))}, {year(int(date[1]))}"
+NAME_OF_CODE = re.compile(r"[_/\\@#<>=|~^*]|\w\.\w|\(\)|::|^-|[a-z][A-Z]")
+
+
+def _date(core: str, before: str, after: str) -> str:
+    match = DATE.match(core)
+    if not match or not 1 <= int(match[2]) <= 12 or not 1 <= int(match[3]) <= 31:
+        return ""
+    return f"{MONTHS[int(match[2]) - 1]} {ordinal(int(match[3]))}, {year(int(match[1]))}"
+
+
+def _version(core: str, before: str, after: str) -> str:
     if match := VERSION.match(core):
         return ("version " if core[0] in "vV" and before.lower() != "version" else "") + version(match[1])
-    if SHORT_VERSION.match(core) and before.lower() in VERSIONED:
-        return version(core)
-    if re.fullmatch(r"1[1-9]\d\d|20\d\d", core) and before.lower() in BEFORE_YEAR and not is_unit(after):
-        return year(int(core))
+    return version(core) if SHORT_VERSION.match(core) and before.lower() in VERSIONED else ""
+
+
+def _year(core: str, before: str, after: str) -> str:
     if match := re.fullmatch(r"(1[1-9]\d|20\d)0s", core):
-        return re.sub(r"y$", "ies", year(int(match[1] + "0")))
-    if match := re.fullmatch(r"(\d+)(?:st|nd|rd|th)", core):
-        return ordinal(int(match[1]))
-    if match := AMOUNT.match(core):
-        return _amount(match)
-    if match := RANGE.match(core):
-        years = before.lower() in BEFORE_YEAR and re.fullmatch(r"[12]\d{3}", match[1])
-        ends = [year(int(end)) if years and len(end) == 4 else decimal(end) for end in (match[1], match[2])]
-        return " to ".join(ends) + (f" {measure(match[3], match[2])}" if is_unit(match[3]) else "")
-    if (match := WITH_UNIT.match(core)) and is_unit(match[3]):
-        return f"{PREFIX.get(match[1], '')}{decimal(match[2])} {measure(match[3], match[2])}"
-    if match := HYPHENATED.match(core):
-        return (
-            f"{decimal(match[1].rstrip('.'))}-{match[2]}"
-            if match[1].replace(",", "").isdigit()
-            else f"{decimal(match[1])} {match[2]}"
-        )
-    if match := re.fullmatch(r"(\d{1,2}):(\d\d)", core):
-        return f"{cardinal(int(match[1]))} {cardinal(int(match[2])) if int(match[2]) else 'hundred'}"
-    return say_code(core)
+        decade = year(int(match[1] + "0"))
+        return re.sub(r"y$", "ies", decade) if decade.endswith("y") else f"{decade}s"
+    plain = re.fullmatch(r"1[1-9]\d\d|20\d\d", core) and before.lower() in BEFORE_YEAR
+    return year(int(core)) if plain and not is_unit(after) else ""
+
+
+def _ordinal(core: str, before: str, after: str) -> str:
+    match = re.fullmatch(r"(\d+)(?:st|nd|rd|th)", core)
+    return ordinal(int(match[1])) if match else ""
+
+
+def _number(core: str, before: str, after: str) -> str:
+    match = AMOUNT.match(core)
+    return _amount(match) if match else ""
+
+
+def _range(core: str, before: str, after: str) -> str:
+    match = RANGE.match(core)
+    if not match:
+        return ""
+    years = before.lower() in BEFORE_YEAR and re.fullmatch(r"[12]\d{3}", match[1])
+    ends = [year(int(end)) if years and len(end) == 4 else decimal(end) for end in (match[1], match[2])]
+    return " to ".join(ends) + (f" {measure(match[3], match[2])}" if is_unit(match[3]) else "")
+
+
+def _measured(core: str, before: str, after: str) -> str:
+    match = WITH_UNIT.match(core)
+    if not match or not is_unit(match[3]):
+        return ""
+    return f"{PREFIX.get(match[1], '')}{decimal(match[2])} {measure(match[3], match[2])}"
+
+
+def _hyphenated(core: str, before: str, after: str) -> str:
+    match = HYPHENATED.match(core)
+    if not match:
+        return ""
+    joint = "-" if match[1].replace(",", "").isdigit() else " "
+    return f"{decimal(match[1].rstrip('.,'))}{joint}{match[2]}"
+
+
+def _clock(core: str, before: str, after: str) -> str:
+    match = re.fullmatch(r"(\d{1,2}):(\d\d)", core)
+    if not match:
+        return ""
+    return f"{cardinal(int(match[1]))} {cardinal(int(match[2])) if int(match[2]) else 'hundred'}"
+
+
+FIGURES: tuple[Callable[[str, str, str], str], ...] = (
+    _date, _version, _year, _ordinal, _number, _range, _measured, _hyphenated, _clock,
+)  # fmt: skip
+"""What a word with digits may be, in the order of trying; each answers "" if it is something else."""
 
 
 def _amount(match: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ def run(context: Context) -> None:
     for number, draft in enumerate(drafts):
         context.progress(number / len(drafts), f"speaking scene {number}")
         scenes.append(_scene(number, draft, research, number == 0, number == len(drafts) - 1))
-    board = Storyboard(schema=1, title=script.title, fps=FPS, scenes=scenes, notes=notes)
+    board = Storyboard(title=script.title, fps=FPS, scenes=scenes, notes=notes)
     board = _kept(board, context.run_dir, redo)
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]
@@ -72,9 +72,15 @@ def _scene(number: int, draft: Draft, research: Research, first: bool, last: boo
     words = _words(said, [(word.start, word.end) for word in speech.words], lead)
     reveals = _reveals(draft, spoken_lines, words)
     return Scene(
-        id=f"scene_{number:03d}", heading=draft.heading, content=draft.shape.content, narration=text, words=words,
-        citations=_citations(draft.items, research), reveals=reveals, seconds=scene_seconds(speech.seconds, FPS, first, last),
-    )  # fmt: skip
+        id=f"scene_{number:03d}",
+        heading=draft.heading,
+        content=draft.shape.content,
+        narration=text,
+        words=words,
+        citations=_citations(draft.items, research),
+        reveals=reveals,
+        seconds=scene_seconds(speech.seconds, FPS, first, last),
+    )
 
 
 def _words(said: Sequence[Said], times: Sequence[tuple[float, float]], lead: float) -> list[Word]:
@@ -162,7 +168,8 @@ def _wishes(redo: dict[str, str], feedback: str) -> tuple[Wishes, list[str]]:
             notes.append(f"could not be honoured without a writer: {scene}: {reason}")
     if feedback.strip() and not redo:
         notes.append(
-            f"could not be honoured: {' '.join(feedback.split())[:200]!r}. Name scenes (redo: {{scene_003: too much text}}), "
+            f"could not be honoured: {' '.join(feedback.split())[:200]!r}. Name scenes (redo: "
+            f"{{scene_003: too much text}}), "
             "edit storyboard.json, or reject with from: script"
         )
     return Wishes(layouts, frozenset(tight), frozenset(divided)), notes

@@ -43,9 +43,10 @@ class Story:
     def items(self) -> list[Item]:
         """What may be told, without what the notes leave out."""
         return [
-            item for item in self.research.items
+            item
+            for item in self.research.items
             if not self.feedback.leaves_out(f"{item.section} {item.text}", item.id, item.kind)
-        ]  # fmt: skip
+        ]
 
     @cached_property
     def told(self) -> dict[str, tuple[Line, ...]]:
@@ -64,7 +65,7 @@ class Story:
         opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds, first=True)
         close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
         promise = self._promise()
-        frame = [line for line in (*promise, *framed) if line]
+        frame = [*promise, *framed]
         spent = sum(self._cost(item) for item in (*opening, *close)) + sum(
             estimate(line.text) + 0.7 for line in frame
         )
@@ -179,7 +180,8 @@ class Story:
         single = len(self.research.documents) == 1
         if re.match(r"(how|why|what|when|where)\b", title, re.I):
             return Line(
-                f"That is {_inside(title, self.names)}. The {'source is' if single else 'sources are'} on screen."
+                f"That is {_inside(title, self.names)}. The {'source is' if single else 'sources are'} "
+                f"on screen."
             )
         return Line(f"Everything said here comes from the {'source' if single else 'sources'} on screen.")
 
