@@ -106,9 +106,12 @@ class Catalog:
     def ids_like(self, text: str, limit: int = 6) -> list[str]:
         """The ids that begin with the text, else those of the jobs with this slug."""
         rows = self._db.execute(
-            "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (text, f"{text}\U0010ffff", limit)
+            "SELECT id FROM jobs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            (text, f"{text}\U0010ffff", limit),
         ).fetchall()
-        rows = rows or self._db.execute("SELECT id FROM jobs WHERE slug = ? LIMIT ?", (text, limit)).fetchall()
+        rows = (
+            rows or self._db.execute("SELECT id FROM jobs WHERE slug = ? LIMIT ?", (text, limit)).fetchall()
+        )
         return [row[0] for row in rows]
 
     def recent_ids(self, limit: int = 200) -> list[str]:
@@ -132,15 +135,16 @@ class Catalog:
     def claimed(self, file: str) -> tuple[str, str, str] | None:
         """Id, time and name of the request that this very file became; ``file`` as `file_key` gives it."""
         return self._db.execute(  # type: ignore[no-any-return]
-            "SELECT id, created_at, request_name FROM jobs WHERE request_identity >= ? AND request_identity < ?"
-            " ORDER BY queued_seq DESC",
+            "SELECT id, created_at, request_name FROM jobs"
+            " WHERE request_identity >= ? AND request_identity < ? ORDER BY queued_seq DESC",
             (file, f"{file};"),
         ).fetchone()
 
     def claimed_as_name(self, name: str, limit: int = 3) -> list[tuple[str, str]]:
         """Id and time of the jobs that came from a file of this name, latest first. Reads every job."""
         return self._db.execute(
-            "SELECT id, created_at FROM jobs WHERE request_name = ? ORDER BY queued_seq DESC LIMIT ?", (name, limit)
+            "SELECT id, created_at FROM jobs WHERE request_name = ? ORDER BY queued_seq DESC LIMIT ?",
+            (name, limit),
         ).fetchall()
 
     def request(self, job_id: str) -> tuple[bytes, bytes] | None:
@@ -190,12 +194,12 @@ class Catalog:
 
 
 def file_key(status: os.stat_result) -> str:
-    """What stays the same of a file while it is renamed and unlinked: the database's identity without ctime."""
+    """What stays the same of a file that is renamed or unlinked: the database's identity without ctime."""
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # A reader that may not write the folder cannot make the -shm file; without a -wal nothing is being written.
+    # A reader that may not write the folder cannot make the -shm file; without a -wal nobody is writing.
     immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
     quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     uri = f"file:{quoted}?mode=ro" + ("&immutable=1" if immutable else "")

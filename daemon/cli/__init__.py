@@ -1,6 +1,7 @@
 """The command line, a door like any other: it writes the files people write, and reads state.
 
-One module a verb, imported only when it is called: ``spork status`` answers without pydantic, YAML or watchdog.
+One module a verb, imported only when it is called: ``spork status`` answers without pydantic, YAML or
+watchdog.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib import import_module
 from daemon.errors import SporkError
 
 INTERRUPTED = 130
+CANNOT_WRITE = 73
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,30 +22,33 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        code = import_module(f"daemon.cli.{args.module}").command(args)
+        code = int(import_module(f"daemon.cli.{args.module}").command(args))
         sys.stdout.flush()
     except SystemExit as end:
         # argparse: help (0) and usage (2), both already told.
         return end.code if isinstance(end.code, int) else 2
-    except SporkError as error:
-        return _told(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Who reads us has seen enough; Python must not find out again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _told(f"{place}{error.strerror or error}", 73)
     except Exception as error:
-        if type(error).__module__ != "sqlite3":
-            raise
-        return _told(f"the database cannot be read: {error}; see: spork doctor", 73)
-    return int(code)
+        return _told(error)
+    return code
 
 
-def _told(message: str, code: int) -> int:
+def _told(error: Exception) -> int:
+    """Tell a person what they can act on; anything else is a fault of ours and keeps its traceback."""
+    if isinstance(error, SporkError):
+        message, code = str(error), error.exit_code
+    elif isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        message, code = f"{place}{error.strerror or error}", CANNOT_WRITE
+    elif type(error).__module__ == "sqlite3":
+        message, code = f"the database cannot be read: {error}; see: spork doctor", CANNOT_WRITE
+    else:
+        raise error
     from daemon.cli.screen import tell
 
     tell(f"spork: {message}")

@@ -19,7 +19,7 @@ SHOWN_SECONDS = 5.0
 
 
 def command(args: Namespace) -> int:
-    """Drop the decision; 0 once it is durably there, with ``--wait`` once it is recorded, 65 if it is refused."""
+    """Drop the decision; 0 once it is durably there, with ``--wait`` once recorded, 65 if refused."""
     workspace = workspace_of(args)
     catalog, job = job_of(workspace, args.job)
     answer = Answer(
@@ -61,7 +61,7 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
 
 
 def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Dropped) -> None:
-    """Wait until the decision is recorded. NotPossible, with the reason, if it is refused; TryAgain without daemon."""
+    """Wait until it is recorded. NotPossible, with the reason, if it is refused; TryAgain without daemon."""
     path = workspace.run(job.id) / dropped.name
     gone_since = None
     while True:
@@ -79,7 +79,9 @@ def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Drop
             tell("it was decided so before; nothing changed")
             return
         if path.exists() and holder_of(workspace) is None:
-            raise TryAgain(f"no daemon runs here: runs/{job.id}/{dropped.name} lies there, the next one records it")
+            raise TryAgain(
+                f"no daemon runs here: runs/{job.id}/{dropped.name} lies there, the next one records it"
+            )
         time.sleep(POLL_SECONDS)
 
 

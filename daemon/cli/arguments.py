@@ -24,12 +24,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--workspace", metavar="DIR", help="default: $SPORK_WORKSPACE, then the current folder or one above it"
+        "--workspace",
+        metavar="DIR",
+        help="default: $SPORK_WORKSPACE, then the current folder or one above it",
     )
     parser.add_argument("--version", action="version", version=_Version())
     group = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
 
-    def verb(name: str, help_text: str, module: str = "", epilog: str | None = None) -> argparse.ArgumentParser:
+    def verb(
+        name: str, help_text: str, module: str = "", epilog: str | None = None
+    ) -> argparse.ArgumentParser:
         made = group.add_parser(
             name,
             help=help_text,
@@ -69,15 +73,21 @@ def _work(verb: Verbs) -> None:
     init.add_argument("folder", nargs="?", default=".", metavar="DIR")
     daemon = verb("daemon", "work: take what is dropped, run its stages, wait at gates; until told to stop")
     daemon.add_argument("--drain", action="store_true", help="end when nothing can move, gates included")
-    daemon.add_argument("--poll", action="store_true", help="look on a timer instead of being told of changes")
+    daemon.add_argument(
+        "--poll", action="store_true", help="look on a timer instead of being told of changes"
+    )
     daemon.add_argument("--only", metavar="NAME", help=argparse.SUPPRESS)
     run = verb("run", "submit a request and see it through, asking at gates on a terminal")
     run.add_argument("file", metavar="JOB.yaml")
-    run.add_argument("--approve-all", action="store_true", help="pass every gate, recorded as by: approve-all")
+    run.add_argument(
+        "--approve-all", action="store_true", help="pass every gate, recorded as by: approve-all"
+    )
     run.add_argument("-v", "--verbose", action="store_true", help="with the daemon's log, if one is started")
     submit = verb("submit", "check requests, then drop them into inbox/ with the sources beside them")
     submit.add_argument("files", nargs="+", metavar="FILE")
-    check = verb("check", "say what is wrong with requests, decisions, policy or pipelines, as the daemon would")
+    check = verb(
+        "check", "say what is wrong with requests, decisions, policy or pipelines, as the daemon would"
+    )
     check.add_argument("files", nargs="+", metavar="FILE")
     _json(check)
 
@@ -118,15 +128,21 @@ def _answers(verb: Verbs) -> None:
         made = verb(name, help_text, module="answer")
         made.add_argument("job", metavar="JOB")
         made.add_argument("--stage", metavar="S", help="refuse unless the job is at this stage")
-        made.add_argument("--notes", metavar="TEXT", help="recorded; the stage sees a rejection's and a resume's")
+        made.add_argument(
+            "--notes", metavar="TEXT", help="recorded; the stage sees a rejection's and a resume's"
+        )
         made.add_argument("--by", metavar="NAME", help="who says so; default: your user name")
         made.add_argument("--wait", action="store_true", help="until it is recorded or refused")
         if name == "reject":
             made.add_argument("--then", choices=("pause", "retry", "stop"), help="default: pause")
         if name in ("reject", "resume"):
-            made.add_argument("--from", dest="from_stage", metavar="STAGE", help="go back to this earlier stage")
+            made.add_argument(
+                "--from", dest="from_stage", metavar="STAGE", help="go back to this earlier stage"
+            )
         if name == "approve":
-            made.add_argument("--unbound", action="store_true", help="without naming stage, attempt and digest")
+            made.add_argument(
+                "--unbound", action="store_true", help="without naming stage, attempt and digest"
+            )
 
 
 def _tools(verb: Verbs) -> None:
@@ -135,7 +151,9 @@ def _tools(verb: Verbs) -> None:
     backup = verb("backup", "write a backup while the daemon works", epilog=BACKUP_HELP)
     backup.add_argument("file", metavar="FILE")
     prune = verb("prune", "remove the run directories of jobs that were over long ago; their ids stay taken")
-    prune.add_argument("--older-than", required=True, type=_days, metavar="30d", help="days (d), hours (h) or weeks (w)")
+    prune.add_argument(
+        "--older-than", required=True, type=_days, metavar="30d", help="days (d), hours (h) or weeks (w)"
+    )
     prune.add_argument("--dry-run", action="store_true", help="only say which")
     verb("reload", "make the running daemon read conf/operator.yaml again")
     schema = verb("schema", "print a JSON Schema, for editors")
@@ -148,8 +166,8 @@ def _tools(verb: Verbs) -> None:
     systemd.add_argument("--as", dest="as_user", metavar="NAME", help="the user the system service runs as")
 
 
-BACKUP_HELP = """FILE is a tar archive with the database as of one moment (jobs/spork.db), the accepted requests
-(jobs/*.yaml), the ledger (jobs/state.jsonl) and conf/. It does not hold runs/, which is large and
+BACKUP_HELP = """FILE is a tar archive with the database as of one moment (jobs/spork.db), the accepted
+requests (jobs/*.yaml), the ledger (jobs/state.jsonl) and conf/. It does not hold runs/, which is large and
 which rsync copies well: copy runs/ after the backup, so that it is never older than the database.
 
 To restore: make an empty folder, unpack FILE there (tar -xf FILE -C FOLDER), copy runs/ into it,

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from daemon.catalog import Summary
 from daemon.model import Job
-from daemon.names import Decision, Ignored, Request, classify_decision, classify_inbox, shown
+from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.workspace import Workspace
 
 MOST = 20
@@ -17,7 +17,7 @@ TAIL = 4096
 
 
 def inbox_notes(workspace: Workspace) -> list[str]:
-    """A line for each file in the inbox that waits, looks like a request and is none, or was refused where it is."""
+    """A line for each file in the inbox that waits, looks like a request and is none, or is refused."""
     notes: list[str] = []
     count = 0
     with os.scandir(workspace.inbox) as entries:
@@ -34,7 +34,11 @@ def inbox_notes(workspace: Workspace) -> list[str]:
 def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     meant = classify_inbox(name)
     if isinstance(meant, Ignored):
-        return f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?" if meant.meant else ""
+        return (
+            f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?"
+            if meant.meant
+            else ""
+        )
     path = workspace.inbox / name
     if is_folder:
         return f"{shown(name)}: a folder, not read"
@@ -44,11 +48,12 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
         return ""
     if not stat.S_ISREG(status.st_mode):
         return f"{shown(name)}: not a regular file, refused where it is"
-    return f"{shown(name)}: {'empty, ' if status.st_size == 0 else ''}not taken yet; why: spork explain inbox/{shown(name)}"
+    empty = "empty, " if status.st_size == 0 else ""
+    return f"{shown(name)}: {empty}not taken yet; why: spork explain inbox/{shown(name)}"
 
 
 def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
-    """A line for each file beside a job's gate that waits, was refused, or looks like a decision and is none."""
+    """A line for each file beside a job's gate that waits, was refused, or looks like a decision."""
     notes: list[str] = []
     try:
         names = sorted(os.listdir(workspace.run(job.id)))
@@ -61,15 +66,19 @@ def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
         place = f"runs/{job.id}/{shown(name)}"
         if isinstance(meant, Decision):
             refused = f"{name}.error.txt" in names
-            notes.append(f"{place}: {'refused' if refused else 'not decided yet'}; why: spork explain {place}")
-        elif meant.meant and not isinstance(meant, Request):
+            notes.append(
+                f"{place}: {'refused' if refused else 'not decided yet'}; why: spork explain {place}"
+            )
+        elif meant.meant:
             notes.append(f"{place}: not read, {meant.rule}; did you mean {meant.meant}?")
         elif meant.editing in ("approve.yaml", "reject.yaml", "resume.yaml", "cancel.yaml"):
             notes.append(f"{place}: an editor has {meant.editing} open")
     return notes[:MOST]
 
 
-def progress_of(workspace: Workspace, job_id: str, stage: str, attempt: int) -> tuple[float | None, str] | None:
+def progress_of(
+    workspace: Workspace, job_id: str, stage: str, attempt: int
+) -> tuple[float | None, str] | None:
     """Fraction and message of the attempt's last word; None where it said nothing or we may not read it."""
     work = workspace.run(job_id) / ".work"
     try:

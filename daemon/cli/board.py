@@ -100,7 +100,9 @@ class Board:
         for stage in job.stages:
             mark, style = _MARKS[stage.status]
             said = self._said(job, stage)
-            grid.add_row(Text(mark, style=style), Text(stage.name), Text(_time(stage), style="dim"), Text(said))
+            grid.add_row(
+                Text(mark, style=style), Text(stage.name), Text(_time(stage), style="dim"), Text(said)
+            )
         return grid
 
     def _said(self, job: Job, stage: Stage) -> str:

@@ -29,7 +29,8 @@ def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
     _, job = job_of(workspace, text)
     status = f"{job.status} ({job.reason})" if job.reason else str(job.status)
     lines = [
-        f"{job.id}  {paint(status, STATUS_COLORS.get(job.status), on=on)}  {job.pipeline}, priority {job.priority}",
+        f"{job.id}  {paint(status, STATUS_COLORS.get(job.status), on=on)}",
+        f"  {job.pipeline}, priority {job.priority}",
         f"  {one_line(job.intent)}",
         f"  since {job.created_at}, last change {job.updated_at}",
         "",
@@ -47,7 +48,9 @@ def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
 
 
 def _stages(workspace: Workspace, job: Job, *, on: bool) -> list[str]:
-    rows = [[s.name, str(s.status), str(s.attempts or ""), _time(s), _note(workspace, job, s)] for s in job.stages]
+    rows = [
+        [s.name, str(s.status), str(s.attempts or ""), _time(s), _note(workspace, job, s)] for s in job.stages
+    ]
     colors = [_STAGE_COLORS.get(s.status) for s in job.stages]
     return table(("STAGE", "STATUS", "ATTEMPTS", "TIME", ""), rows, colors, on=on)
 

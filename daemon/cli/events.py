@@ -35,7 +35,8 @@ def line_of(event: Event, *, on: bool = False) -> str:
     """One event on one line, escaped."""
     kind = str(event.type)
     place = f"{event.stage}.{event.attempt}" if event.stage and event.attempt else event.stage or ""
-    told = f"{event.ts[:19].replace('T', ' ')}  {paint(kind.ljust(17), _COLORS.get(kind.split('_')[-1]), on=on)}"
+    color = _COLORS.get(kind.rpartition("_")[2])
+    told = f"{event.ts[:19].replace('T', ' ')}  {paint(kind.ljust(17), color, on=on)}"
     return f"{told}  {clean(place):14}  {one_line(event.message)}".rstrip()
 
 

@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 
 
 def command(args: Namespace) -> int:
-    """What the attempt printed; with ``-f`` what it and those after it still print, until the job is over or waits."""
+    """What the attempt printed; with ``-f`` what is still printed, until the job is over or waits."""
     workspace = workspace_of(args)
     catalog, job = job_of(workspace, args.job)
     folder = workspace.run(job.id) / "logs"
@@ -64,7 +64,9 @@ def _log_of(folder: Path, job: Job, stage: str | None) -> Path | None:
     try:
         found = job.at(name)
     except KeyError:
-        raise NotPossible(f"{job.id} has the stages {', '.join(s.name for s in job.stages)}, not {name}") from None
+        raise NotPossible(
+            f"{job.id} has the stages {', '.join(s.name for s in job.stages)}, not {name}"
+        ) from None
     path = folder / f"{job.number(name):02d}-{name}.{number or found.attempts}.log"
     return path if path.exists() else None
 

@@ -90,7 +90,7 @@ def holder_of(workspace: Workspace) -> Holder | None:
 
 
 def _locked_by(status: os.stat_result) -> int | None:
-    """The process that has this file flocked, by proc_locks(5): ``1: FLOCK ADVISORY WRITE PID MAJ:MIN:INO 0 EOF``."""
+    """Who has this file flocked, by proc_locks(5): ``1: FLOCK ADVISORY WRITE PID MAJ:MIN:INO 0 EOF``."""
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     same_inode = f":{status.st_ino}"
     candidates = []

@@ -24,6 +24,8 @@ def command(args: Namespace) -> int:
     except ProcessLookupError:
         raise NotPossible(f"the daemon, pid {holder.pid}, just ended") from None
     except PermissionError:
-        raise CannotWrite(f"the daemon, pid {holder.pid}, is another user's; reload it as that user") from None
+        raise CannotWrite(
+            f"the daemon, pid {holder.pid}, is another user's; reload it as that user"
+        ) from None
     show(f"told the daemon, pid {holder.pid}; its log says what came of it")
     return 0

@@ -22,7 +22,9 @@ def command(args: Namespace) -> int:
     run = workspace.run(job.id)
     if not job.answerable:
         reason = f" ({job.reason})" if job.reason else ""
-        raise NotPossible(f"{job.id} is {job.status}{reason}: no gate waits for an answer; see: spork status {job.id}")
+        raise NotPossible(
+            f"{job.id} is {job.status}{reason}: no gate waits for an answer; see: spork status {job.id}"
+        )
     if args.json:
         show_json(json.loads(_read(run / "gate.json", job)) | {"diff": _diff(run, job)})
     elif args.diff:

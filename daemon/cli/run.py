@@ -1,4 +1,4 @@
-"""``spork run JOB.yaml``: submit it and see it through; where no daemon runs, be the daemon for that one job."""
+"""``spork run JOB.yaml``: submit it and see it through; where no daemon runs, be the one for this job."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.check import Vetted
+from daemon.cli.answer import await_record, give
 from daemon.cli.asking import Asked, ask, can_ask
 from daemon.cli.board import Board, Lines, board
 from daemon.cli.places import catalog_of, holder_of, workspace_of
-from daemon.cli.answer import await_record, give
 from daemon.cli.screen import show, tell
 from daemon.cli.submit import submit, vet
 from daemon.cli.worker import Worker
@@ -67,7 +67,7 @@ class Run:
             self._worker.stop()
 
     def await_claim(self, vetted: Vetted, data: bytes, seen: int) -> str:
-        """The id of the job that the dropped request became. NotPossible, with the reason, if it is refused."""
+        """The id of the job that the request became. NotPossible, with the reason, if it is refused."""
         assert self._dropped is not None
         dropped, deadline = self._dropped, time.monotonic() + DATABASE_SECONDS
         while True:
@@ -110,7 +110,7 @@ class Run:
         return code
 
     def _see_to_daemon(self) -> None:
-        """There must be a daemon: the one that runs, or one of our own. TryAgain if the job's daemon is gone."""
+        """There must be a daemon: the one that runs, or our own. TryAgain if the job's daemon is gone."""
         if self._worker is not None:
             if self._worker.check():
                 return
@@ -194,7 +194,7 @@ def results(job: Job) -> list[str]:
 
 def _tell_waiting(job: Job) -> None:
     if job.gate is None:
-        tell(f"{job.id} is {job.status} ({job.reason}); then: spork resume {job.id}   or   spork cancel {job.id}")
+        tell(f"{job.id} is {job.status} ({job.reason}); spork resume {job.id}   or   spork cancel {job.id}")
         return
     tell(
         f"{job.id} waits for a decision about {job.gate.stage}: read runs/{job.id}/REVIEW.md,\n"

@@ -68,7 +68,9 @@ def paint(text: str, color: str | None, *, on: bool) -> str:
     return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if on and color else text
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str | None], *, on: bool) -> list[str]:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str | None], *, on: bool
+) -> list[str]:
     """Columns side by side; ``colors`` has one entry a row, for its second column."""
     cleaned = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(header), *cleaned]) for column in range(len(header))]

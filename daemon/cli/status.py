@@ -80,9 +80,15 @@ def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
     catalog, holder = catalog_of(workspace), holder_of(workspace)
     lines: list[str] = []
     if catalog is not None:
-        lines += _waiting(workspace, catalog, args.limit) if args.waiting else _jobs(workspace, catalog, args.limit, on)
+        lines += (
+            _waiting(workspace, catalog, args.limit)
+            if args.waiting
+            else _jobs(workspace, catalog, args.limit, on)
+        )
     if catalog is None or not lines:
-        lines.append("Nothing waits for an answer." if args.waiting else "No job yet; drop a request into inbox/.")
+        lines.append(
+            "Nothing waits for an answer." if args.waiting else "No job yet; drop a request into inbox/."
+        )
     notes = beside.inbox_notes(workspace)
     if notes:
         lines += ["", "In the inbox:", *(f"  {clean(note)}" for note in notes)]
@@ -96,7 +102,9 @@ def _daemon(catalog: Catalog | None, holder: Holder | None, inbox: bool, *, on: 
     counts = catalog.counts() if catalog is not None else {}
     moving = counts.get("queued", 0) + counts.get("running", 0)
     if moving or inbox or counts.get("needs_approval"):
-        return [paint("No daemon runs here, so nothing moves: start one with `spork daemon`.", "yellow", on=on)]
+        return [
+            paint("No daemon runs here, so nothing moves: start one with `spork daemon`.", "yellow", on=on)
+        ]
     return [daemon_line(None)]
 
 
@@ -111,7 +119,7 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
     colors = [STATUS_COLORS.get(job.status) for job in shown]
     lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on)
     if more:
-        lines.append(f"... and more open ones; --limit N shows them, --stats counts them")
+        lines.append("... and more open ones; --limit N shows them, --stats counts them")
     for job in opened[:limit]:
         lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
     return lines
@@ -126,7 +134,9 @@ def _row(workspace: Workspace, job: Summary) -> list[str]:
 def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[str]:
     lines: list[str] = []
     for job in catalog.waiting_jobs(limit):
-        lines.append(clean(f"{job.id}  {job.status} ({job.reason}) at {job.stage}.{job.attempt}, for {age(job.updated_at)}"))
+        place = f"{job.stage}.{job.attempt}"
+        told = f"{job.id}  {job.status} ({job.reason}) at {place}, for {age(job.updated_at)}"
+        lines.append(clean(told))
         lines += [f"  {how}" for how in how_to_answer(job)]
         lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
     return lines
@@ -171,12 +181,18 @@ def age(moment: str) -> str:
 def _counts(workspace: Workspace) -> dict[str, Any]:
     catalog = catalog_of(workspace)
     counts = catalog.counts() if catalog is not None else {}
-    return {"jobs": {str(status): counts.get(status, 0) for status in Status}, "daemon": _holder_facts(workspace)}
+    return {
+        "jobs": {str(status): counts.get(status, 0) for status in Status},
+        "daemon": _holder_facts(workspace),
+    }
 
 
 def _stats(workspace: Workspace, *, on: bool) -> list[str]:
     counts = _counts(workspace)["jobs"]
-    lines = [f"{paint(f'{status:15}', STATUS_COLORS.get(status), on=on)} {number:8}" for status, number in counts.items()]
+    lines = [
+        f"{paint(f'{status:15}', STATUS_COLORS.get(status), on=on)} {number:8}"
+        for status, number in counts.items()
+    ]
     return [*lines, f"{'all':15} {sum(counts.values()):8}"]
 
 

@@ -27,12 +27,12 @@ class WorkerGone(SporkError):
 
 
 class Worker:
-    """The child. Its log goes nowhere, or to our stderr with ``verbose``; its last words are kept for an error."""
+    """The child. Its log goes nowhere, or to our stderr with ``verbose``; its last words are kept."""
 
     def __init__(self, workspace: Workspace, name: str, *, verbose: bool) -> None:
         self._log = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        # A session of its own: Ctrl-C reaches us, and we tell it once. Started where the package lies, so that
-        # a folder named daemon in the person's current folder is not taken for ours.
+        # A session of its own: Ctrl-C reaches us, and we tell it once. Started where the package lies: a
+        # folder named daemon in the person's current folder must not be taken for ours.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "daemon", "--workspace", str(workspace.root), "daemon", "--only", name],
             cwd=Path(daemon.__file__).parent.parent,

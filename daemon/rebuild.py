@@ -1,0 +1,321 @@
+"""The database made anew from its copies: ledger, events of the runs, accepted requests, pipelines.
+
+A job's state is the fold of its events by the rules' own function, so folding them again gives the same
+state. The daemon's lock is held throughout; the old database is kept aside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from daemon.catalog import Catalog, file_key
+from daemon.errors import CannotWrite, Halt, Illegal, NotPossible
+from daemon.files import fsync_folder, write_copy
+from daemon.lane import DaemonLock
+from daemon.machine import decide
+from daemon.model import Event, Job, Type
+from daemon.projection import lines
+from daemon.store import Change, Claim, DecisionFile, Owed, Store
+from daemon.workspace import Workspace
+
+BATCH = 500
+_ANSWERS = {
+    Type.GATE_APPROVED: "approve.yaml",
+    Type.GATE_REJECTED: "reject.yaml",
+    Type.GATE_REOPENED: "resume.yaml",
+    Type.JOB_RESUMED: "resume.yaml",
+    Type.JOB_CANCELED: "cancel.yaml",
+}
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of it. ``problems`` names what the copies could not tell."""
+
+    jobs: int = 0
+    events: int = 0
+    kept: Path | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def rebuild(workspace: Workspace) -> Rebuilt:
+    """Fold the copies into a new database. Raises TryAgain (a daemon runs), NotPossible, CannotWrite, Halt."""
+    lock = DaemonLock(workspace.daemon_lock)
+    lock.acquire()
+    try:
+        return _Rebuild(workspace).run()
+    except OSError as error:
+        raise CannotWrite(
+            f"{error.filename or workspace.jobs}: {error.strerror}; the old database stands"
+        ) from error
+    finally:
+        lock.release()
+
+
+class _Rebuild:
+    """One rebuilding, from reading the copies to the exchange of the files."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._result = Rebuilt()
+        self._jobs: dict[str, Job] = {}
+        self._lost: set[str] = set()
+
+    def run(self) -> Rebuilt:
+        old = _readable(self._workspace.db)
+        events = self._events(old)
+        if not events:
+            raise NotPossible(
+                "neither jobs/state.jsonl nor runs/*/events.jsonl holds an event: nothing to rebuild from"
+            )
+        target = self._workspace.jobs / "spork.db.new"
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        store = Store(target)
+        try:
+            if old is not None and (token := old.meta("token")):
+                # Processes that a killed daemon left carry it: the next start must know them.
+                store.set_meta("token", token)
+            kept = self._fold(store, old, events)
+            self._settle(store)
+            store.check()
+        finally:
+            store.close()
+            if old is not None:
+                old.close()
+        _write_ledger(self._workspace.ledger, kept)
+        self._result.kept = _exchange(self._workspace.db, target)
+        self._result.jobs, self._result.events = len(self._jobs), len(kept)
+        return self._result
+
+    # -- reading
+
+    def _events(self, old: Catalog | None) -> list[Event]:
+        """Every event that any copy knows, by seq; where they differ the ledger is believed."""
+        found: dict[int, Event] = {}
+        for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
+            found.update((e.seq, e) for e in self._lines(path))
+        found.update((e.seq, e) for e in self._lines(self._workspace.ledger))
+        last = max(found, default=0)
+        # Copies follow the commit, so the old database, where it can be read, may know the newest.
+        found.update((e.seq, e) for e in _tail(old, last))
+        return [found[seq] for seq in sorted(found)]
+
+    def _lines(self, path: Path) -> Iterator[Event]:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return
+        for number, line in enumerate(data.split(b"\n")[:-1], 1):
+            try:
+                event = Event.of(json.loads(line))
+                if event.seq < 1:
+                    raise ValueError
+            except (ValueError, KeyError, TypeError, AttributeError):
+                name = path.relative_to(self._workspace.root)
+                self._result.problems.append(f"{name}:{number}: not an event; left out")
+                continue
+            yield event
+
+    # -- folding
+
+    def _fold(self, store: Store, old: Catalog | None, events: list[Event]) -> list[Event]:
+        """Record the events under their own numbers; gives those that the rules took."""
+        kept: list[Event] = []
+        batch: list[Change] = []
+        first = 0
+        for event in events:
+            if len(batch) == BATCH or (batch and event.seq != first + len(batch)):
+                _record(store, first, batch)
+                batch = []
+            change = self._change(old, event)
+            if change is None:
+                continue
+            if not batch:
+                first = event.seq
+            elif event.seq != first + len(batch):
+                _record(store, first, batch)
+                batch, first = [], event.seq
+            batch.append(change)
+            kept.append(event)
+        _record(store, first, batch)
+        return kept
+
+    def _change(self, old: Catalog | None, event: Event) -> Change | None:
+        if event.job_id is None:
+            return Change(None, [event])
+        if event.job_id in self._lost:
+            return None
+        before = self._jobs.get(event.job_id)
+        try:
+            self._jobs[event.job_id] = decide(before, event)
+        except (Illegal, KeyError, TypeError, ValueError, StopIteration) as error:
+            self._lost.add(event.job_id)
+            self._result.problems.append(
+                f"{event.job_id}: event {event.seq} ({event.type}) does not follow from those before it"
+                f" ({error}); kept as it was until then"
+            )
+            return None
+        claim = self._claim(old, event) if before is None else None
+        return Change(before, [event], claim=claim, decision=self._decision(event) if before else None)
+
+    def _claim(self, old: Catalog | None, event: Event) -> Claim:
+        """The request and pipeline as they were accepted."""
+        job_id = event.job_id or ""
+        known = old.request(job_id) if old is not None else None
+        request = _bytes(self._workspace.request(job_id)) or (known[0] if known else None)
+        pipeline = _bytes(self._workspace.run(job_id) / "pipeline.yaml") or (known[1] if known else None)
+        if request is None:
+            self._result.problems.append(
+                f"{job_id}: jobs/{job_id}.yaml is missing; its request is lost, its state is not"
+            )
+        sha = event.payload.get("request_sha256") or hashlib.sha256(request or b"").hexdigest()
+        if request is not None and hashlib.sha256(request).hexdigest() != sha:
+            self._result.problems.append(f"{job_id}: jobs/{job_id}.yaml is not what was accepted")
+        name = event.message.rpartition("inbox/")[2]
+        identity = event.payload.get("identity") or self._lying(self._workspace.inbox / name, sha)
+        return Claim(name, identity, request or b"", sha, pipeline or b"")
+
+    def _decision(self, event: Event) -> DecisionFile | None:
+        """The decision file behind an event. Its identity matters only where a crash left it lying."""
+        sha = event.payload.get("sha256")
+        if not sha or event.job_id is None:
+            return None
+        refused = event.type is Type.DECISION_REFUSED
+        name = str(event.payload.get("name", "")) if refused else _ANSWERS.get(event.type, "")
+        if not name:
+            return None
+        return DecisionFile(
+            name,
+            "refused" if refused else "recorded",
+            str(event.payload.get("by", "")),
+            event.payload.get("owner"),
+            self._lying(self._workspace.run(event.job_id) / name, sha),
+            sha,
+            self._kept_bytes(event.job_id, sha),
+            str(event.payload.get("why", "")),
+        )
+
+    def _lying(self, path: Path, sha: str) -> str:
+        """The identity of a file that holds these bytes and was to be taken away; empty if there is none."""
+        data = _bytes(path)
+        if data is None or hashlib.sha256(data).hexdigest() != sha:
+            return ""
+        status = os.lstat(path)
+        return f"{file_key(status)}{status.st_ctime_ns}"
+
+    def _kept_bytes(self, job_id: str, sha: str) -> bytes:
+        for path in sorted((self._workspace.run(job_id) / "decisions").glob("*.yaml")):
+            data = _bytes(path)
+            if data is not None and hashlib.sha256(data).hexdigest() == sha:
+                return data
+        return b""
+
+    # -- what is on disk already
+
+    def _settle(self, store: Store) -> None:
+        """Note which attempts' files are where they belong; for the rest the daemon pays the debt."""
+        for job_id in store.owing_jobs():
+            run = self._workspace.run(job_id)
+            owed = store.owed(job_id)
+            published = {a.path for debt in owed if debt.goal == "run" for a in debt.artifacts}
+            for debt in owed:
+                if _is_settled(run, debt, published):
+                    store.moved(job_id, debt)
+        # Moves are noted with a commit; this one holds nothing else.
+        store.record()
+
+
+def _is_settled(run: Path, debt: Owed, published: set[str]) -> bool:
+    if not run.is_dir():
+        return True
+    paths = [a.path for a in debt.artifacts]
+    if any(os.path.lexists(run / ".work" / debt.label / path) for path in paths):
+        return False
+    if debt.goal == "history":
+        # Still in the way in the run directory, under a name that no later attempt has published.
+        return not any(path not in published and os.path.lexists(run / path) for path in paths)
+    return True
+
+
+def _record(store: Store, first: int, batch: list[Change]) -> None:
+    if batch:
+        store._next_seq = first  # noqa: SLF001 - events keep the numbers they had; nobody else may choose one
+        store.record(*batch)
+
+
+def _readable(path: Path) -> Catalog | None:
+    """The old database, as far as it opens."""
+    if not path.exists():
+        return None
+    try:
+        catalog = Catalog(path)
+        catalog.meta("token")
+    except (Halt, sqlite3.Error):
+        return None
+    return catalog
+
+
+def _tail(old: Catalog | None, last: int) -> list[Event]:
+    found: list[Event] = []
+    if old is not None:
+        try:
+            found.extend(old.events(after=last))
+        except (sqlite3.Error, ValueError, TypeError):
+            # Damaged from here on; what was read before is good.
+            pass
+    return found
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:
+        try:
+            return file.read()
+        except OSError:
+            return None
+
+
+def _write_ledger(path: Path, events: Iterable[Event]) -> None:
+    """The ledger as the database now knows it, where it is not the same already."""
+    data = lines(events)
+    if _bytes(path) != data:
+        if path.exists():
+            os.link(path, path.with_name(f"{path.name}.before-{_stamp()}"))
+        write_copy(path, data, mode=0o640)
+
+
+def _exchange(db: Path, new: Path) -> Path | None:
+    """Put the new database in the old one's place; gives where the old one is kept."""
+    kept = None
+    if db.exists():
+        kept = db.with_name(f"{db.name}.before-{_stamp()}")
+        for suffix in ("", "-wal"):
+            if os.path.exists(f"{db}{suffix}"):
+                os.link(f"{db}{suffix}", f"{kept}{suffix}")
+    # The old log must be gone before the new file takes the name: SQLite would read it into the new database.
+    # A crash in between leaves the old database as of its last checkpoint; rebuild again.
+    for suffix in ("-wal", "-shm"):
+        Path(f"{db}{suffix}").unlink(missing_ok=True)
+    fd = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(new, db)
+    fsync_folder(db.parent)
+    return kept
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
