@@ -16,6 +16,8 @@ from stages.contract import Published, StageError
 from stages.cues import Cue
 from tests.stages.tiny_runs import FPS, HEIGHT, WIDTH, complete, context, film, moving, save
 
+pytestmark = pytest.mark.video
+
 TEXTS = (
     "When a program wants to know that a file has changed, it can look again and again, but that costs time.",
     "The kernel already knows. So a better way is to ask the kernel.",

@@ -21,6 +21,8 @@ from stages.scenes import Scene, Storyboard
 from stages.voice import speak
 from tests.stages.tiny_runs import FPS, complete, context, film, save
 
+pytestmark = pytest.mark.video
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

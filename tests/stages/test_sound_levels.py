@@ -12,6 +12,8 @@ from stages.align import aligned, recorded_speech
 from stages.contract import StageError
 from stages.voice import Speech, speak
 
+pytestmark = pytest.mark.video
+
 
 def tone(decibels: float, hertz: float = 997.0, seconds: float = 3.0) -> sound.Sound:
     time = np.arange(round(seconds * sound.RATE)) / sound.RATE

@@ -12,6 +12,8 @@ from stages.contract import StageError
 from stages.voice import Speech, chosen, speak
 from stages.voice_words import clauses, sentences, written_groups
 
+pytestmark = pytest.mark.video
+
 ODD_TEXTS = [
     "Hi.",
     "—",
