@@ -87,7 +87,7 @@ class Desk:
                     if seen.retry_in is not None:
                         again.append(seen.retry_in)
                 case Refused():
-                    self._cannot_read(run, job, seen, now)
+                    job = self._cannot_read(run, job, seen, now)
                 case Whole():
                     job = self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
                 case Gone():
@@ -103,9 +103,10 @@ class Desk:
         key = whole.identity.key
         seen = self._recorder.store.decision_seen(job.id, key)
         if seen is not None:
-            verdict, stage, attempt = seen
-            if verdict == "recorded":
-                self._take_away(run, job, stage, attempt, whole)
+            if seen.verdict == "recorded":
+                self._take_away(run, job, seen.stage, seen.attempt, whole)
+            else:
+                _tell(run, whole.name, seen.why)
             return job
         try:
             decision = self._read(verb, whole)
@@ -118,7 +119,9 @@ class Desk:
         except rulings.Repeated:
             self._box.claim_unlink(run, whole.name, whole.identity)
             return job
-        except (rulings.Refused, Invalid) as error:
+        except rulings.Refused as error:
+            return self._refuse(run, job, whole, f"{whole.name}: {error}", now)
+        except Invalid as error:
             return self._refuse(run, job, whole, str(error), now)
         return self._accept(run, job, decision, whole, _also(events, verb, others))
 
@@ -165,31 +168,41 @@ class Desk:
         (run / beside(whole.name, ".error.txt")).unlink(missing_ok=True)
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
-        sha = hashlib.sha256(whole.data).hexdigest()
-        write_copy(
-            run / beside(whole.name, ".error.txt"), f"{whole.name}: {why}\n".encode("utf-8", "replace")
-        )
-        return self._note(job, whole.name, why, whole.identity.key, sha, whole.data, whole.owner, now)
+        file = _refused_file(whole.name, whole.identity.key, whole.data, why, whole.owner)
+        return self._note(run, job, file, now)
 
-    def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> None:
-        key = seen.identity.key
-        if self._recorder.store.decision_seen(job.id, key) is None:
-            write_copy(run / beside(seen.name, ".error.txt"), f"{seen.name}: {seen.reason}\n".encode())
-            data = seen.data or b""
-            self._note(job, seen.name, seen.reason, key, hashlib.sha256(data).hexdigest(), data, "", now)
+    def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> Job:
+        known = self._recorder.store.decision_seen(job.id, seen.identity.key)
+        if known is not None:
+            _tell(run, seen.name, known.why)
+            return job
+        file = _refused_file(
+            seen.name, seen.identity.key, seen.data or b"", f"{seen.name}: {seen.reason}", None
+        )
+        return self._note(run, job, file, now)
 
-    def _note(
-        self, job: Job, name: str, why: str, key: str, sha: str, data: bytes, owner: str, now: datetime
-    ) -> Job:
-        facts = {"name": name, "sha256": sha, "why": why}
-        event = Event(
-            Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, f"{name}: {why}", facts
-        )
-        return self._recorder.one(
-            Change(
-                job, [event], decision=DecisionFile(name, "refused", "", owner or None, key, sha, data, why)
-            )
-        )
+    def _note(self, run: Path, job: Job, file: DecisionFile, now: datetime) -> Job:
+        """Record a refusal, once for each file as it is, and leave its reason beside it."""
+        facts = {"name": file.name, "sha256": file.sha256, "why": file.why}
+        event = Event(Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, file.why, facts)
+        after = self._recorder.one(Change(job, [event], decision=file))
+        _tell(run, file.name, file.why)
+        return after
+
+
+def _tell(run: Path, name: str, why: str) -> None:
+    """Leave the reason beside the file, unless it lies there."""
+    note, text = run / beside(name, ".error.txt"), f"{why}\n".encode("utf-8", "replace")
+    try:
+        if note.read_bytes() == text:
+            return
+    except OSError:
+        pass
+    write_copy(note, text)
+
+
+def _refused_file(name: str, key: str, data: bytes, why: str, owner: str | None) -> DecisionFile:
+    return DecisionFile(name, "refused", "", owner, key, hashlib.sha256(data).hexdigest(), data, why)
 
 
 def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: str | None) -> Decision:

@@ -54,6 +54,16 @@ class DecisionFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was said about a decision file, and where its job was."""
+
+    verdict: str
+    stage: str | None
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What happens to one job (or, with ``job`` and ``claim`` None, to the workspace) in a transaction."""
 
@@ -362,13 +372,13 @@ class Store:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def decision_seen(self, job_id: str, identity: str) -> tuple[str, str | None, int] | None:
-        """Verdict, stage and attempt of this very decision file, if it was looked at before."""
+    def decision_seen(self, job_id: str, identity: str) -> Verdict | None:
+        """What was said about this very decision file, if it was looked at before."""
         row = self._db.execute(
-            "SELECT verdict, stage, attempt FROM decisions WHERE job_id=? AND identity=? ORDER BY id DESC",
+            "SELECT verdict, stage, attempt, why FROM decisions WHERE job_id=? AND identity=? ORDER BY id DESC",
             (job_id, identity),
         ).fetchone()
-        return (row[0], row[1], row[2]) if row else None
+        return Verdict(*row) if row else None
 
     def decisions(self, job_id: str) -> list[sqlite3.Row]:
         cursor = self._db.cursor()
