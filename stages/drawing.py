@@ -29,6 +29,7 @@ Family = Literal["sans", "mono"]
 Align = Literal["left", "center", "right"]
 
 _ENDLESS = 100_000.0
+_SPACES = re.compile(r"[ \t\r\n\f\v\u2028\u2029]+")
 
 
 class Unfit(ValueError):
@@ -145,12 +146,12 @@ def unknown_letters(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def showable(text: str) -> str:
-    """``text`` in one line without pictographs and controls that the fonts have no sign for."""
+    """``text`` in one line without pictographs and controls that the fonts lack; no-break spaces stay."""
     faces = (_typeface(REGULAR), _typeface(MONO))
     kept = (
         c for c in text if c.isspace() or c.isalpha() or any(face.unicharToGlyph(ord(c)) for face in faces)
     )
-    return " ".join("".join(kept).split())
+    return _SPACES.sub(" ", "".join(kept)).strip(" ")
 
 
 def _paragraph(text: str, face: Face, size: float, colour: str) -> Any:
@@ -311,6 +312,9 @@ def part_of(path: Path, fraction: float) -> Path:
     drawn = skia.Path()
     measured = skia.PathMeasure(path, False)
     while True:
-        measured.getSegment(0, measured.getLength() * max(fraction, 0.0), drawn, True)
+        # A path of its own each time: getSegment replaces what its target held.
+        contour = skia.Path()
+        measured.getSegment(0, measured.getLength() * max(fraction, 0.0), contour, True)
+        drawn.addPath(contour)
         if not measured.nextContour():
             return drawn

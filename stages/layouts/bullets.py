@@ -59,12 +59,14 @@ def _alone(texts: list[str], page: Page) -> list[Element]:
 
 def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, smallest: float) -> list[Element]:
     """A column of cards, each with its icon, outlined from the start and filled when spoken of."""
-    places = rows(box, len(texts), page.gap * 0.8, 200 * page.unit)
+    places = rows(box, len(texts), page.gap * 0.8, (270 if len(texts) < 3 else 210) * page.unit)
     icon = min(places[0].h * 0.52, 84 * page.unit)
     pad = min(places[0].h * 0.16, 34 * page.unit)
     indent = icon + pad * 2.6
     space = (places[0].w - indent - pad * 1.5, places[0].h - pad * 0.6)
-    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24)
+    blocks = fit_all(
+        texts, MEDIUM, [space] * len(texts), page.sizes(56 if len(texts) <= 3 else 48, smallest), 1.24
+    )
     made: list[Element] = []
     for index, (place, text) in enumerate(zip(places, blocks, strict=True)):
         colours = page.theme.colours

@@ -32,7 +32,7 @@ def shown_value(value: float, unit: str) -> str:
         return number
     if unit in ("$", "€", "£"):
         return f"{unit}{number}"
-    return f"{number}{unit}" if unit in _GLUED else f"{number} {unit}"
+    return f"{number}{unit}" if unit in _GLUED else f"{number}\u00a0{unit}"
 
 
 def _columns(content: Chart, page: Page) -> list[Element]:
@@ -71,7 +71,7 @@ def _rows(content: Chart, page: Page) -> list[Element]:
     values = [shown_value(point.value, content.unit) for point in content.points]
     space = (body.w * share, places[0].h)
     labels = fit_all([p.label for p in content.points], MEDIUM, [space] * count, page.sizes(42), 1.16)
-    numbers = fit_all(values, BOLD, [(body.w * 0.2, places[0].h)] * count, page.sizes(48), 1.1)
+    numbers = fit_all(values, BOLD, [(body.w * 0.24, places[0].h)] * count, page.sizes(48), 1.1)
     behind = max(number.width for number in numbers) + 30 * u
     low = min(0.0, *(point.value for point in content.points))
     high = max(0.0, *(point.value for point in content.points))

@@ -35,9 +35,9 @@ _TOKEN = re.compile(
 _KEYWORDS = frozenset(
     """
     def class return import from if else elif for while in not and or with as try except raise yield lambda
-    None True False fn let mut pub use struct enum impl match const var function new this async await static
-    void int char bool include select where insert into update delete create table begin commit func package type
-    interface sudo export then fi do done case esac
+    None True False fn let mut pub use struct enum impl match const var function new this async await
+    static void int char bool include select where insert into update delete create table begin commit
+    func package type interface sudo export then fi do done case esac
     """.split()
 )
 
@@ -99,10 +99,19 @@ def _rows(lines: list[str], columns: int) -> list[Row]:
         rest, first = text, True
         while first or rest:
             room = columns if first else columns - indent
-            at = len(rest) if len(rest) <= room else (rest.rfind(" ", room // 2, room) + 1 or room)
+            at = len(rest) if len(rest) <= room else _break(rest, room)
             rows.append(Row(rest[:at] if first else " " * indent + rest[:at], number, first))
             rest, first = rest[at:], False
     return rows
+
+
+def _break(text: str, room: int) -> int:
+    """Where to go on to the next row: after a space if there is one, else after a separator."""
+    for signs in (" ", ",;(", "/=.:|&_-"):
+        at = max(text.rfind(sign, room // 2, room) for sign in signs)
+        if at >= 0:
+            return at + 1
+    return room
 
 
 def _window(box: Rect, bar: float, content: Code, page: Page) -> Element:

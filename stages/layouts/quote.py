@@ -23,7 +23,9 @@ def elements(content: Quote, page: Page) -> list[Element]:
         if wide
         else Rect(body.x + 50 * u, body.y + mark + 60 * u, body.w - 100 * u, body.h - mark - 100 * u)
     )
-    made = fit(content.text, MEDIUM, (text.w, text.h * 0.66), page.sizes(page.theme.type.heading, 36), 1.3)
+    made = fit(
+        content.text, MEDIUM, (text.w, text.h * 0.66), page.sizes(page.theme.type.heading * 1.15, 36), 1.3
+    )
     said = fit(f"— {content.attribution}", REGULAR, (text.w, text.h * 0.2), page.sizes(40), 1.25)
     top = text.y + (text.h - made.height - said.height - page.gap * 1.5) / 2
     place = Rect(text.x, top, text.w, made.height)

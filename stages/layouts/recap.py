@@ -34,7 +34,7 @@ def elements(content: Recap, page: Page) -> list[Element]:
     if count == 1:
         return _single(content.items, page)
     stacked = partial(part_cards, content.items, ["check"] * count, page.body, page, 30.0)
-    if page.format == "vertical":
+    if page.format == "vertical" or (page.format == "square" and count % 2):
         return stacked()
     wide = page.format == "wide"
     across = count if wide and count <= 4 and count != 4 else 2 if count in (2, 4) else 3

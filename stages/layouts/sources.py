@@ -48,12 +48,12 @@ def _listed(names: list[str], box: Rect, across: int, page: Page) -> list[Elemen
     places = [
         place
         for column in columns(box, across, page.gap)
-        for place in rows(column, lines, page.gap * 0.6, 130 * page.unit)
+        for place in rows(column, lines, page.gap * 0.6, 170 * page.unit)
     ][: len(names)]
     colours, u = page.theme.colours, page.unit
     icon = min(places[0].h * 0.5, 56 * u)
     space = (places[0].w - icon - 90 * u, places[0].h - 8 * u)
-    blocks = fit_all(names, MEDIUM, [space] * len(names), page.sizes(42), 1.22)
+    blocks = fit_all(names, MEDIUM, [space] * len(names), page.sizes(46), 1.22)
     made: list[Element] = []
     for index, (place, text) in enumerate(zip(places, blocks, strict=True)):
         spot = Rect(place.x + 28 * u, place.y + (place.h - icon) / 2, icon, icon)

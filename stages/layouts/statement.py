@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stages.drawing import BOLD, MEDIUM, Rect, draw_line, fill, fit, measure, rounded
@@ -30,7 +31,7 @@ def elements(content: Statement, page: Page) -> list[Element]:
 
 
 def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
-    colours, scale = page.theme.colours, page.theme.type
+    scale = page.theme.type
     inside = bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
     apart = bool(content.emphasis) and not inside
     made = fit(
@@ -47,15 +48,33 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
     )
     height = made.height + (extra.height + page.gap * 2.4 if extra else 0)
     place = Rect(box.x, box.y + (box.h - height) / 2, box.w, made.height)
-    statement = words(
-        "statement", made, place, page, colours.ink, colours.background, part=0, entrance="rise"
-    )
+    lines = _lines(made, place, page)
     if extra is None:
-        return [statement, *(_marked(content.emphasis, made, place, page) if inside else [])]
+        return [*lines, *(_marked(content.emphasis, made, place, page) if inside else [])]
     chip = Rect(
         box.x, place.bottom + page.gap * 1.2, extra.width + page.gap * 2, extra.height + page.gap * 1.2
     )
-    return [statement, _chip(extra, chip, page)]
+    return [*lines, _chip(extra, chip, page)]
+
+
+def _lines(made: Block, box: Rect, page: Page) -> list[Element]:
+    """The sentence, line after line."""
+    colours = page.theme.colours
+    single = [replace(made, lines=(line,), width=measure(line, made.face, made.size)) for line in made.lines]
+    return [
+        words(
+            f"statement_{index}",
+            line,
+            box.moved(0, index * made.leading),
+            page,
+            colours.ink,
+            colours.background,
+            part=0,
+            entrance="rise",
+            delay=0.14 * index,
+        )
+        for index, line in enumerate(single)
+    ]
 
 
 def _chip(made: Block, box: Rect, page: Page) -> Element:
@@ -96,7 +115,7 @@ def _over_line(index: int, before: str, phrase: str, made: Block, box: Rect, pag
         at = (x, box.y + baseline_of(made, index))
         draw_line(canvas, phrase, made.face, made.size, at, colours.accent)
 
-    shown = Text(phrase, line, made.size, colours.accent, colours.background)
+    shown = Text(phrase, line.inset(2, 0), made.size, colours.accent, colours.background)
     return Element(
         f"emphasis_{index}", line, paint, part=1, entrance="wipe", delay=0.3 * index, texts=(shown,)
     )

@@ -59,7 +59,7 @@ def _across(texts: list[str], page: Page) -> list[Element]:
 def _down(texts: list[str], page: Page) -> list[Element]:
     """Stations down the left, a card beside each."""
     u, body = page.unit, page.body
-    places = rows(body, len(texts), page.gap * 0.8, 190 * u)
+    places = rows(body, len(texts), page.gap * 0.8, (250 if page.format == "vertical" else 190) * u)
     disc = min(places[0].h * 0.8, 92 * u)
     indent = disc + page.gap
     icon = min(places[0].h * 0.5, 84 * u)

@@ -1,0 +1,331 @@
+"""Clips: the right frames at the right time, joinable by copying packets, and not made twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from stages import animatics, assets
+from stages.contract import Context
+from stages.layers import Captions, Drawn
+from stages.reveals import reveal_times
+from stages.scenes import Storyboard
+from stages.shot import Shot, order, prepare
+from stages.theme import load
+from tests.stages.storyboards import scene, storyboard
+
+pytestmark = pytest.mark.video
+
+SMALL = {"width": 320, "height": 180, "fps": 15}
+
+
+def start(run_dir: Path, board: Storyboard) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "storyboard.json").write_text(board.model_dump_json(by_alias=True), encoding="utf-8")
+
+
+def attempt(run_dir: Path, stage: Any, number: int = 1, **more: Any) -> dict[str, bytes]:
+    """Run a stage as the daemon does: made aside, then moved into the run directory; what it made."""
+    out = run_dir / ".work" / f"{stage.__name__}.{number}"
+    out.mkdir(parents=True)
+    stage.run(
+        Context(run_dir=run_dir, out_dir=out, job_id="job", stage=stage.__name__, attempt=number, **more)
+    )
+    made = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    shutil.copytree(out, run_dir, dirs_exist_ok=True)
+    return made
+
+
+def frames_of(path: Path) -> list[Any]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def shot(index: int, **more: Any) -> Shot:
+    return prepare(order(storyboard(only=[index], **more), 0, load()))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short scenes, drawn."""
+    run_dir = tmp_path_factory.mktemp("made")
+    start(run_dir, storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL))
+    attempt(run_dir, assets)
+    attempt(run_dir, animatics)
+    return run_dir
+
+
+def test_clips_are_exactly_as_long_as_their_scenes(made: Path) -> None:
+    """Each clip has seconds * fps frames, silent h264 in yuv420p of the storyboard's size."""
+    for path in sorted((made / "animatics").glob("*.mp4")):
+        with av.open(str(path)) as container:
+            assert not container.streams.audio
+            stream = container.streams.video[0]
+            assert (stream.codec_context.name, stream.format.name) == ("h264", "yuv420p")
+            assert (stream.width, stream.height) == (320, 180)
+            assert stream.average_rate == 15
+            assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def test_clips_join_by_copying_packets(made: Path, tmp_path: Path) -> None:
+    """Same headers, a key frame first, times in order: the joined file decodes to all frames of all clips."""
+    paths = sorted((made / "animatics").glob("*.mp4"))
+    headers, joined = set(), tmp_path / "joined.mp4"
+    with av.open(str(paths[0])) as first, av.open(str(joined), "w") as target:
+        stream = target.add_stream_from_template(first.streams.video[0])
+        shift = 0
+        for path in paths:
+            with av.open(str(path)) as container:
+                headers.add(bytes(container.streams.video[0].codec_context.extradata or b""))
+                packets: list[Any] = [packet for packet in container.demux(video=0) if packet.dts is not None]
+                assert packets[0].is_keyframe
+                assert all(packet.pts == packet.dts for packet in packets)
+                step = packets[1].pts - packets[0].pts
+                for packet in packets:
+                    packet.pts = packet.dts = packet.pts + shift
+                    packet.stream = stream
+                    target.mux(packet)
+                shift += step * 12
+    assert len(headers) == 1
+    alone = [frame for path in paths for frame in frames_of(path)]
+    together = frames_of(joined)
+    assert len(together) == len(alone) == 48
+    assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
+
+
+def test_the_same_scene_is_the_same_bytes(made: Path, tmp_path: Path) -> None:
+    """Drawing and encoding depend on nothing but what the scene is made of."""
+    start(tmp_path, storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL))
+    attempt(tmp_path, assets)
+    attempt(tmp_path, animatics)
+    for path in (made / "animatics").glob("*.mp4"):
+        assert (tmp_path / "animatics" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("index", [0, 2, 3, 4, 6, 11])
+def test_repainting_what_changed_is_repainting_everything(index: int) -> None:
+    """A frame reached step by step equals the same frame painted from nothing: nothing is left behind."""
+    moving, seconds = shot(index, **SMALL), 0.0
+    canvas = moving.canvas()
+    while seconds < moving.times.seconds:
+        canvas.show(seconds)
+        if round(seconds * 15) % 9 == 0 or seconds > moving.times.leaves:
+            fresh = moving.canvas()
+            fresh.show(seconds)
+            difference = np.abs(fresh.pixels.astype(int) - canvas.pixels.astype(int))
+            # Edges under a clip are anti-aliased with a rounding of their own.
+            assert difference.max() <= 8, seconds
+        seconds += 1 / 15
+
+
+def test_parts_come_when_they_are_spoken_of_and_stand_out() -> None:
+    """A part is not there before its reveal, is there after it, and is lit until the next part comes."""
+    listed = shot(3)
+    parts = [
+        layer
+        for layer in listed.layers
+        if isinstance(layer, Drawn) and layer.element.name.startswith("part_")
+    ]
+    assert len(parts) == 4
+    for part, time in zip(parts, listed.times.reveals, strict=True):
+        assert part.state(time - 0.05) is None
+        come = part.state(time + 0.6)
+        assert come is not None
+        assert (come.alpha, come.focus) == (1.0, 1.0)
+    gone = parts[0].state(listed.times.reveals[1] + 0.5)
+    assert gone is not None
+    assert gone.focus == 0.0
+
+
+def test_the_diagram_is_there_from_the_start() -> None:
+    """Before anything is spoken of, its outline shows."""
+    for index, name in ((3, "outline_3"), (4, "track"), (5, "panel_1"), (6, "axis")):
+        layers = [
+            layer for layer in shot(index).layers if isinstance(layer, Drawn) and layer.element.name == name
+        ]
+        assert layers[0].state(0.35) is not None
+
+
+def test_entrances_and_transitions_vary() -> None:
+    """More than one kind of entrance in the video, and more than one way from scene to scene."""
+    board = storyboard()
+    shots = [prepare(order(board, index, load())) for index in range(len(board.scenes))]
+    assert len({element.entrance for each in shots for element in each.elements}) >= 4
+    assert len({each.times.goes for each in shots}) >= 3
+    assert shots[0].times.came is None
+    assert shots[-1].times.goes is None
+
+
+def test_a_heading_that_neighbours_share_stays() -> None:
+    """It neither leaves with the first scene nor comes with the second."""
+    board = storyboard(only=[3, 3])
+    for index, seconds in ((0, board.scenes[0].seconds - 0.01), (1, 0.0)):
+        layers = prepare(order(board, index, load())).layers
+        heading = next(each for each in layers if isinstance(each, Drawn) and each.element.name == "heading")
+        state = heading.state(seconds)
+        assert state is not None
+        assert (state.alpha, state.dx, state.dy, state.scale) == (1.0, 0.0, 0.0, 1.0)
+
+
+def test_comparison_points_come_with_their_words() -> None:
+    """Two reveals, six points: the left ones come before the right side, each when it is said."""
+    board = storyboard(only=[5])
+    times = reveal_times(board.scenes[0], 6, 30.0)
+    left, right = board.scenes[0].reveals
+    assert list(times) == sorted(times)
+    assert times[2] < right <= times[3]
+    assert times[0] >= left
+    said = next(word.start for word in board.scenes[0].words if word.text == "works")
+    assert times[0] == pytest.approx(max(said - 0.1, left))
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (320, 180)])
+def test_captions_stay_in_their_band_and_follow_the_words(size: tuple[int, int]) -> None:
+    """Each word of a cue lies in the band, none on another, and the mark is on the word being said."""
+    board = storyboard(only=[5], width=size[0], height=size[1])
+    made = prepare(order(board, 0, load()))
+    captions = next(layer for layer in made.layers if isinstance(layer, Captions))
+    band = made.page.captions
+    for number, cue in enumerate(captions.cues):
+        boxes = [box for _, box in captions.placed(number)]
+        plate = captions.bounds((number, 0, 1.0))
+        assert (
+            min(plate.x - band.x, plate.y - band.y, band.right - plate.right, band.bottom - plate.bottom)
+            >= -3
+        )
+        assert not any(a.inset(1).meets(b.inset(1)) for i, a in enumerate(boxes) for b in boxes[:i])
+        for index, word in enumerate(cue.words):
+            state = captions.state((word.start + word.end) / 2)
+            assert state is not None
+            assert state[:2] == (number, index)
+
+
+def test_an_unchanged_scene_is_not_drawn_again(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one scene's text was changed only that scene is made; the others keep their bytes."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    board = storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL)
+    board.scenes[1].content.items[0] = "Something else"  # type: ignore[union-attr]
+    start(tmp_path, board)
+    drawn = _watched(monkeypatch)
+    stills, clips = attempt(tmp_path, assets, 2), attempt(tmp_path, animatics, 2)
+    assert drawn == ["scene_001.png", "scene_001"]
+    for name, before in (
+        (path, (made / path).read_bytes()) for path in [*stills, *clips] if "/scene_" in path
+    ):
+        assert ((stills | clips)[name] == before) == ("scene_001" not in name), name
+
+
+def test_redo_makes_just_those_scenes_again(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scene sent back gets another arrangement, which its clip follows; the rest stays byte for byte."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    drawn = _watched(monkeypatch)
+    stills = attempt(tmp_path, assets, 2, redo={"scene_001": "too much on one side"})
+    clips = attempt(tmp_path, animatics, 2)
+    assert drawn == ["scene_001.png", "scene_001"]
+    assert stills["assets/scene_001.png"] != (made / "assets/scene_001.png").read_bytes()
+    assert clips["animatics/scene_001.mp4"] != (made / "animatics/scene_001.mp4").read_bytes()
+    assert stills["assets/scene_002.png"] == (made / "assets/scene_002.png").read_bytes()
+    third = attempt(tmp_path, assets, 3)
+    assert third["assets/scene_001.png"] == stills["assets/scene_001.png"]
+
+
+def test_what_history_holds_is_used_and_a_broken_clip_is_not(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips moved to history/ by a rewind serve again; one cut short is made anew."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "animatics", tmp_path / "history/06-animatics.1/animatics")
+    shutil.rmtree(tmp_path / "animatics")
+    broken = tmp_path / "history/06-animatics.1/animatics/scene_002.mp4"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    drawn = _watched(monkeypatch)
+    clips = attempt(tmp_path, animatics, 2)
+    assert drawn == ["scene_002"]
+    assert clips["animatics/scene_002.mp4"] == (made / "animatics/scene_002.mp4").read_bytes()
+
+
+def test_a_picture_of_ones_own_takes_the_place_of_the_layout(made: Path, tmp_path: Path) -> None:
+    """A still replaced at the gate is what the clip shows."""
+    import skia
+
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    surface = skia.Surface(320, 180)
+    surface.getCanvas().clear(skia.ColorGREEN)
+    surface.makeImageSnapshot().save(str(tmp_path / "assets/scene_001.png"), skia.kPNG)
+    attempt(tmp_path, animatics, 2)
+    middle = frames_of(tmp_path / "animatics/scene_001.mp4")[9][60:100, 100:200].reshape(-1, 3).mean(axis=0)
+    assert middle[1] > 200
+    assert max(middle[0], middle[2]) < 60
+
+
+def test_the_plan_tells_what_is_where_and_when(made: Path) -> None:
+    """asset_plan.json holds each scene's still, its elements with boxes and times, and readable texts."""
+    plan = json.loads((made / "asset_plan.json").read_text(encoding="utf-8"))
+    assert [each["id"] for each in plan["scenes"]] == ["scene_000", "scene_001", "scene_002", "scene_003"]
+    assert plan["lowest_contrast"] >= 4.5
+    for each in plan["scenes"]:
+        assert (made / each["still"]).stat().st_size > 1000
+        assert each["elements"]
+        assert all(len(element["box"]) == 4 and element["appears"] >= 0 for element in each["elements"])
+        assert all(text["contrast"] >= 4.5 for text in each["texts"])
+
+
+def test_the_contact_sheet_holds_every_scene(made: Path) -> None:
+    """Four scenes of 16:9 are two rows of at most three cells, 1920 wide."""
+    import skia
+
+    sheet = skia.Image.open(str(made / "assets/contact_sheet.png"))
+    assert sheet.width() == 1920
+    assert 2 * 350 < sheet.height() < 2 * 450
+
+
+def test_colours_survive_the_encoder(made: Path) -> None:
+    """The ground of a frame is the theme's background, within what 8-bit video allows."""
+    corner = frames_of(made / "animatics/scene_003.mp4")[6][88:92, 2:6].reshape(-1, 3).mean(axis=0)
+    ground, backdrop = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in ("#0D1424", "#141E36"))
+    assert min(np.abs(corner - ground).max(), np.abs(corner - backdrop).max()) <= 4
+
+
+def test_odd_sizes_are_refused(tmp_path: Path) -> None:
+    """H.264 wants even sizes; the message says which file to correct."""
+    from stages.contract import StageError
+
+    start(tmp_path, storyboard(only=[0], seconds=0.5, width=321, height=180))
+    with pytest.raises(StageError, match=r"storyboard\.json asks for 321x180"):
+        attempt(tmp_path, assets)
+
+
+def test_without_reveals_everything_is_there_at_once() -> None:
+    """A storyboard by hand may leave reveals out: all parts at the start, none standing out."""
+    plain = scene(
+        0, {"layout": "list", "items": ["one", "two", "three"]}, "One and two and three, that is all."
+    )
+    assert reveal_times(plain, 3, 5.0) == (0.2, 0.2, 0.2)
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is drawn from now on."""
+    drawn: list[str] = []
+    still, clip = assets.draw_still, animatics.make
+
+    def watched_still(shot: Shot, path: Path) -> None:
+        drawn.append(path.name)
+        still(shot, path)
+
+    def watched_clip(wanted: Any, folder: Path) -> str:
+        drawn.append(wanted.scene.id)
+        return clip(wanted, folder)
+
+    monkeypatch.setattr(assets, "draw_still", watched_still)
+    monkeypatch.setattr(animatics, "make", watched_clip)
+    return drawn
