@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from daemon.orders import Order, unpack
+from daemon.orders import Order, receive, unpack
 from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
 
@@ -47,7 +47,7 @@ def become_stage(ends: Ends, keeper: int) -> NoReturn:
         die_with(keeper)
         _settle(ends.output)
         Order.rehearse()
-        word, fds, _, _ = socket.recv_fds(ends.feed, 16, 2, socket.MSG_CMSG_CLOEXEC)
+        word, fds = receive(ends.feed, 2)
         if word:
             ends.feed.close()
             order, environ = read_order(fds[0])

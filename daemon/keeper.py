@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from daemon.harness import Ends, become_stage, read_order
 from daemon.harvest import Refused, Stopped, harvest
-from daemon.orders import COMPLETED, FAILED, Made, Report, carry
+from daemon.orders import COMPLETED, FAILED, Made, Report, carry, receive
 from daemon.processes import adopt_orphans, end_children, set_name
 from daemon.stagelog import StageLog
 
@@ -82,7 +82,7 @@ def _serve(control: socket.socket) -> None:
     """One attempt after the other; Abandoned or a return when the daemon is gone."""
     stage: Stage | None = _fork_stage(control)
     while True:
-        word, fds, _, _ = socket.recv_fds(control, 16, 3, socket.MSG_CMSG_CLOEXEC)
+        word, fds = receive(control, 3)
         if not word:
             return
         if word != GO:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 from stages.contract import Published
 
+_DESCRIPTOR = struct.Struct("i")
 COMPLETED, FAILED, LOST = "completed", "failed", "lost"
 
 
@@ -87,6 +90,22 @@ def unpack(fd: int) -> bytes:
     """What :func:`carry` put there."""
     # Two processes may read one open file: no seeking.
     return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def receive(sock: socket.socket, count: int, flags: int = 0) -> tuple[bytes, list[int]]:
+    """A short message and at most ``count`` descriptors that came with it, closed on exec.
+
+    Not by socket.recv_fds, which takes flags and drops them (3.11): the descriptors would leak into
+    whatever a stage executes.
+    """
+    room = socket.CMSG_SPACE(count * _DESCRIPTOR.size)
+    word, ancillary, _, _ = sock.recvmsg(16, room, flags | socket.MSG_CMSG_CLOEXEC)
+    fds: list[int] = []
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            whole = len(data) - len(data) % _DESCRIPTOR.size
+            fds += (fd for (fd,) in _DESCRIPTOR.iter_unpack(data[:whole]))
+    return word, fds
 
 
 def _plain(value: object) -> object:

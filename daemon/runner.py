@@ -15,7 +15,7 @@ from dataclasses import replace
 from daemon.errors import Halt
 from daemon.keeper import GO, KILL, READY, TERMINATE
 from daemon.lane import Lane
-from daemon.orders import LOST, Order, Report, carry, unpack
+from daemon.orders import LOST, Order, Report, carry, receive, unpack
 from daemon.processes import adopt_orphans
 from daemon.strays import KEEPER_VARIABLE, end_attempt, end_orphans
 from daemon.workroom import prepare
@@ -62,7 +62,7 @@ class Running:
         # A keeper that is gone or does not read is seen by its report, or by the daemon's patience.
         if self._report is None:
             with suppress(OSError):
-                self._keeper.control.send(word, socket.MSG_DONTWAIT)
+                self._keeper.control.send(word)
 
     def report(self) -> Report | None:
         """How the attempt ended, or None while it is open. Every process of it is gone by then.
@@ -76,9 +76,8 @@ class Running:
         return self._report
 
     def _read(self) -> None:
-        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
         try:
-            _, fds, _, _ = socket.recv_fds(self._keeper.control, 16, 1, flags)
+            _, fds = receive(self._keeper.control, 1)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -189,7 +188,6 @@ class _Keeper:
         try:
             if not self._ready:
                 self._ready = self.control.recv(16) == READY
-                # With a time limit set, MSG_DONTWAIT would not be obeyed: Python waits all the same.
                 self.control.setblocking(False)
             if self._ready:
                 socket.send_fds(self.control, [GO], fds)
@@ -221,19 +219,26 @@ def _message(order: Order, token: str) -> str:
 
 
 def _environment(order: Order, token: str) -> dict[str, str]:
-    return _base_environment(order.env) | {
-        "SPORK_RUN": str(order.run_dir),
-        "SPORK_OUT": str(order.out_dir),
-        "SPORK_JOB": order.job_id,
-        "SPORK_STAGE": order.stage,
-        "SPORK_ATTEMPT": str(order.attempt),
+    files = {
         "SPORK_PARAMS": str(order.beside("params.json")),
         "SPORK_FEEDBACK": str(order.beside("feedback.txt")),
-        "SPORK_SOURCES": str(order.sources),
-        "SPORK_PROGRESS": str(order.beside("progress")),
-        "SPORK_INTENT": order.intent[:_INTENT_CHARACTERS].replace("\0", ""),
-        KEEPER_VARIABLE: f"{token}:{order.job_id}:{order.stage}:{order.attempt}",
     }
+    # A function has these in its context, so their files are not made for it.
+    return (
+        _base_environment(order.env)
+        | (files if order.command else {})
+        | {
+            "SPORK_RUN": str(order.run_dir),
+            "SPORK_OUT": str(order.out_dir),
+            "SPORK_JOB": order.job_id,
+            "SPORK_STAGE": order.stage,
+            "SPORK_ATTEMPT": str(order.attempt),
+            "SPORK_SOURCES": str(order.sources),
+            "SPORK_PROGRESS": str(order.beside("progress")),
+            "SPORK_INTENT": order.intent[:_INTENT_CHARACTERS].replace("\0", ""),
+            KEEPER_VARIABLE: f"{token}:{order.job_id}:{order.stage}:{order.attempt}",
+        }
+    )
 
 
 def _filled(order: Order) -> Order:

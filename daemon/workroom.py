@@ -20,10 +20,11 @@ def prepare(order: Order) -> int:
     """
     try:
         _make_folder(order.out_dir)
-        params = json.dumps(order.params, ensure_ascii=False, default=dict)
-        for name, text in (("params.json", params), ("feedback.txt", order.feedback), ("progress", "")):
-            with open(_create(order.beside(name), 0o600), "wb") as file:
-                file.write(text.encode())
+        if order.command:
+            params = json.dumps(order.params, ensure_ascii=False, default=dict)
+            for name, text in (("params.json", params), ("feedback.txt", order.feedback)):
+                with open(_create(order.beside(name), 0o600), "wb") as file:
+                    file.write(text.encode())
         try:
             return _create(order.log_path, 0o660)
         except FileNotFoundError:

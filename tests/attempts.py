@@ -20,7 +20,7 @@ TOKEN = "ws"
 
 # Every process of these stages shares a flock on `witness`; whoever finds it taken writes `overlap`.
 WITNESS = """
-import fcntl, os, signal, sys, time
+import contextlib, fcntl, os, signal, sys, time
 
 def run(context):
     base = context.run_dir.parent
@@ -43,6 +43,11 @@ def run(context):
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             (base / "stray").write_text(str(os.getpid()))
+            if "closed" in mode:
+                for name in os.listdir("/proc/self/fd"):
+                    if int(name) not in (lock, 0, 1, 2):
+                        with contextlib.suppress(OSError):
+                            os.close(int(name))
             if "bare" in mode:
                 os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
             time.sleep(600)

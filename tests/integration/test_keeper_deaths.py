@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def kill(daemon: subprocess.Popen[str]) -> None:
         daemon.kill()
 
 
-@pytest.mark.parametrize("mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait"])
+@pytest.mark.parametrize(
+    "mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait", "stray closed bare wait"]
+)
 def test_daemon_killed_then_its_keeper_ends_all_before_the_lane_is_free(place: Place, mode: str) -> None:
     """A keeper whose daemon is killed ends stage and strays, even those that cleared their environment."""
     first = place.stand_in(mode, 1)
@@ -64,7 +67,8 @@ def test_daemon_killed_then_its_keeper_ends_all_before_the_lane_is_free(place: P
     stage = pid_in(place.base / "ready")
     kill(first)
     lane = Lane(place.base / "lane.lock")
-    wait_for(lane.try_take, "the lane of the killed daemon")
+    while not lane.try_take():
+        select.select([lane], [], [], 0.001)
     assert gone(stage)
     if "stray" in mode:
         assert gone(pid_in(place.base / "stray"))
@@ -73,7 +77,9 @@ def test_daemon_killed_then_its_keeper_ends_all_before_the_lane_is_free(place: P
     assert place.notes() == ["start 1", "start 2", "end 2"]
 
 
-@pytest.mark.parametrize("mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait"])
+@pytest.mark.parametrize(
+    "mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait", "stray closed bare wait"]
+)
 def test_keeper_killed_then_the_daemon_ends_what_it_left_before_it_says_so(place: Place, mode: str) -> None:
     """A lost attempt is reported lost only when its last process is gone; the next one has a new keeper."""
     running = place.start(place.witness(mode))
@@ -100,6 +106,17 @@ def test_both_killed_then_the_next_daemon_ends_what_is_marked(place: Place, mode
     assert outcome(place.stand_in("quick", 2)) == "completed"
     assert gone(stage)
     assert place.notes() == ["start 1", "start 2", "end 2"]
+
+
+def test_both_killed_and_the_stage_itself_goes_with_them(place: Place) -> None:
+    """Nobody has to come for the stage's own process: it dies with its keeper."""
+    first = place.stand_in("deaf wait", 1)
+    keeper = started(first)
+    stage = pid_in(place.base / "ready")
+    os.kill(keeper, signal.SIGSTOP)
+    kill(first)
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: gone(stage), "the end of the stage")
 
 
 def test_both_killed_and_a_stray_without_a_mark_keeps_the_lane(place: Place) -> None:

@@ -100,6 +100,13 @@ def test_command_gets_its_variables_and_no_others(place: Place, monkeypatch: pyt
     assert place.log(order) == '{"a": 1}do better\n0007\n'
 
 
+def test_a_command_holds_the_lane_and_nothing_else_of_ours(place: Place) -> None:
+    """Beyond the three standard descriptors only the lane's reaches what a stage executes."""
+    order = place.shell("for fd in /proc/$$/fd/*; do readlink $fd; done | grep -v '^pipe:'")
+    assert place.run(order).outcome == "completed"
+    assert sorted(set(place.log(order).split())) == sorted(["/dev/null", str(place.lane.path)])
+
+
 def test_words_in_braces_are_filled_in_and_others_left(place: Place) -> None:
     """`{job}` and its like are replaced in the argv; other braces are the command's own."""
     order = place.order(command=("/bin/echo", "{job}/{stage}/{attempt}", "{out}", "{other} {}"))
@@ -331,7 +338,7 @@ def test_sweep_removes_attempts_but_those_kept(place: Place) -> None:
     place.run(place.shell("exit 0", attempt=2, out_dir=kept.out_dir))
     sweep(place.run_dir, keep=["01-s.2"])
     names = {entry.name for entry in (place.run_dir / ".work").iterdir()}
-    assert names == {"01-s.2", "01-s.2.params.json", "01-s.2.feedback.txt", "01-s.2.progress"}
+    assert names == {"01-s.2", "01-s.2.params.json", "01-s.2.feedback.txt"}
     assert (outside / "file").read_text() == "stays"
 
 

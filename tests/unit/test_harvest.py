@@ -149,6 +149,17 @@ def test_a_description_that_is_a_link_is_refused(tmp_path: Path) -> None:
         harvest(tmp_path, (), never)
 
 
+def test_every_file_and_folder_is_synced_after_its_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is reported survives a power cut: file before folder, inner folder before outer."""
+    put(tmp_path, "a.txt", "d/b.txt")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    harvest(tmp_path, (), never)
+    assert synced == [f"{tmp_path}/a.txt", f"{tmp_path}/d/b.txt", f"{tmp_path}/d", str(tmp_path)]
+
+
 def test_it_can_be_stopped_in_the_middle(tmp_path: Path) -> None:
     """A sparse giant does not hold up a cancel."""
     with (tmp_path / "giant").open("wb") as file:
