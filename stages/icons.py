@@ -25,7 +25,7 @@ _COMMAND = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])([^MmLlHhVvCcSsQqTtAaZz]*)")
 @lru_cache(maxsize=1)
 def _words() -> dict[str, str]:
     """Word stem -> icon name, from ``icon_words.yaml`` (icon: words, one line each)."""
-    text = (Path(__file__).parent / "themes" / "icon_words.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "icon_words.yaml").read_text(encoding="utf-8")
     return {word: icon for icon, words in yaml.safe_load(text).items() for word in words.split()}
 
 
