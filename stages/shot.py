@@ -154,7 +154,7 @@ def _sources_digest() -> str:
     """Of the code that draws and the libraries it draws with: when they change, scenes are made again."""
     folder = Path(__file__).parent
     files = [folder / name for name in _DRAWN_BY]
-    files += [*sorted((folder / "layouts").glob("*.py")), folder / "themes" / "icon_words.yaml"]
+    files += [*sorted((folder / "layouts").glob("*.py")), folder / "icon_words.yaml"]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
