@@ -20,7 +20,7 @@ from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import write_copy, write_durable
+from daemon.files import holds, write_copy, write_durable
 from daemon.gates import Gates
 from daemon.model import Event, Job, Type
 from daemon.names import beside
@@ -160,7 +160,7 @@ class Desk:
         kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
         folder = review.decisions_folder(run)
         target, number = folder / kept, 1
-        while os.path.lexists(target) and target.read_bytes() != whole.data:
+        while os.path.lexists(target) and not holds(folder, target.name, whole.data):
             number += 1
             target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
         write_durable(target, whole.data)
@@ -192,13 +192,9 @@ class Desk:
 
 def _tell(run: Path, name: str, why: str) -> None:
     """Leave the reason beside the file, unless it lies there."""
-    note, text = run / beside(name, ".error.txt"), f"{why}\n".encode("utf-8", "replace")
-    try:
-        if note.read_bytes() == text:
-            return
-    except OSError:
-        pass
-    write_copy(note, text)
+    note, text = beside(name, ".error.txt"), f"{why}\n".encode("utf-8", "replace")
+    if not holds(run, note, text):
+        write_copy(run / note, text)
 
 
 def _refused_file(name: str, key: str, data: bytes, why: str, owner: str | None) -> DecisionFile:

@@ -80,6 +80,28 @@ def fsync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def read_regular(root: Path, relative: str, limit: int) -> bytes:
+    """A file that strangers may have touched: never through a link, never blocking, at most ``limit`` bytes.
+
+    Raises OSError: EINVAL not a regular file, EFBIG too large, and what `open_beneath` says.
+    """
+    with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", relative)
+        if status.st_size > limit:
+            raise OSError(errno.EFBIG, f"has {status.st_size} bytes, at most {limit} are read", relative)
+        return file.read(limit)
+
+
+def holds(folder: Path, name: str, data: bytes) -> bool:
+    """Whether a file of that name is there with exactly these bytes."""
+    try:
+        return read_regular(folder, name, len(data)) == data
+    except OSError:
+        return False
+
+
 def write_durable(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
     """Put a file in place so that it is there, whole, after a power cut once this has returned."""
     _publish(path, mode, lambda fd: _write_all(fd, data), durable=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
-from daemon.files import write_copy, write_durable
+from daemon.files import holds, write_copy, write_durable
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
@@ -168,14 +168,11 @@ class Inbox:
         if self._told.get(name) == reason:
             return
         self._told[name] = reason
-        note = self._workspace.rejected / beside(name, ".error.txt")
+        note = beside(name, ".error.txt")
         text = f"inbox/{shown(name)}: {reason}\n".encode("utf-8", "surrogateescape")
-        try:
-            if note.read_bytes() == text:
-                return
-        except OSError:
-            pass
-        write_copy(note, text)
+        if holds(self._workspace.rejected, note, text):
+            return
+        write_copy(self._workspace.rejected / note, text)
         self._tell(name, f"inbox/{shown(name)}: {reason}", now)
 
     def _tell(self, name: str, message: str, now: datetime) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.clock import span
 from daemon.codec import plain
-from daemon.files import make_folders, write_copy
+from daemon.files import make_folders, read_regular, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
 from daemon.spool import TEMPLATE_HEADER
@@ -39,10 +39,10 @@ def keep_as_made(run: Path, job: Job, stage: Stage) -> None:
     """Copy the stage's text artifacts as they were published, for the diff with what a person makes of them."""
     made = run / "history" / label(job, stage, stage.attempts) / "made"
     for artifact in stage.artifacts:
-        text = _text(run / artifact.path, artifact.bytes)
         target = made / artifact.path
-        if text is not None and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
+        text = None if os.path.lexists(target) else _text(run, artifact.path)
+        if text is not None:
+            os.close(make_folders(run, str(target.parent.relative_to(run))))
             write_copy(target, text.encode())
 
 
@@ -81,7 +81,7 @@ def edit_diff(run: Path, job: Job, stage: Stage) -> str:
     return "\n".join(
         line
         for artifact in stage.artifacts
-        for line in _diff(made / artifact.path, run / artifact.path, artifact)
+        for line in _diff(made, run, artifact)
     )
 
 
@@ -169,7 +169,7 @@ def _earlier_attempt(run: Path, job: Job, stage: Stage) -> Path | None:
 
 
 def _section(run: Path, title: str, before: Path, artifacts: Iterable[Artifact]) -> Iterator[str]:
-    found = [line for a in artifacts for line in _diff(before / a.path, run / a.path, a)]
+    found = [line for a in artifacts for line in _diff(before, run, a)]
     if found:
         yield f"\n## {title}\n\n```diff"
         yield from (line.replace("```", "'''") for line in found[:DIFF_LINES])
@@ -179,7 +179,7 @@ def _section(run: Path, title: str, before: Path, artifacts: Iterable[Artifact])
 
 
 def _diff(before: Path, now: Path, artifact: Artifact) -> list[str]:
-    old, new = _text(before, None), _text(now, None)
+    old, new = _text(before, artifact.path), _text(now, artifact.path)
     if old is None or new is None or old == new:
         return []
     name = artifact.path
@@ -188,11 +188,9 @@ def _diff(before: Path, now: Path, artifact: Artifact) -> list[str]:
     )
 
 
-def _text(path: Path, size: int | None) -> str | None:
-    """The file as text; None if it is missing, a link, not UTF-8, or larger than the limit."""
+def _text(root: Path, relative: str) -> str | None:
+    """The file as text; None if it is missing, no regular file, not UTF-8, or larger than the limit."""
     try:
-        if path.is_symlink() or (size or path.stat().st_size) > TEXT_LIMIT:
-            return None
-        return path.read_bytes().decode("utf-8")
+        return read_regular(root, relative, TEXT_LIMIT).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
