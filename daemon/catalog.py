@@ -11,10 +11,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daemon import codec
 from daemon.errors import Halt
-from daemon.model import Event, Job, Type
+
+if TYPE_CHECKING:
+    from daemon.model import Event, Job
 
 SCHEMA_VERSION = 1
 _SUMMARY = "id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
@@ -100,6 +102,8 @@ class Catalog:
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
 
     def job(self, job_id: str) -> Job | None:
+        from daemon import codec  # the nouns cost as much to import as a list of jobs does in all
+
         row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return codec.load(row[0]) if row else None
 
@@ -123,6 +127,8 @@ class Catalog:
 
     def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events with a greater seq, in order; of one job, or of the workspace."""
+        from daemon.model import Event, Type
+
         where, values = ("job_id = ? AND seq > ?", (job_id, after)) if job_id else ("seq > ?", (after,))
         rows = self._db.execute(
             "SELECT type, ts, job_id, stage, attempt, message, payload, status, seq FROM events"

@@ -46,7 +46,7 @@ class Rebuilt:
 
 
 def rebuild(workspace: Workspace) -> Rebuilt:
-    """Fold the copies into a new database. Raises TryAgain (a daemon runs), NotPossible, CannotWrite, Halt."""
+    """Fold the copies into a new database. Raises TryAgain (a daemon runs), NotPossible, CannotWrite."""
     lock = DaemonLock(workspace.daemon_lock)
     lock.acquire()
     try:

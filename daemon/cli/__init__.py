@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         # Who reads us has seen enough; Python must not find out again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told apart below, raised again where it is a fault of ours
         return _told(error)
     return code
 

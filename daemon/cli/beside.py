@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
-from daemon.model import Job
 from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.workspace import Workspace
+
+if TYPE_CHECKING:
+    from daemon.model import Job
 
 MOST = 20
 TAIL = 4096

@@ -25,7 +25,7 @@ READ_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A file's story. ``verdict``: taken, recorded, refused, waiting, ignored, gone, ours, artifact, unknown."""
+    """A file's story. ``verdict``: taken, recorded, refused, waiting, ignored, gone, ours, artifact..."""
 
     path: str
     verdict: str

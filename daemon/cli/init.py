@@ -18,7 +18,5 @@ def command(args: Namespace) -> int:
     if not made:
         tell(f"{root} is a workspace already, nothing was missing")
         return 0
-    tell(
-        f"{root} is a workspace. Next, there: spork daemon; in a second terminal: spork submit examples/note.yaml"
-    )
+    tell(f"{root} is a workspace. Next, there: spork daemon; elsewhere: spork submit examples/note.yaml")
     return 0

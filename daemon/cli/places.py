@@ -7,12 +7,15 @@ import os
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon import workspace as workspaces
 from daemon.catalog import Catalog
 from daemon.errors import NotPossible
-from daemon.model import Job
 from daemon.workspace import Workspace
+
+if TYPE_CHECKING:
+    from daemon.model import Job
 
 
 def workspace_of(args: Namespace) -> Workspace:

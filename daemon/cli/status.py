@@ -23,7 +23,6 @@ from daemon.cli.screen import (
     table,
     tell,
 )
-from daemon.model import Status
 from daemon.workspace import Workspace
 
 WATCH_SECONDS = 0.5
@@ -144,24 +143,24 @@ def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[str]:
 
 def how_to_answer(job: Summary) -> list[str]:
     """What a person can do about a job that waits for one."""
-    if job.status == Status.NEEDS_APPROVAL or (job.status, job.reason) == (Status.PAUSED, "expired"):
-        until = f" (until {job.expires_at})" if job.expires_at and job.status == Status.NEEDS_APPROVAL else ""
+    if job.status == "needs_approval" or (job.status, job.reason) == ("paused", "expired"):
+        until = f" (until {job.expires_at})" if job.expires_at and job.status == "needs_approval" else ""
         return [
             f"read  runs/{job.id}/REVIEW.md{until}",
             f"then  spork approve {job.id}   or   spork reject {job.id} --notes TEXT",
         ]
-    if job.status in (Status.PAUSED, Status.FAILED):
+    if job.status in ("paused", "failed"):
         return [f"see   spork status {job.id}", f"then  spork resume {job.id}   or   spork cancel {job.id}"]
     return []
 
 
 def next_step(workspace: Workspace, job: Summary) -> str:
     """What the job waits for, or how far it is, in a few words."""
-    if job.status == Status.NEEDS_APPROVAL or job.reason == "expired":
+    if job.status == "needs_approval" or job.reason == "expired":
         return f"runs/{job.id}/REVIEW.md"
-    if job.status in (Status.PAUSED, Status.FAILED):
+    if job.status in ("paused", "failed"):
         return "resume or cancel"
-    if job.status == Status.RUNNING:
+    if job.status == "running":
         return beside.progress_line(workspace, job.id, job.stage or "", job.attempt)
     return ""
 
@@ -180,6 +179,8 @@ def age(moment: str) -> str:
 
 def _counts(workspace: Workspace) -> dict[str, Any]:
     catalog = catalog_of(workspace)
+    from daemon.model import Status
+
     counts = catalog.counts() if catalog is not None else {}
     return {
         "jobs": {str(status): counts.get(status, 0) for status in Status},
