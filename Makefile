@@ -46,7 +46,7 @@ format: $(STAMPS)/dev ## Format the code and sort the imports
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMPS)/dev ## Measure reaction, throughput, idle cost and video speed; a table, no verdict
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m bench
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
@@ -56,7 +56,7 @@ lock: ## Resolve the dependencies anew (needs uv)
 
 clean: ## Remove the environment and the caches; the workspace's inbox, jobs and runs stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find daemon stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find daemon stages tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 to 3.14 is needed; choose one with make PYTHON=/path/to/python3' >&2; exit 1; }
