@@ -46,7 +46,7 @@ def locked(name: str) -> set[tuple[str, str, str]]:
 
 
 def imported(folder: str) -> set[str]:
-    """Top-level modules of others that the Python files of a package import anywhere."""
+    """Top-level modules of others that a package imports anywhere, or takes data files from."""
     names = set()
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -54,6 +54,8 @@ def imported(folder: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"files", "resources.files"}:
+                names |= {one.value for one in node.args if isinstance(one, ast.Constant)}
     return names - set(sys.stdlib_module_names) - OURS
 
 
