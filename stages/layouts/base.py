@@ -204,11 +204,16 @@ def card(page: Page, box: Rect, *, lit: bool = False, outline: str | None = None
     return paint
 
 
-def ghost(page: Page, name: str, box: Rect) -> Element:
-    """The empty outline that shows from the start where something will come."""
-    inner = box.inset(page.line / 2)
-    line = stroke(page.theme.colours.line, page.line * 0.75)
-    return Element(name, box, lambda canvas: rounded(canvas, inner, page.radius, line), entrance="fade")
+def ghost(page: Page, name: str, box: Rect, icon: tuple[str, Rect] | None = None) -> Element:
+    """The empty outline, and faintly its icon, that show from the start where something will come."""
+    inner, colour = box.inset(page.line / 2), page.theme.colours.line
+
+    def paint(canvas: Canvas) -> None:
+        rounded(canvas, inner, page.radius, stroke(colour, page.line * 0.75))
+        if icon:
+            icons.paint_icon(canvas, icon[0], icon[1], colour, 1.6)
+
+    return Element(name, box, paint, entrance="fade")
 
 
 def over(*paints: Paint) -> Paint:

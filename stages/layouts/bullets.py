@@ -74,7 +74,7 @@ def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, small
         where = centred(text, Rect(place.x + indent, place.y, space[0], place.h))
         shown = text_paint(text, where, colours.ink)
         made += [
-            ghost(page, f"outline_{index}", place),
+            ghost(page, f"outline_{index}", place, (chosen[index], spot)),
             Element(
                 f"part_{index}",
                 place,

@@ -94,7 +94,7 @@ def _card(index: int, place: Rect, name: str, spot: Rect, shown: Paint, page: Pa
 
     inner = spot.inset(spot.w * 0.24)
     return [
-        ghost(page, f"outline_{index}", place),
+        ghost(page, f"outline_{index}", place, (name, inner)),
         Element(
             f"part_{index}",
             place,

@@ -38,7 +38,7 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
         content.text,
         BOLD,
         (box.w, box.h * (0.66 if apart else 0.96)),
-        page.sizes(scale.heading * 1.15, 40),
+        page.sizes(scale.display * (0.96 if len(content.text) < 60 else 0.8), 40),
         1.22,
     )
     extra = (

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 
 def elements(content: Steps, page: Page) -> list[Element]:
-    across, down = partial(_across, content.items, page), partial(_down, content.items, page)
+    down = partial(_down, content.items, page)
     if page.format == "wide" and len(content.items) <= 5:
-        return first_that_fits(across, down)
+        roomy, tight = (partial(_across, content.items, page, least) for least in (40.0, 30.0))
+        return first_that_fits(roomy, down, tight)
     return down()
 
 
-def _across(texts: list[str], page: Page) -> list[Element]:
+def _across(texts: list[str], page: Page, smallest: float) -> list[Element]:
     """Stations along a horizontal line, a card hanging from each."""
     u, body = page.unit, page.body
     places = columns(body, len(texts), page.gap)
@@ -45,7 +46,7 @@ def _across(texts: list[str], page: Page) -> list[Element]:
     cards = [Rect(place.x, top + disc + page.gap, place.w, height) for place in places]
     icon = min(height * 0.30, places[0].w * 0.42, 150 * u)
     space = (places[0].w - 56 * u, height - icon - 92 * u)
-    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(44, 32), 1.24)
+    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24)
     spots = [Rect(place.x + (place.w - disc) / 2, top, disc, disc) for place in places]
     made = [_track(page, spots, across=True)]
     for index, name in enumerate(icons_for(page, texts)):
@@ -88,7 +89,7 @@ def _station(
 ) -> list[Element]:
     colours = page.theme.colours
     shown = text_paint(text[0], text[1], colours.ink)
-    made = [ghost(page, f"outline_{index}", box)]
+    made = [ghost(page, f"outline_{index}", box, icon)]
     if index:
         made.append(_link(index, spots[index - 1], spots[index], page, across=across))
     made += [
