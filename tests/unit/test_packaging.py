@@ -55,7 +55,7 @@ def imported(folder: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"files", "resources.files"}:
-                names |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+                names |= {str(one.value) for one in node.args if isinstance(one, ast.Constant)}
     return names - set(sys.stdlib_module_names) - OURS
 
 
