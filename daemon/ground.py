@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import logging
 import os
 import stat
 
-from daemon.errors import CannotWrite, Halt
+from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.settings import Policy
@@ -61,19 +62,47 @@ class Ground:
         return full
 
 
-def check_folders(workspace: Workspace) -> None:
-    """CannotWrite, with the exact path, where a folder cannot be made or written."""
+def check_folders(workspace: Workspace, policy: Policy) -> None:
+    """CannotWrite, with the exact path, where a folder cannot be made or written; modes and group are mended."""
     try:
         ensure_folders(workspace.root)
+        _own_folders(workspace, policy)
     except OSError as error:
-        raise CannotWrite(f"{error.filename}: cannot be made: {error.strerror}") from error
+        raise CannotWrite(f"{error.filename}: cannot be made or mended: {error.strerror}") from error
     for path in (workspace.inbox, workspace.rejected, workspace.jobs, workspace.runs, workspace.incoming):
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             mode = stat.S_IMODE(path.stat().st_mode)
             raise CannotWrite(
                 f"{path}: not writable for user {os.getuid()} (mode {mode:04o}); mend its owner or mode"
             )
-    if stat.S_IMODE(workspace.inbox.stat().st_mode) & stat.S_IWOTH:
-        say("inbox", "inbox_world_writable", logging.WARNING, path=str(workspace.inbox), mend="chmod o-w")
     if os.getuid() == 0:
         say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
+
+
+def _own_folders(workspace: Workspace, policy: Policy) -> None:
+    """Give the folders that are ours the modes people rely on, and the policy's group."""
+    group = _group_id(policy)
+    for path, mode in workspace.shared_folders():
+        status = path.stat()
+        if status.st_uid != os.getuid():
+            continue
+        if stat.S_IMODE(status.st_mode) & stat.S_IWOTH:
+            say("inbox", "folder_world_writable", logging.WARNING, path=str(path), mended=f"{mode:04o}")
+        if group is not None and status.st_gid != group:
+            os.chown(path, -1, group)
+        if stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+
+
+def _group_id(policy: Policy) -> int | None:
+    if policy.group is None:
+        return None
+    try:
+        group = grp.getgrnam(policy.group).gr_gid
+    except KeyError:
+        raise BadPolicy(
+            f"conf/operator.yaml: group: there is no group {policy.group!r} on this machine"
+        ) from None
+    if os.getuid() != 0 and group not in {os.getgid(), *os.getgroups()}:
+        raise BadPolicy(f"conf/operator.yaml: group: the daemon's user is not a member of {policy.group!r}")
+    return group

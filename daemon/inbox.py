@@ -24,7 +24,7 @@ from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
 from daemon.settings import Policy
-from daemon.sources import Sources, SourcesMissing
+from daemon.sources import Sources, SourcesMissing, make_folders_of_run
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
 from daemon.store import Change, Claim
 from daemon.workspace import Workspace
@@ -185,9 +185,7 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
     run, incoming = workspace.run(job_id), workspace.incoming / job_id
     if not run.exists():
         folder = incoming if incoming.is_dir() else workspace.incoming / f"{job_id}.new"
-        for path in (folder, folder / "sources", folder / ".work"):
-            path.mkdir(exist_ok=True)
-            path.chmod(0o700 if path.name == ".work" else 0o2770)
+        make_folders_of_run(folder)
         write_copy(folder / "pipeline.yaml", pipeline)
         os.rename(folder, run)
     accepted = workspace.request(job_id)

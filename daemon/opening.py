@@ -7,10 +7,11 @@ is due, through the same door as always.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon import rulings
+from daemon import files, rulings
 from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
@@ -20,7 +21,7 @@ from daemon.inbox import Inbox, clear_incoming, make_run
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.loop import INBOX, Loop
-from daemon.model import Event, Status, Type
+from daemon.model import Event, Job, Status, Type
 from daemon.projection import Projection
 from daemon.recorder import Recorder
 from daemon.runner import Runner
@@ -29,6 +30,7 @@ from daemon.shelf import Shelf
 from daemon.store import Change, Store
 from daemon.strays import end_strays
 from daemon.watcher import Watcher
+from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -73,7 +75,7 @@ def open_workspace(
     """Open the workspace. Raises BadPolicy, TryAgain (another daemon), CannotWrite, Halt."""
     clock = clock or Clock()
     policy = load_policy(workspace)
-    check_folders(workspace)
+    check_folders(workspace, policy)
     lock = DaemonLock(workspace.daemon_lock)
     lock.acquire()
     try:
@@ -109,7 +111,7 @@ def _assemble(
     loop = Loop(
         workspace, policy, recorder, inbox, desk, gates, attempts, runner, watcher, ground, clock, only
     )
-    _recover(workspace, store, recorder, projection, gates, policy, clock)
+    _recover(workspace, store, recorder, gates, desk, policy, clock)
     watcher.watch(INBOX, workspace.inbox)
     for job_id in store.open_ids():
         loop.adopt(job_id)
@@ -120,8 +122,8 @@ def _recover(
     workspace: Workspace,
     store: Store,
     recorder: Recorder,
-    projection: Projection,
     gates: Gates,
+    desk: Desk,
     policy: Policy,
     clock: Clock,
 ) -> None:
@@ -140,7 +142,9 @@ def _recover(
         job = store.job(job_id)
         if job is not None:
             recorder.settle(job)
-    _heal(store, recorder, projection, gates)
+    _heal(workspace, store, recorder, gates, desk)
+    runs = [workspace.run(job_id) for job_id in store.open_ids()]
+    _sweep_files(workspace.jobs, workspace.rejected, *runs, *(run / "decisions" for run in runs))
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
 
@@ -160,18 +164,26 @@ def _close_attempt(job_id: str, store: Store, recorder: Recorder, policy: Policy
     recorder.one(Change(job, events))
 
 
-def _heal(store: Store, recorder: Recorder, projection: Projection, gates: Gates) -> None:
+def _heal(workspace: Workspace, store: Store, recorder: Recorder, gates: Gates, desk: Desk) -> None:
     """Catch the copies up. After a power cut any recent copy may be short: those are all looked at."""
-    behind = projection.heal(store)
+
+    def show(job: Job) -> None:
+        run = workspace.run(job.id)
+        _sweep_files(run, *run.glob("history/*/made/**/"))
+        if job.final:
+            desk.tidy(job)
+            sweep(run)
+        gates.show(job)
+
     boot = BOOT_ID.read_text().strip()
-    if store.meta("boot") != boot:
-        recent = store.touched_lately()
-        for job_id in recent - behind:
-            projection.heal_job(store, job_id)
-        behind |= recent
+    same_boot = store.meta("boot") == boot
+    recorder.heal(show, () if same_boot else store.touched_lately())
+    if not same_boot:
         store.set_meta("boot", boot)
-    for job_id in behind:
-        job = store.job(job_id)
-        if job is not None:
-            gates.show(job)
-            projection.show(job)
+
+
+def _sweep_files(*folders: Path) -> None:
+    """Remove the files that a killed daemon was writing there."""
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            files.sweep(folder)

@@ -32,6 +32,13 @@ class SourcesMissing(Exception):
         self.retry_in = retry_in
 
 
+def make_folders_of_run(folder: Path) -> None:
+    """The folders every run directory has. All hand the group down: what a stage makes in .work moves out."""
+    for path, mode in ((folder, 0o2770), (folder / "sources", 0o2770), (folder / ".work", 0o2750)):
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+
+
 class Sources:
     """Brings requests' sources into the runs to come."""
 
@@ -48,9 +55,7 @@ class Sources:
         if not vetted.sources:
             return
         folder = self._workspace.incoming / job_id
-        for path in (folder, folder / "sources", folder / ".work"):
-            path.mkdir(exist_ok=True)
-            path.chmod(0o700 if path.name == ".work" else 0o2770)
+        make_folders_of_run(folder)
         try:
             brought = [self._bring_one(folder / "sources", name, stem, vetted) for name in vetted.sources]
         except BaseException:

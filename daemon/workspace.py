@@ -89,6 +89,12 @@ class Workspace:
         """Run directories in the making; on the file system of ``runs``, into which they are renamed."""
         return self.root / "runs/.incoming"
 
+    def shared_folders(self) -> list[tuple[Path, int]]:
+        """The folders that people and the daemon work in together, each with its mode."""
+        return [
+            (self.root / name, mode) for name, mode in _FOLDERS.items() if not name.startswith(("conf", "ex"))
+        ]
+
     def run(self, job_id: str) -> Path:
         """The run directory of a job."""
         return self.root / "runs" / job_id

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,12 @@ class Studio:
 
     # -- the daemon
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start the daemon and wait until it says that it is ready."""
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start the daemon, under the command ``before``, and wait until it says that it is ready."""
         seen = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.command("daemon"), *arguments],
-                cwd=self.root,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        process = self.process
+        process = self.spawn(*arguments, env=env, before=before)
 
         def ready() -> bool:
             if process.poll() is not None:
@@ -59,6 +52,28 @@ class Studio:
 
         wait_for(ready, "the daemon to be ready")
         return process
+
+    def spawn(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        dies: str = "",
+        before: Sequence[str] = (),
+    ) -> subprocess.Popen[bytes]:
+        """Start the daemon and wait for nothing. ``dies``: the point (tests/crashpoints.py) where it is killed."""
+        command = self.command("daemon")
+        if dies:
+            command[1:3] = ["-m", "tests.crashpoints", dies]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*before, *command, *arguments],
+                cwd=self.root,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self.process
 
     def command(self, *arguments: str) -> list[str]:
         """The argv of a ``spork`` command in this workspace."""
@@ -113,7 +128,7 @@ class Studio:
     def submit(self, job_id: str, pipeline: str = "note", **more: Any) -> str:
         """Drop a request with this id."""
         facts = {"intent": f"the intent of {job_id}", "id": job_id, "pipeline": pipeline, **more}
-        self.drop(f"{job_id}.yaml", "".join(f"{k}: {json.dumps(v)}\n" for k, v in facts.items()))
+        self.drop(f"{job_id}.yaml", "".join(f"{k}: {json.dumps(v)}\n" for k, v in facts.items()) + "...\n")
         return job_id
 
     def run(self, job_id: str) -> Path:
