@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from stages.said_code import UNSAYABLE
+from stages.sentences import clause_joints
 
 CARD = 64
 """Characters that a card of a list holds on two lines."""
@@ -27,10 +28,13 @@ CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\
 MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(
-    r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+|\b(?:never|nothing|cannot|"
-    r"only) [\w-]{3,}",
+    r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+(?: of [\w-]+)?|"
+    r"\b(?:(?:does|do|is|are|was|were|will|can) not|cannot|never|nothing|only) (?:be )?[\w-]{3,}",
     re.I,
 )
+CONDITION = re.compile(r"^(?:if|when|while|unless|until|before|after|once|as long as|whenever|to)\b", re.I)
+LEANS = re.compile(r"^(?:it|its|they|their|them|this|that|these|those|he|she|his|her|one|what|which)\b", re.I)
+INSIDE = re.compile(r"\b(?:it|its|them|they|their|both|those|these|this)\b", re.I)
 
 
 def bare(text: str) -> str:
@@ -45,7 +49,7 @@ def headline(sentence: str, limit: int = CARD) -> str:
     It is cut only between clauses, so it may be longer than ``limit``.
     """
     text = OPENERS.sub("", bare(sentence))
-    text = re.sub(r"\s*\([^()]*\)(?!\w)", "", text) if len(text) > limit else text
+    text = re.sub(r"\s+\([^()]+\)(?!\w)", "", text) if len(text) > limit else text
     if len(text) > limit:
         head = TAILS.sub("", text)
         if len(head.split()) >= 4 and not CHANGES.search(text[len(head) :]):
@@ -56,6 +60,38 @@ def headline(sentence: str, limit: int = CARD) -> str:
         if text[:1].islower() and not _is_name(text.split()[0], sentence)
         else text
     )
+
+
+def strongest_clause(sentence: str, limit: int = STATEMENT) -> str:
+    """The main clause that a statement shows: true by itself, with the number or the "not" if there is one.
+
+    A sentence with a condition is never divided: without it the rest would claim too much.
+    """
+    whole = headline(sentence, limit)
+    if len(whole) <= CARD or CONDITION.match(whole):
+        return whole
+    clauses = _clauses(whole)
+    fit = [clause for clause in clauses if len(clause.split()) >= 4 and not LEANS.match(clause)]
+    fit = [clause for clause in fit if clause == clauses[0] or not INSIDE.search(clause)]
+    if len(clauses) < 2 or not fit or any(CONDITION.match(clause) for clause in clauses):
+        return whole
+    best = max(fit, key=_strength)
+    if any(_strength(clause) > _strength(best) for clause in clauses):
+        return whole
+    best = max((clause for clause in fit if _strength(clause) == _strength(best)), key=clauses.index)
+    return best if _is_name(best.split()[0], sentence) else best[:1].upper() + best[1:]
+
+
+def _clauses(sentence: str) -> list[str]:
+    found, at = list[str](), 0
+    for joint in clause_joints(sentence):
+        found.append(sentence[at : joint.start()].strip(" ,;:."))
+        at = joint.end()
+    return [*found, sentence[at:].strip(" ,;:.")]
+
+
+def _strength(clause: str) -> tuple[bool, bool]:
+    return bool(re.search(r"\d", clause)), bool(STRONG.search(clause))
 
 
 def _is_name(word: str, sentence: str) -> bool:

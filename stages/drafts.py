@@ -87,7 +87,10 @@ def drafts_of(
 def _topics(research: Research) -> Counter[str]:
     """How often the sources use each word, those of grammar aside."""
     words = re.findall(r"[^\W\d_]{4,}", " ".join(item.text for item in research.items).lower())
-    return Counter(word for word in words if word not in GRAMMAR)
+    counted = Counter(word for word in words if word not in GRAMMAR)
+    # What every third sentence says stands out nowhere.
+    most = max(3, len(research.items) // 10)
+    return Counter({word: count for word, count in counted.items() if 2 <= count <= most})
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
     if paragraph.show == "sources":
         heading = "Sources"
     shape = shape_of(paragraph, shown, frame.script, frame.research, frame.look)
-    return Draft(heading, paragraph.lines, shape, tuple(cited))
+    return Draft(shape.heading or heading, paragraph.lines, shape, tuple(cited))
 
 
 def _shown_by_itself(paragraph: Paragraph, items: Mapping[str, Item]) -> Item | None:

@@ -44,7 +44,7 @@ PLAIN = re.compile(
     r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I
 )
 CLAUSES = re.compile(
-    r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+",
+    r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:no|less|fewer|more|without|leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+",
     re.I,
 )
 IGNORED = set("the and for with that this about from are was its you how what".split())
@@ -106,7 +106,10 @@ class Feedback:
         named = not re.fullmatch(r"f\d{3,}", wish.what) and wish.what not in KINDS.values()
         sought = named and wish.kind in ("with", "without") and texts is not None
         if sought and not any(self._meets(wish, text, "", "") for text in texts or []):
-            return f"could not be honoured, the sources say nothing of it: {wish.text!r}"
+            return (
+                f"could not be honoured, no research item speaks of it: {wish.text!r}. "
+                "Reject with from: outline to plan it"
+            )
         return f"honoured: {wish.text!r}"
 
 

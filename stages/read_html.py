@@ -8,6 +8,7 @@ from dataclasses import replace
 from stages.read_markdown import read_markdown
 from stages.sources import Block, Document
 
+TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<!--.*?-->|<[^>]*>", re.I | re.S)
 WORDS = re.compile(r"\w+")
 TITLE = re.compile(r"<title[^>]*>(.*?)</title>|<h1[^>]*>(.*?)</h1>", re.I | re.S)
 
@@ -29,7 +30,7 @@ def read_html(text: str, name: str) -> Document:
     document = read_markdown(markdown or "", name)
     places = [
         (match[0].lower(), number)
-        for number, line in enumerate(text.split("\n"), 1)
+        for number, line in enumerate(TAG.sub(_blank, text).split("\n"), 1)
         for match in WORDS.finditer(line)
     ]
     blocks: list[Block] = []
@@ -40,6 +41,11 @@ def read_html(text: str, name: str) -> Document:
     match = TITLE.search(text)
     title = re.sub(r"<[^>]+>|\s+", " ", (match[1] or match[2]) if match else "").strip()
     return Document(name, title.split(" | ")[0] or document.title, tuple(blocks))
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Nothing but the line breaks of what is taken out."""
+    return " " + "\n" * match[0].count("\n")
 
 
 def _first_words(block: Block) -> list[str]:

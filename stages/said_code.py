@@ -52,7 +52,7 @@ def say_code(text: str, plain: bool = False) -> str:
         return _plain(text)
     text = re.sub(r"\(\s*\)|^https?://|[\[\](){}\"'`]", " ", text).strip()
     text = re.sub(r"->|::|=>|(?<=[A-Z])/(?=\d)|(?<=\d)/(?=\d)", " ", text)
-    text = re.sub(r"^--", "dash-dash ", text)
+    text = re.sub(r"^--", "dash dash ", text)
     text = re.sub(r"^-(?=\w)", "dash ", text)
     words: list[str] = []
     for token in TOKENS.findall(re.sub(r"(?<=\w)-(?=\w)", " ", text)):

@@ -175,11 +175,14 @@ def _marked(raw: str) -> Iterator[tuple[str, list[str]]]:
     pieces = MARKER.split(raw)
     texts, markers = pieces[0::2], pieces[1::2]
     held, ids = texts[0], list[str]()
-    for text, marker in zip(texts[1:], markers, strict=True):
+    for following, marker in zip(texts[1:], markers, strict=True):
         ids.append(marker)
+        text = following
+        # "sentence [f001]." keeps its full stop.
+        stop = re.match(r"\s*[.!?]+(?=\s|$)", text)
+        if stop and held.rstrip()[-1:].isalnum():
+            held, text = held.rstrip() + stop[0].strip(), text[stop.end() :]
         if not re.search(r"\w", text):
-            # "sentence [f001]." keeps its full stop.
-            held = held.rstrip() + text.strip() if text.strip() and held.rstrip()[-1:].isalnum() else held
             continue
         yield held.strip(), ids
         held, ids = text, []

@@ -12,10 +12,11 @@ MAX_WORDS = 25
 """A listener loses the beginning of anything longer."""
 
 ABBREVIATIONS = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|cf|vs|approx|resp|ca|no|fig|figs|sec|ch|vol|p|pp|dr|mr|mrs|ms|prof|st|jr|sr|inc|ltd|co|"
-    r"jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|u\.s|u\.k|a\.m|p\.m|al|[A-Z]))\.$",
-    re.IGNORECASE,
+    r"\b(?:(?i:e\.g|i\.e|etc|cf|vs|approx|resp|ca|inc|ltd|co|al|u\.s|u\.k|a\.m|p\.m)|"
+    r"Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[A-Z])\.$"
 )
+NUMBERED = re.compile(r"\b(?:no|figs?|sec|ch|vol|pp?)\.$", re.I)
+"""Abbreviations only before a number: "no. 7"."""
 BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[`]?[\w`])")
 POINTS_BACK = re.compile(
     r"^(?:(?:this|that|these|those|it|its|they|their|them|he|she|his|her|such|both|either|neither|each "
@@ -75,11 +76,13 @@ def split_sentences(text: str) -> Iterator[Sentence]:
     start = 0
     for match in BOUNDARY.finditer(text):
         before = text[start : match.start()].rstrip("\"'”’)]")
+        after = text[match.end() :]
         inside_code = text[start : match.start()].count("`") % 2
-        lower_next = text[match.end() : match.end() + 1].islower()
-        if inside_code or (ABBREVIATIONS.search(before) and (lower_next or not re.search(r"etc\.$", before))):
+        etc = before.lower().endswith("etc.") and not after[:1].islower()
+        abbreviated = ABBREVIATIONS.search(before) or (NUMBERED.search(before) and after[:1].isdigit())
+        if inside_code or (abbreviated and not etc):
             continue
-        if lower_next and not _is_name(text[match.end() :].split(maxsplit=1)[0]):
+        if after[:1].islower() and not _is_name(after.split()[0]):
             continue
         yield _sentence(text, start, match.start() + len(match[0].rstrip()))
         start = match.end()
@@ -136,7 +139,7 @@ def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
     without = BRACKETS.sub("", sentence)
     if count_words(without) <= limit:
         return [without]
-    cuts = sorted(CLAUSE.finditer(without), key=lambda cut: abs(cut.start() - len(without) / 2))
+    cuts = sorted(clause_joints(without), key=lambda cut: abs(cut.start() - len(without) / 2))
     for cut in cuts:
         left = without[: cut.start()].rstrip(" ,;:") + "."
         joint = (cut["joint"] or "").capitalize()
@@ -148,6 +151,29 @@ def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
             if all(count_words(part) <= limit for part in parts) and len(parts) >= 2:
                 return parts
     return []
+
+
+def clause_joints(text: str) -> list[re.Match[str]]:
+    """Where a main clause begins after another one: what follows has a subject and a verb of its own."""
+    return [match for match in CLAUSE.finditer(text) if has_verb(text[match.end() :])]
+
+
+def has_verb(clause: str) -> bool:
+    """Whether a clause that begins with its subject has a finite verb, as far as its words' forms tell."""
+    words = re.split(r",|;|\b(?:to|what|which|that|who|where|when|for|of)\b", clause, maxsplit=1)[0].split()
+    if len(words) > 1 and SUBJECT.fullmatch(words[0]):
+        return True
+    return any(FINITE.fullmatch(word) for word in words) or any(
+        re.fullmatch(r"[a-z]{2,}(?:[^s]s|ed)", word) for word in words[2:]
+    )
+
+
+SUBJECT = re.compile(r"it|they|he|she|we|you|there|nobody|nothing", re.I)
+FINITE = re.compile(
+    r"is|are|was|were|has|have|had|can|cannot|could|will|would|may|might|must|should|does|do|did|"
+    r"went|came|took|made|gave|got|saw|knew|said|became|began|fell|rose|grew|kept|held|ran|sent|wrote",
+    re.I,
+)
 
 
 def _capital(text: str) -> str:

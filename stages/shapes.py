@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap
+from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap, strongest_clause
 from stages.figures import figures_of
 from stages.items import Item, Research
 from stages.passages import MAX_CODE_LINES
@@ -26,12 +26,14 @@ from stages.scenes import (
     Title,
 )
 from stages.script_text import Line, Paragraph, Script
+from stages.sections import shown_heading
 
 TIGHT = 40
 MOST = 130
 CARD_MOST = 84
 """Characters that a card may have at all; a longer sentence is shown alone."""
 MAX_ROWS = 7
+SOURCES_MOST = 6
 GENERIC = re.compile(
     r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b",
     re.I,
@@ -65,6 +67,8 @@ class Shape:
 
     content: Content
     cues: tuple[Cue | None, ...]
+    heading: str = ""
+    """What the picture shows, where that says more than the part's heading."""
 
 
 def shape_of(
@@ -117,7 +121,7 @@ def _prose(lines: Sequence[Line], look: Look) -> Shape:
 def _statement(lines: Sequence[Line], look: Look) -> Shape:
     """One sentence, large; of several the shortest that says something."""
     place = max(range(len(lines)), key=lambda at: (len(lines[at].text) <= MOST, len(lines[at].text)))
-    text = headline(lines[place].text, TIGHT if look.tight else STATEMENT)
+    text = strongest_clause(lines[place].text, TIGHT if look.tight else STATEMENT)
     strong = emphasis(lines[place].text, text, look.topics)
     return Shape(Statement(text=text, emphasis=strong), (Cue(0),))
 
@@ -179,7 +183,8 @@ def _table(lines: Sequence[Line], item: Item) -> Shape:
             Point(label=label, value=value)
             for label, value in zip(figures.labels, figures.values, strict=True)
         ]
-        return Shape(Chart(unit=unit, points=points), _point_cues(lines, figures.labels))
+        axes = f"{figures.heading} by {figures.label_heading[:1].lower()}{figures.label_heading[1:]}"
+        return Shape(Chart(unit=unit, points=points), _point_cues(lines, figures.labels), bare(axes))
     rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
     columns = [bare(column) for column in item.columns]
     if comparison := _comparison(columns, rows):
@@ -222,18 +227,23 @@ def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | Non
 
 
 def _sources(script: Script, research: Research) -> Shape:
-    """The sources that the script cites, with their lines or pages."""
+    """What the script cites: of one source its parts, of several the documents, with lines or pages."""
     cited = {name for _, paragraph in script.paragraphs for name in paragraph.items}
-    entries: list[str] = []
-    for document in research.documents:
-        used = [item for item in research.items if item.source == document.name and item.id in cited]
-        pages = sorted({item.page for item in used if item.page})
-        numbers = pages or sorted({item.line for item in used})
-        word = "page" if pages else "line"
-        if numbers:
-            span = f"{word} {numbers[0]}" if len(numbers) == 1 else f"{word}s {numbers[0]}–{numbers[-1]}"
-            entries.append(f"{document.title} — {document.name}, {span}")
-    entries = entries or [f"{document.title} — {document.name}" for document in research.documents]
-    more = len(entries) - 6
-    shown = entries if more <= 0 else [*entries[:5], f"and {more + 1} more"]
+    used = [item for item in research.items if item.id in cited]
+    titles = {document.name: document.title for document in research.documents}
+    grouped: dict[tuple[str, str], list[Item]] = {}
+    for item in used:
+        part = shown_heading(item.section) if len(titles) == 1 else ""
+        grouped.setdefault((item.source, part or titles.get(item.source, item.source)), []).append(item)
+    entries = [f"{bare(title)} — {source}, {_places(items)}" for (source, title), items in grouped.items()]
+    entries = entries or [f"{bare(title)} — {name}" for name, title in titles.items()]
+    more = len(entries) - SOURCES_MOST
+    shown = entries if more <= 0 else [*entries[: SOURCES_MOST - 1], f"and {more + 1} more"]
     return Shape(SourcesCard(items=shown), tuple(Cue(0) for _ in shown))
+
+
+def _places(items: Sequence[Item]) -> str:
+    pages = sorted({item.page for item in items if item.page})
+    numbers = pages or sorted({item.line for item in items})
+    word = "page" if pages else "line"
+    return f"{word} {numbers[0]}" if len(numbers) == 1 else f"{word}s {numbers[0]}–{numbers[-1]}"

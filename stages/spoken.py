@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stages.said_code import UNSAYABLE, say_code
 from stages.said_numbers import MONTHS, cardinal, decimal, is_unit, measure, ordinal, version, year
 
-CHUNK = re.compile(r"\{[^{}|]+\|[^{}|]+\}|(?:[^\s`{]|`[^`]*`|\{(?![^{}|]+\|))+|\S")
+CHUNK = re.compile(r"\{[^{}|]+\|[^{}|]+\}[)\]\"”’'.,;:!?…]*|(?:[^\s`{]|`[^`]*`|\{(?![^{}|]+\|))+|\S")
 EDGES = re.compile(r"^([(\[\"“‘'«]*)(.*?)([)\]\"”’'».,;:!?…]*)$", re.S)
 NUMBER = r"\d{1,3}(?:[,\u202f_]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 AMOUNT = re.compile(rf"^([~≈<>≤≥+±\-−]?)([$€£¥]?)({NUMBER})(k|M|bn|m(?=$))?$")
@@ -63,7 +63,7 @@ def say(text: str) -> tuple[Said, ...]:
 
     Back quotes mark code and are not shown; ``{shown|said}`` gives a pronunciation by hand.
     """
-    chunks = [chunk for match in CHUNK.finditer(UNSAYABLE.sub("", text)) for chunk in _pieces(match[0])]
+    chunks = [chunk for match in CHUNK.finditer(_sayable(text)) for chunk in _pieces(match[0])]
     said: list[Said] = []
     for place, chunk in enumerate(chunks):
         written, spoken = _say_chunk(chunk, chunks, place)
@@ -82,6 +82,11 @@ def narration(said: Sequence[Said]) -> str:
 def shown(text: str) -> str:
     """The text as captions and cards show it."""
     return " ".join(word.written for word in say(text))
+
+
+def _sayable(text: str) -> str:
+    """The text without emoji and the like, and without the gaps they leave."""
+    return re.sub(r"(?<=\w)\s+(?=[.,;!?](?:\s|$))", "", UNSAYABLE.sub("", text))
 
 
 def _pieces(chunk: str) -> list[str]:
@@ -110,9 +115,8 @@ def _attach(said: list[Said], sign: str) -> list[Said]:
 
 
 def _say_chunk(chunk: str, chunks: Sequence[str], place: int) -> tuple[str, str]:
-    by_hand = re.fullmatch(r"\{([^|]+)\|([^|]+)\}", chunk)
-    if by_hand:
-        return by_hand[1], by_hand[2]
+    if by_hand := re.fullmatch(r"\{([^|]+)\|([^|]+)\}(.*)", chunk):
+        return by_hand[1] + by_hand[3], by_hand[2] + re.sub(r"[^.,;:!?]", "", by_hand[3])
     written = chunk.replace("`", "")
     if chunk.lower() in SPELLED_OUT:
         return written, SPELLED_OUT[chunk.lower()]

@@ -1,0 +1,112 @@
+"""Sentences: their ends, what they lean on, how they are divided and shortened."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.cardtext import emphasis, headline, strongest_clause
+from stages.figures import figures_of, tell
+from stages.sentences import count_words, points_back, points_elsewhere, shorten, split_sentences
+
+
+def texts(paragraph: str) -> list[str]:
+    return [sentence.text for sentence in split_sentences(paragraph)]
+
+
+def test_sentences_end_where_they_end() -> None:
+    """Abbreviations, decimals and code do not end a sentence; names written small begin one."""
+    paragraph = (
+        "Use it, e.g. for logs. It needs 2.5 ms. inotify is small. Call `a. B`. Dr. Who came\nin 2005."
+    )
+    assert texts(paragraph) == [
+        "Use it, e.g. for logs.",
+        "It needs 2.5 ms.",
+        "inotify is small.",
+        "Call `a. B`.",
+        "Dr. Who came in 2005.",
+    ]
+
+
+def test_a_sentence_knows_its_offset() -> None:
+    """The offset counts the lines before it."""
+    second = list(split_sentences("One is here.\nTwo is there."))[1]
+    assert second.offset == len("One is here.\n")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["This means trouble.", "It does not say what.", "However, it works.", "The latter wins.",
+     "Linux has a better one.", "A program that follows this rule is safe."],
+)  # fmt: skip
+def test_sentences_that_lean_on_another(sentence: str) -> None:
+    """No dangling "this": such a sentence is never said without the one before it."""
+    assert points_back(sentence)
+
+
+def test_sentences_that_stand_alone() -> None:
+    """A sentence with its own subject leans on nothing."""
+    assert not points_back("The kernel keeps a queue that holds 16,384 events.")
+    assert points_elsewhere("See the table below.")
+    assert not points_elsewhere("The table is made of wood.")
+
+
+def test_a_long_sentence_is_divided_between_main_clauses() -> None:
+    """No sentence over 25 words is spoken, and no part of it is a fragment."""
+    long = (
+        "Files that were created before that watch was in place are never reported, so the program must "
+        "scan each new directory after it has added the watch."
+    )
+    parts = shorten(long)
+    assert len(parts) == 2
+    assert all(count_words(part) <= 25 for part in parts)
+    assert parts[1].startswith("So the program must")
+
+
+def test_what_cannot_be_divided_is_not_said() -> None:
+    """A long sentence without a place to cut is left out and not cut anywhere."""
+    assert shorten("The " + "very " * 30 + "long sentence of the author goes on.") == []
+
+
+def test_a_card_never_turns_a_sentence_round() -> None:
+    """What a card leaves out changes nothing: conditions and exceptions stay."""
+    kept = "The kernel drops every event that comes after the limit, but never the last record of the queue."
+    assert "never" in headline(kept)
+    conditional = (
+        "If the reader is too slow for the writers, the queue fills up, and the kernel drops events."
+    )
+    assert strongest_clause(conditional).startswith("If the reader is too slow")
+    long = "The obvious answer is to look again and again, and the obvious answer does not scale."
+    assert strongest_clause(long) == "The obvious answer does not scale"
+
+
+def test_a_fragment_is_no_statement() -> None:
+    """What follows "and" is shown alone only if it has a verb of its own."""
+    text = (
+        "A program that follows the rule uses inotify to wake up early, and a scan to decide what is there."
+    )
+    assert strongest_clause(text) == text.rstrip(".")
+
+
+def test_emphasis_is_in_the_card() -> None:
+    """The words that stand out are words of the card: a number first, then code."""
+    card = "The kernel keeps at most 16,384 events"
+    assert emphasis(card, card, {}) == "16,384 events"
+    assert emphasis("Call `read()` now.", "Call read() now", {}) == "read()"
+    assert emphasis("Plain words here.", "Plain words here", {}) == ""
+
+
+def test_figures_come_from_cells_only() -> None:
+    """A chart needs numbers of one unit in every cell; anything else stays a table."""
+    figures = figures_of(["Files", "Time (ms)"], [["100", "0.4"], ["1,000", "4.2"]])
+    assert figures is not None
+    assert (figures.unit, figures.values) == ("ms", (0.4, 4.2))
+    assert tell(figures) == ["With 100 files, the time is 0.4 ms.", "With 1,000, it is 4.2 ms."]
+    assert figures_of(["Name", "Value"], [["a", "1"], ["b", "many"]]) is None
+    assert figures_of(["Name", "Value"], [["a", "1 ms"], ["b", "2 s"]]) is None
+
+
+def test_named_figures_are_told_by_their_ends() -> None:
+    """The highest and the lowest are computed, not judged."""
+    figures = figures_of(["Place", "Range (m)"], [["Fundy", "16.3"], ["Hamburg", "3.7"], ["Bristol", "12.3"]])
+    assert figures is not None
+    assert tell(figures) == ["The highest range is 16.3 m, for Fundy.", "The lowest is 3.7 m, for Hamburg."]

@@ -1,0 +1,175 @@
+"""Documents become blocks with their places; what is no document is refused with a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.contract import StageError
+from stages.language import language_of
+from stages.sections import sections_of
+from stages.sources import Document, read_document
+from tests.stages.story_runs import EXAMPLE, Run, tiny_pdf
+
+MARKDOWN = """\
+---
+layout: page
+---
+# Bees
+
+[![badge](a.svg)](b)
+
+A bee visits flowers. It carries pollen
+from one flower to the next.
+
+1. Find a flower
+2. Take the nectar
+
+| Year | Hives |
+| --- | --- |
+| 2020 | 12 |
+
+```sh
+count hives
+```
+
+> Bees are busy.
+
+## License
+
+Released under the MIT license. Nobody wants to hear this.
+
+## Honey
+
+Honey keeps for years.
+"""
+
+HTML = """\
+<html><head><title>Tides | Site</title></head><body>
+<nav><a href="/">Home</a> <a href="/about">About us</a></nav>
+<article><h1>Tides</h1>
+<p>The sea rises and falls twice a day at most coasts of the world.</p>
+<h2>The moon</h2>
+
+<p>The moon pulls harder on the near side of the Earth than on the far side.</p>
+<table><tr><th>Place</th><th>Range</th></tr><tr><td>Bristol</td><td>12</td></tr></table>
+</article><footer>Copyright 2024. All rights reserved.</footer></body></html>
+"""
+
+
+def read(tmp_path: Path, name: str, content: str | bytes) -> Document:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_document(path, name)
+
+
+def test_markdown_keeps_kind_and_line_of_every_block(tmp_path: Path) -> None:
+    """A citation leads to the very line, front matter and tables notwithstanding."""
+    document = read(tmp_path, "bees.md", MARKDOWN)
+    assert document.title == "Bees"
+    assert [(block.kind, block.line) for block in document.blocks] == [
+        ("paragraph", 8),
+        ("steps", 11),
+        ("table", 14),
+        ("code", 19),
+        ("quote", 22),
+        ("paragraph", 30),
+    ]
+    assert document.blocks[2].rows == (("2020", "12"),)
+    assert [part.line for part in document.blocks[1].parts] == [11, 12]
+
+
+def test_boilerplate_is_left_out(tmp_path: Path) -> None:
+    """Licences, badges and navigation are in no video."""
+    text = str(read(tmp_path, "bees.md", MARKDOWN)) + str(read(tmp_path, "tides.html", HTML))
+    for unwanted in ("MIT", "badge", "Home", "About us", "rights reserved", "layout"):
+        assert unwanted not in text
+
+
+def test_html_blocks_have_the_lines_of_the_html_file(tmp_path: Path) -> None:
+    """Text that was extracted from a page is still cited by the page's own lines."""
+    document = read(tmp_path, "tides.html", HTML)
+    assert document.title == "Tides"
+    places = {block.kind + block.text[:8]: block.line for block in document.blocks}
+    assert places == {"paragraphThe sea ": 4, "paragraphThe moon": 7, "table": 8}
+
+
+def test_pdf_text_is_cited_by_page(tmp_path: Path) -> None:
+    """A PDF's paragraphs know their page; running headers are left out."""
+    pages = [
+        ["Harbor report 2024", "Cranes", "Forty cranes move containers all night.", "They work in turns."],
+        ["Harbor report 2024", "Ships wait nine hours on average."],
+        ["Harbor report 2024", "The port added heating to its sensors."],
+    ]
+    document = read(tmp_path, "port.pdf", tiny_pdf(pages))
+    found = [(block.page, " ".join(block.text.split())) for block in document.blocks]
+    assert [page for page, _ in found] == sorted(page for page, _ in found if page)
+    assert (2, "Ships wait nine hours on average.") in found
+    assert not any("Harbor report" in text for _, text in found)
+    assert document.blocks[0].section == "Cranes"
+
+
+def test_plain_text_without_headings_has_parts_all_the_same(tmp_path: Path) -> None:
+    """A long text without headings is divided at its paragraphs."""
+    paragraph = "The port works at night. " * 12
+    document = read(tmp_path, "port.txt", "\n\n".join([paragraph] * 6))
+    sections = sections_of(document)
+    assert len(sections) >= 3
+    assert all(section.heading.endswith("…") for section in sections)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("empty.md", b"", "no readable text"),
+        ("binary.md", bytes(range(256)), "binary"),
+        ("latin.txt", "Café au lait.".encode("latin-1"), "not UTF-8"),
+        ("fake.pdf", b"%PDF-1.4 nothing", "not a readable PDF"),
+        ("scan.pdf", tiny_pdf([[]]), "no text layer"),
+        ("sheet.xlsx", b"PK\x03\x04", "cannot be read"),
+        ("badges.md", b"[![a](b)](c)\n\n## License\n\nMIT.\n", "no readable text"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_a_hint(
+    tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
+    """Each such file ends in one clear message that names it and says what to do."""
+    with pytest.raises(StageError, match=expected) as caught:
+        read(tmp_path, name, content)
+    assert name in str(caught.value)
+    assert caught.value.hint
+
+
+def test_no_sources_is_said_plainly(tmp_path: Path) -> None:
+    """Without a source there is no video: nothing is invented."""
+    with pytest.raises(StageError, match="no source documents"):
+        Run(tmp_path).stage("outline")
+
+
+def test_a_source_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    """A name that leads out of the sources is refused, whatever lies there."""
+    run = Run(tmp_path)
+    (run.path / "secret.md").write_text("# Secret\n\nNobody may read this sentence.\n")
+    run.params["sources"] = ["../secret.md"]
+    with pytest.raises(StageError, match=r"secret\.md is not in"):
+        run.stage("outline")
+
+
+def test_german_is_recognized_and_refused(tmp_path: Path) -> None:
+    """A document in a language that the voice does not speak ends in a message, not in gibberish."""
+    run = Run(tmp_path)
+    run.source(
+        "kern.md",
+        "# Der Kern\n\nEin Programm muss oft wissen, dass sich eine Datei geändert hat. Der Kern sagt dem "
+        "Programm, was passiert ist, und zwar in dem Augenblick, in dem es passiert. Das ist nicht schwer.\n",
+    )
+    with pytest.raises(StageError, match=r"kern\.md is in German"):
+        run.stage("outline")
+
+
+def test_english_is_recognized() -> None:
+    """The example is English, and so is a text too short to tell."""
+    assert language_of(EXAMPLE.read_text(encoding="utf-8")) == "English"
+    assert language_of("Der Hund bellt.") == "English"
+    assert "Arabic" in language_of("هذا نص عربي طويل جدا عن البحر والقمر")

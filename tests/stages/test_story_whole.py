@@ -1,0 +1,218 @@
+"""From a document to a timed storyboard: cited, near the length asked for, following a person's edits."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from stages.alone import main
+from stages.contract import StageError
+from stages.items import load_research
+from stages.scenes import Storyboard, part_count, schema
+from stages.script_text import load_script
+from stages.sentences import count_words
+from tests.stages.story_runs import EXAMPLE, Run
+
+SHORT = "# Bees\n\nA bee visits flowers for nectar. It carries pollen from one flower to the next.\n"
+TEMPLATES = re.compile(
+    r"With \d|The highest|The lowest|That is|The sources? |Everything said here|To sum up|In the next|"
+    r"First, |Then |Next, |After that, |Finally, "
+)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The example document, told in one minute."""
+    run = Run(tmp_path_factory.mktemp("told"), "Explain how inotify works to a backend engineer", 1.0)
+    run.params["audience"] = "backend engineers"
+    run.source("inotify.md", EXAMPLE.read_bytes())
+    for stage in ("outline", "research", "script", "storyboard"):
+        run.stage(stage)
+    return run
+
+
+def board_of(run: Run) -> Storyboard:
+    return Storyboard.model_validate_json(run.text("storyboard.json"))
+
+
+def plain(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+def test_every_item_stands_where_it_says(told: Run) -> None:
+    """A research item's words begin on its line of its file."""
+    lines = (told.sources / "inotify.md").read_text(encoding="utf-8").split("\n")
+    facts = [item for item in load_research(told.path).items if item.kind in ("fact", "number")]
+    assert len(facts) > 10
+    for item in facts:
+        start = plain(" ".join(lines[item.line - 1 : item.line + 3]))
+        assert plain(item.text)[:40] in start, item.id
+
+
+def test_nothing_is_invented(told: Run) -> None:
+    """Each sentence is the source's own, or made by a template from its headings and figures."""
+    source = plain((told.sources / "inotify.md").read_text(encoding="utf-8")).replace("> ", "")
+    script = load_script(told.path, {item.id for item in load_research(told.path).items})
+    for _, paragraph in script.paragraphs:
+        for line in paragraph.lines:
+            said = plain(line.text).rstrip(".")
+            assert said in source or TEMPLATES.match(said), line.text
+
+
+def test_every_claim_is_cited(told: Run) -> None:
+    """A sentence without an item only greets or takes leave."""
+    script = load_script(told.path, {item.id for item in load_research(told.path).items})
+    uncited = [line.text for _, p in script.paragraphs for line in p.lines if not line.items]
+    assert all(
+        re.match(r"That is|The sources? |In the next|Everything said here|To sum up", text)
+        for text in uncited
+    )
+
+
+def test_the_script_is_spoken_language(told: Run) -> None:
+    """Short sentences, none of which leans on one that was left out."""
+    script = load_script(told.path, {item.id for item in load_research(told.path).items})
+    for _, paragraph in script.paragraphs:
+        assert not re.match(r"(this|that|these|those|it)\b", paragraph.text, re.I) or paragraph.show
+        assert all(count_words(line.text) <= 25 for line in paragraph.lines)
+
+
+def test_the_length_is_what_was_asked_for(told: Run) -> None:
+    """Within ten percent of the minutes, at a pace of speech."""
+    board = board_of(told)
+    assert board.seconds == pytest.approx(60, rel=0.1)
+    words = sum(len(scene.narration.split()) for scene in board.scenes)
+    assert 125 <= words / board.seconds * 60 <= 170
+
+
+def test_scenes_are_timed_by_the_voice(told: Run) -> None:
+    """Whole frames, words in order inside the scene, reveals on words, no scene over-long."""
+    for scene in board_of(told).scenes:
+        frames = scene.seconds * 30
+        assert frames == pytest.approx(round(frames), abs=1e-6)
+        times = [time for word in scene.words for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert scene.words[0].start > 0
+        assert times[-1] < scene.seconds <= 30
+        assert len(scene.reveals) == part_count(scene.content)
+        assert list(scene.reveals) == sorted(scene.reveals)
+
+
+def test_layouts_follow_the_shape_of_the_content(told: Run) -> None:
+    """It opens with the title and ends with the sources; a table of numbers becomes a chart of the same."""
+    scenes = board_of(told).scenes
+    layouts = [scene.content.layout for scene in scenes]
+    assert layouts[0] == "title"
+    assert layouts[-1] == "sources"
+    assert len(set(layouts)) >= 4
+
+
+def test_citations_name_real_items(told: Run) -> None:
+    """Each citation of the storyboard is an item of the research, with its place."""
+    research = load_research(told.path)
+    cited = [citation for scene in board_of(told).scenes for citation in scene.citations]
+    assert cited
+    for citation in cited:
+        item = research.item(citation.item)
+        assert item is not None
+        assert (citation.source, citation.line) == (item.source, item.line)
+
+
+def test_the_same_input_gives_the_same_bytes(told: Run) -> None:
+    """Running the stages again changes nothing."""
+    before = told.text("storyboard.json"), told.text("script.txt")
+    told.stage("script")
+    told.stage("storyboard")
+    assert (told.text("storyboard.json"), told.text("script.txt")) == before
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Run:
+    run = Run(tmp_path, "Explain bees", 1.0)
+    run.source("bees.md", SHORT)
+    for stage in ("outline", "research", "script"):
+        run.stage(stage)
+    return run
+
+
+def test_too_little_source_makes_a_shorter_video(short: Run) -> None:
+    """Nothing is padded, and the script says so."""
+    assert "nothing was padded" in short.text("script.txt")
+    short.stage("storyboard")
+    assert board_of(short).seconds < 30
+
+
+def test_an_edited_script_is_followed(short: Run) -> None:
+    """What a person changes at the gate is what is said, shown and captioned."""
+    text = short.text("script.txt").replace(
+        "A bee visits flowers for nectar.", "Honey needs 7 {bees|busy bees}."
+    )
+    (short.path / "script.txt").write_text(text + "\n\n== Mine ==\n\nMy own words count.\n", encoding="utf-8")
+    short.stage("storyboard")
+    scenes = board_of(short).scenes
+    assert scenes[0].narration.startswith("Honey needs seven busy bees.")
+    assert [word.text for word in scenes[0].words][:4] == ["Honey", "needs", "7", "bees."]
+    assert scenes[-1].heading == "Mine"
+    assert scenes[-1].citations == []
+
+
+def test_a_broken_edit_is_refused(short: Run) -> None:
+    """A marker that names nothing stops the storyboard with the line."""
+    text = short.text("script.txt")
+    (short.path / "script.txt").write_text(text + "\nMore. [f099]\n", encoding="utf-8")
+    with pytest.raises(StageError, match=r"script\.txt line \d+: \[f099\]"):
+        short.stage("storyboard")
+
+
+def test_redo_makes_only_the_named_scenes_again(short: Run) -> None:
+    """The other scenes stay as they were, a person's edits included."""
+    short.stage("storyboard")
+    board = json.loads(short.text("storyboard.json"))
+    board["scenes"][0]["heading"] = "By hand"
+    (short.path / "storyboard.json").write_text(json.dumps(board), encoding="utf-8")
+    short.stage("storyboard", redo={"scene_001": "as a statement"})
+    again = json.loads(short.text("storyboard.json"))
+    assert again["scenes"][0] == board["scenes"][0]
+    assert again["scenes"][1]["content"]["layout"] == "statement"
+
+
+def test_notes_that_no_rule_can_honour_are_listed(short: Run) -> None:
+    """The person at the gate is told what was not done, and what to do instead."""
+    short.stage("storyboard", feedback="make it pop")
+    notes = board_of(short).notes
+    assert len(notes) == 1
+    assert "make it pop" in notes[0]
+    assert "redo" in notes[0]
+
+
+def test_feedback_changes_the_script(short: Run) -> None:
+    """An item that the notes leave out is not said again."""
+    assert "pollen" in short.text("script.txt")
+    script = short.stage("script", feedback="leave out pollen")
+    spoken = [line for line in script.split("\n") if not line.startswith("#")]
+    assert not any("pollen" in line for line in spoken)
+    assert "# Note: honoured: 'leave out pollen'" in script
+
+
+def test_the_published_schema_is_the_model() -> None:
+    """Editors are given what the stages check."""
+    described = schema()
+    assert described["$schema"].startswith("https://json-schema.org/")
+    assert "scenes" in described["properties"]
+
+
+def test_a_stage_runs_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """python -m stages.alone needs a folder and nothing else; what is wrong is said without a traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sources").mkdir()
+    assert main(["stages.outline", "--run", str(tmp_path)]) == 1
+    assert "no source documents" in capsys.readouterr().err
+    (tmp_path / "sources" / "bees.md").write_text(SHORT, encoding="utf-8")
+    assert main(["stages.outline", "--run", str(tmp_path), "--intent", "Explain bees"]) == 0
+    assert "Title: Bees" in (tmp_path / "outline.txt").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outline.txt", "sources"]
