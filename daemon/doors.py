@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def drop_request(workspace: Workspace, source: Path, data: bytes, sources: tuple
 
     Raises CannotWrite, NotPossible where a source is no regular file.
     """
+    folder = None
     try:
         stem, folder = _claim_stem(workspace, source, sources)
         if folder is not None:
@@ -65,10 +67,19 @@ def drop_request(workspace: Workspace, source: Path, data: bytes, sources: tuple
         # A request that brings files must keep its stem; another may take one that is surely free.
         spare = [] if folder is not None else [f"{stem}-{secrets.token_hex(3)}.yaml"]
         return _into_place(temporary, [f"{stem}.yaml", *spare])
-    except OSError as error:
+    except (OSError, NotPossible) as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, NotPossible):
+            raise
         raise CannotWrite(
             f"{error.filename or workspace.inbox}: {error.strerror}; nothing was submitted"
         ) from error
+
+
+def lies_beside(source: Path, name: str) -> bool:
+    """Whether a request's source lies beside it, so that `drop_request` brings it."""
+    return _root_of(source, name) is not None
 
 
 def _claim_stem(workspace: Workspace, source: Path, sources: tuple[str, ...]) -> tuple[str, Path | None]:

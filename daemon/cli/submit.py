@@ -9,8 +9,9 @@ from pathlib import Path
 from daemon.check import Vetted, check, vet_request
 from daemon.cli.places import holder_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.doors import Dropped, drop_request
-from daemon.errors import Invalid
+from daemon.doors import Dropped, drop_request, lies_beside
+from daemon.errors import Invalid, Problem
+from daemon.names import shown
 from daemon.settings import load_policy
 from daemon.workspace import Workspace
 
@@ -31,8 +32,16 @@ def vet(path: Path, workspace: Workspace) -> tuple[bytes, Vetted]:
     problems = check(path, workspace)
     if problems:
         raise Invalid(*problems)
-    data = path.read_bytes()
-    return data, vet_request(data, str(path), load_policy(workspace), workspace)
+    data, policy = path.read_bytes(), load_policy(workspace)
+    vetted = vet_request(data, str(path), policy, workspace)
+    # What lies in inbox/STEM/ was brought for another request of that name, and is used up with it.
+    roots = (workspace.inbox, workspace.sources, *(workspace.root / root for root in policy.inbox.roots))
+    for name in vetted.sources:
+        if not lies_beside(path, name) and not any((root / name).is_file() for root in roots):
+            raise Invalid(
+                Problem(str(path), 0, 0, "params", f"{shown(name)} is missing; put it beside the request")
+            )
+    return data, vetted
 
 
 def submit(workspace: Workspace, path: Path, data: bytes, vetted: Vetted) -> Dropped:

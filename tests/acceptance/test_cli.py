@@ -1,0 +1,247 @@
+"""The real command where no daemon runs: finding the workspace, checking, submitting, each refusal's code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.catalog import SCHEMA_VERSION as READ_VERSION
+from daemon.cli import main
+from daemon.store import SCHEMA_VERSION as WRITTEN_VERSION
+from tests.studio import ROOT, Studio
+
+SOURCES = """\
+name: quoting
+params: {docs: {type: files, max: 3}}
+stages:
+  - {name: quote, command: [sh, -euc, 'cat "$SPORK_SOURCES"/* > quoted.txt'], outputs: [quoted.txt]}
+"""
+NOTE = "intent: a note\npipeline: note\n"
+
+
+def spork(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person does, in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "daemon", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """What was said on stderr; the exit code must be this one, and there is no traceback."""
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_workspace_is_made_and_found_from_below(tmp_path: Path) -> None:
+    """init, then any folder inside is enough; without one, the message says what to do."""
+    root = tmp_path / "my studio"
+    assert "spork init" in told(spork("status", cwd=tmp_path), 2)
+    made = spork("init", str(root), cwd=tmp_path)
+    assert "conf/operator.yaml" in made.stdout.splitlines(), made.stderr
+    assert "No job yet" in spork("status", cwd=root / "conf/pipelines").stdout
+    assert "No job yet" in spork("status", cwd=tmp_path, SPORK_WORKSPACE=str(root)).stdout
+    assert "No job yet" in spork("status", "--workspace", str(root), cwd=tmp_path).stdout
+    assert spork("init", str(root), cwd=tmp_path).stdout == "", "a second init finds nothing missing"
+
+
+def test_usage_is_code_two(studio: Studio) -> None:
+    """Unknown verbs, missing arguments, wrong values."""
+    wrong = ([], ["frobnicate"], ["status", "--bogus"], ["prune", "--older-than", "soon"], ["systemd"])
+    for arguments in wrong:
+        assert told(studio.spork(*arguments, check=False), 2)
+    assert studio.spork("--help").stdout.startswith("usage: spork")
+
+
+def test_status_imports_nothing_heavy(studio: Studio) -> None:
+    """`spork status` starts without pydantic, YAML, watchdog, rich or filelock."""
+    script = (
+        "import sys; from daemon.cli import main; code = main(['status']);"
+        "heavy = {'pydantic', 'yaml', 'watchdog', 'rich', 'filelock', 'daemon.machine', 'logging'};"
+        "print(sorted(heavy & set(sys.modules)), code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=studio.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+def test_both_readers_know_one_schema() -> None:
+    """What the daemon writes, commands read."""
+    assert READ_VERSION == WRITTEN_VERSION
+
+
+def test_submit_checks_first(studio: Studio) -> None:
+    """With one wrong file among them nothing is written, and the problem has its line."""
+    right, wrong = studio.root / "right.yaml", studio.root / "wrong.yaml"
+    right.write_text(NOTE)
+    wrong.write_text("intent: x\npipeline: nto\n")
+    said = told(studio.spork("submit", str(right), str(wrong), check=False), 65)
+    assert "wrong.yaml:2" in said
+    assert "note" in said
+    assert [p.name for p in (studio.root / "inbox").iterdir()] == ["rejected"]
+
+
+def test_submit_drops_a_whole_file_for_the_group(studio: Studio) -> None:
+    """Mode 0660 whatever the umask; a taken name gets a number; nothing of the making is left."""
+    (studio.root / "note.yaml").write_text(NOTE)
+    old = os.umask(0o077)
+    try:
+        names = [studio.spork("submit", str(studio.root / "note.yaml")).stdout.strip() for _ in range(2)]
+    finally:
+        os.umask(old)
+    assert names == ["inbox/note.yaml", "inbox/note-2.yaml"]
+    for name in names:
+        assert (studio.root / name).stat().st_mode & 0o7777 == 0o660
+        assert (studio.root / name).read_text() == NOTE
+    lying = sorted(p.name for p in (studio.root / "inbox").iterdir())
+    assert lying == ["note-2.yaml", "note.yaml", "rejected"]
+
+
+def test_submit_brings_the_sources_that_lie_beside(studio: Studio, tmp_path: Path) -> None:
+    """Into inbox/STEM/, folders included; a link is refused and nothing is dropped."""
+    studio.pipeline("quoting", SOURCES)
+    work = tmp_path / "elsewhere"
+    (work / "deep").mkdir(parents=True)
+    (work / "a.md").write_text("A")
+    (work / "deep/b.md").write_text("B")
+    (work / "job.yaml").write_text("intent: x\npipeline: quoting\nparams: {docs: [a.md, deep/b.md]}\n")
+    assert studio.spork("submit", str(work / "job.yaml")).stdout == "inbox/job.yaml\n"
+    brought = studio.root / "inbox/job"
+    assert (brought / "a.md").read_text() + (brought / "deep/b.md").read_text() == "AB"
+    assert brought.stat().st_mode & 0o7777 == 0o2770
+    assert studio.spork("submit", str(work / "job.yaml")).stdout == "inbox/job-2.yaml\n"
+
+    (work / "a.md").unlink()
+    (work / "a.md").symlink_to("/etc/hostname")
+    assert "link" in told(studio.spork("submit", str(work / "job.yaml"), check=False), 65)
+    assert not (studio.root / "inbox/job-3.yaml").exists()
+    (work / "a.md").unlink()
+    assert "a.md" in told(studio.spork("submit", str(work / "job.yaml"), check=False), 65)
+
+
+def test_check_says_what_is_wrong_as_json(studio: Studio) -> None:
+    """One entry a file, every problem with its place; the policy and pipelines are checked too."""
+    (studio.root / "a.yaml").write_text("intnet: x\n")
+    files = [str(studio.root / name) for name in ("a.yaml", "conf/operator.yaml", "conf/pipelines/note.yaml")]
+    done = studio.spork("check", "--json", *files, check=False)
+    assert done.returncode == 65
+    first, *others = json.loads(done.stdout)
+    assert {p["field"] for p in first["problems"]} >= {"intnet"}
+    assert first["problems"][0]["line"] == 1
+    assert [o["problems"] for o in others] == [[], []]
+
+
+def test_a_bad_policy_is_code_78(studio: Studio) -> None:
+    """With the line, for every command that needs the policy; status does not."""
+    (studio.root / "note.yaml").write_text(NOTE)
+    (studio.root / "conf/operator.yaml").write_text("gates:\n  script: {requird: true}\n")
+    verbs = (["submit", "note.yaml"], ["run", "note.yaml"], ["daemon"], ["reload"], ["systemd", "--print"])
+    for arguments in verbs:
+        said = told(spork(*arguments, cwd=studio.root), 78)
+        assert "operator.yaml:2" in said
+        assert "required" in said
+    assert studio.spork("status").returncode == 0
+
+
+def test_there_is_no_such_job(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """65 and a hint, from every verb that names one; nothing is written."""
+    for verb in ("status", "review", "approve", "reject", "resume", "cancel", "events", "logs"):
+        assert main(["--workspace", str(studio.root), verb, "nope"]) == 65
+        assert "no job" in capsys.readouterr().err
+    assert not (studio.root / "runs/nope").exists()
+
+
+def test_what_waits_in_the_inbox_is_named(studio: Studio) -> None:
+    """Look-alikes with what was meant, escapes shown and not acted on, and that no daemon runs."""
+    inbox = studio.root / "inbox"
+    for name in ("plan.yaml.txt", "\x1b[2Jevil.yaml", "ok.yaml"):
+        (inbox / name).write_text(NOTE)
+    said = studio.spork("status").stdout
+    assert "plan.yaml.txt" in said
+    assert "did you mean plan.yaml" in said
+    assert "\x1b" not in said
+    assert "\\x1b[2Jevil.yaml" in said
+    assert "No daemon runs here" in said
+    assert any("ok.yaml" in note for note in json.loads(studio.spork("status", "--json").stdout)["inbox"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "verdict", "says"),
+    [
+        ("a.yaml", NOTE + "...\n", "waiting", "complete"),
+        ("a.yaml", NOTE, "waiting", "unchanged"),
+        ("a.yaml", "", "waiting", "empty"),
+        ("a.yaml", "intnet: x\n", "waiting", "would be refused"),
+        ("a.yaml", "# spork decision template\nintent: x\n", "waiting", "last line"),
+        ("#a.yaml#", NOTE, "ignored", "editor"),
+        ("a.yaml~", NOTE, "ignored", "backup"),
+        ("_a.yaml", NOTE, "ignored", "_"),
+        ("gone.yaml", None, "gone", "ever taken"),
+    ],
+)
+def test_explain_a_request(
+    studio: Studio, name: str, text: str | None, verdict: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it is by name, and what it waits for."""
+    if text is not None:
+        (studio.root / "inbox" / name).write_text(text)
+    assert main(["--workspace", str(studio.root), "explain", "--json", f"inbox/{name}"]) == 0
+    (story,) = json.loads(capsys.readouterr().out)
+    assert story["verdict"] == verdict
+    assert any(says in line for line in story["why"]), story
+
+
+def test_explain_who_writes(studio: Studio) -> None:
+    """A file that is open for writing is named with the process that has it."""
+    with (studio.root / "inbox/a.yaml").open("w") as file:
+        file.write(NOTE)
+        file.flush()
+        said = studio.spork("explain", str(studio.root / "inbox/a.yaml")).stdout
+    assert f"open for writing by pid {os.getpid()}" in said
+    assert "explained" in told(studio.spork("explain", "/etc/passwd", check=False), 65)
+
+
+def test_schemas_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind, as JSON."""
+    for kind in ("job", "decision", "operator", "pipeline"):
+        assert main(["schema", kind]) == 0
+        assert json.loads(capsys.readouterr().out)["$schema"].startswith("https://json-schema.org")
+
+
+def test_a_reader_that_has_seen_enough(studio: Studio) -> None:
+    """`spork schema operator | head -1` ends quietly."""
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$@" | head -1', "-", *studio.command("schema", "operator")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_is_filled_in(studio: Studio) -> None:
+    """The user unit names this workspace, and can be installed where systemd looks for it."""
+    unit = studio.spork("systemd", "--print", "--user", check=False)
+    if "not installed" in unit.stderr:
+        pytest.skip("the spork command is not installed")
+    assert str(studio.root) in unit.stdout
+    assert "@" not in "".join(line for line in unit.stdout.splitlines() if not line.startswith("#"))

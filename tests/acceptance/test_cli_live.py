@@ -1,0 +1,198 @@
+"""The real command beside a real daemon: answers, waiting, following, reloading, explaining."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.studio import QUICK, Studio
+from tests.support import wait_for
+
+PIPELINE = """\
+name: gated
+stages:
+  - name: draft
+    command:
+      - sh
+      - -euc
+      - 'echo drawing; printf "draft %s\\n" "$SPORK_ATTEMPT" > a.txt; cat "$SPORK_FEEDBACK" >> a.txt'
+    gate: true
+    outputs: [a.txt]
+  - name: use
+    command: [sh, -euc, 'cp "$SPORK_RUN/a.txt" used.txt']
+    outputs: [used.txt]
+"""
+
+
+@pytest.fixture
+def gated(studio: Studio) -> Studio:
+    """A live daemon with job g-1 at the gate of its draft."""
+    studio.pipeline("gated", PIPELINE)
+    studio.start()
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
+    return studio
+
+
+def files(studio: Studio) -> set[str]:
+    return {path.name for path in studio.run("g-1").iterdir()}
+
+
+def test_approve_binds_what_was_shown(gated: Studio) -> None:
+    """stage, attempt and gate.json's digest; the notes and the name arrive, whatever characters they hold."""
+    gate = json.loads((gated.run("g-1") / "gate.json").read_text())
+    by, notes = 'Ann "A" O\'Neil', "fine: #1\nreally – 😀"
+    done = gated.spork("approve", "g-1", "--by", by, "--notes", notes, "--wait")
+    assert done.stdout.startswith("recorded: g-1 is ")
+    gated.wait("g-1", "completed")
+    kept = (gated.run("g-1") / "decisions/01-draft.1.approve.yaml").read_text()
+    assert f"digest: {gate['digest']}" in kept
+    assert "stage: draft\nattempt: 1\n" in kept
+    approved = next(e for e in gated.events("g-1") if e["type"] == "gate_approved")
+    assert (approved["payload"]["by"], approved["payload"]["notes"]) == (by, notes)
+
+
+def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
+    """65, the reason, and no file in the run directory."""
+    before = files(gated)
+    for arguments, says in (
+        (["resume", "g-1"], "only a paused or failed job"),
+        (["approve", "g-1", "--stage", "use"], "not at use"),
+        (["reject", "g-1", "--from", "nope"], "draft, use"),
+        (["approve", "g-1", "--notes", "\x1b[2J"], "control"),
+    ):
+        done = gated.spork(*arguments, check=False)
+        assert done.returncode == 65, done.stderr
+        assert says in done.stderr
+        assert "\x1b" not in done.stderr
+    assert files(gated) == before
+    gated.spork("approve", "g-1", "--wait")
+    gated.wait("g-1", "completed")
+    for verb in ("approve", "reject", "resume", "cancel"):
+        assert gated.spork(verb, "g-1", check=False).returncode == 65
+
+
+def test_reject_resume_cancel(gated: Studio) -> None:
+    """The notes reach the stage; a paused job goes on with resume and ends with cancel."""
+    gated.spork("reject", "g-1", "--notes", "say hello", "--then", "retry", "--wait")
+    gated.wait("g-1", "needs_approval", attempt=2)
+    assert "say hello" in (gated.run("g-1") / "a.txt").read_text()
+    assert "-draft 1" in gated.spork("review", "g-1", "--diff").stdout
+    gated.spork("reject", "g-1", "--wait")
+    assert "paused (rejected)" in gated.spork("status", "g-1").stdout
+    gated.spork("resume", "g-1", "--notes", "again", "--wait")
+    gated.wait("g-1", "needs_approval", attempt=3)
+    assert "recorded: g-1 is canceled" in gated.spork("cancel", "g-1", "--wait").stdout
+
+
+def test_a_stale_answer_is_refused_with_the_reason(gated: Studio) -> None:
+    """Files changed since gate.json was written: --wait says so, and a fresh answer replaces it."""
+    gate = gated.run("g-1") / "gate.json"
+    old = gate.read_bytes()
+    (gated.run("g-1") / "a.txt").write_text("edited\n")
+    wait_for(lambda: gate.read_bytes() != old, "gate.json to show the edit")
+    fresh = gate.read_bytes()
+    gate.write_bytes(old)
+    done = gated.spork("approve", "g-1", "--wait", check=False)
+    assert done.returncode == 65
+    assert "stale" in done.stderr
+    assert "refused" in gated.spork("explain", str(gated.run("g-1") / "approve.yaml")).stdout
+    assert "runs/g-1/approve.yaml: refused" in gated.spork("status").stdout
+    gate.write_bytes(fresh)
+    gated.spork("approve", "g-1", "--wait")
+    gated.wait("g-1", "completed")
+
+
+def test_an_unbound_approval(gated: Studio) -> None:
+    """--unbound names nothing; under `unbound: refuse` it is refused."""
+    (gated.root / "conf/operator.yaml").write_text(QUICK + "decisions: {unbound: refuse}\n")
+    gated.spork("reload")
+    wait_for(lambda: b'"policy_reloaded"' in gated.log.read_bytes(), "the policy to be read again")
+    done = gated.spork("approve", "g-1", "--unbound", "--wait", check=False)
+    assert done.returncode == 65
+    assert "unbound: refuse" in done.stderr
+
+
+def test_an_answer_waits_for_a_daemon(gated: Studio) -> None:
+    """Without one it lies there durably; --wait ends with 75; the next daemon records it."""
+    gated.stop()
+    done = gated.spork("approve", "g-1", "--wait", check=False)
+    assert done.returncode == 75
+    assert "no daemon" in done.stderr
+    again = gated.spork("approve", "g-1", check=False)
+    assert again.returncode == 65, "what nobody has decided yet is not replaced"
+    assert "waiting" in gated.spork("explain", "runs/g-1/approve.yaml").stdout
+    gated.start()
+    gated.wait("g-1", "completed")
+    assert "recorded" in gated.spork("explain", "runs/g-1/approve.yaml").stdout
+
+
+def test_status_says_what_a_person_must_do(gated: Studio) -> None:
+    """The job in the table, how to answer with --waiting, the detail, and the daemon that runs."""
+    (gated.run("g-1") / "Approve.yml").write_text("...\n")
+    table = gated.spork("status").stdout
+    assert "needs_approval (gate_open)" in table
+    assert "did you mean approve.yaml?" in table
+    assert gated.process is not None
+    assert f"pid {gated.process.pid}" in table
+    assert "spork approve g-1" in gated.spork("status", "--waiting").stdout
+    assert "gate: waits for an answer" in gated.spork("status", "g").stdout, (
+        "the beginning of an id is enough"
+    )
+    facts = json.loads(gated.spork("status", str(gated.run("g-1")), "--json").stdout)
+    assert {k: v for k, v in facts.items() if k in gated.state("g-1")} == gated.state("g-1")
+    stats = json.loads(gated.spork("status", "--stats", "--json").stdout)
+    assert stats["jobs"]["needs_approval"] == 1
+    assert stats["daemon"]["pid"] == gated.process.pid
+
+
+def test_events_and_logs(gated: Studio) -> None:
+    """What happened, as it is in events.jsonl; what a stage printed; followed to the end."""
+    lines = gated.spork("events", "g-1", "--json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == gated.events("g-1")
+    assert gated.spork("logs", "g-1").stdout == "drawing\n"
+    assert gated.spork("logs", "g-1", "draft.1").stdout == "drawing\n"
+    assert gated.spork("logs", "g-1", "use", check=False).returncode == 65
+    follower = subprocess.Popen(gated.command("events", "g-1", "-f"), stdout=subprocess.PIPE, text=True)
+    gated.spork("approve", "g-1", "--wait")
+    said, _ = follower.communicate(timeout=60)
+    assert follower.returncode == 0
+    assert "job_completed" in said.splitlines()[-1]
+
+
+def test_a_follower_ends_at_ctrl_c(gated: Studio) -> None:
+    """130, without a traceback."""
+    follower = subprocess.Popen(
+        gated.command("events", "g-1", "-f"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    _, said = follower.communicate(timeout=60)
+    assert (follower.returncode, said) == (130, "")
+
+
+def test_a_second_daemon_tries_again_later(gated: Studio) -> None:
+    """75, naming the one that runs; rebuild holds the same lock. Looking at the lock disturbs nobody."""
+    for verb in ("daemon", "rebuild"):
+        done = gated.spork(verb, check=False)
+        assert done.returncode == 75, done.stderr
+        assert gated.process is not None
+        assert str(gated.process.pid) in done.stderr
+
+
+def test_explain_what_became_of_a_request(gated: Studio, tmp_path: Path) -> None:
+    """Taken, as which job; refused, why; an artifact of which stage; the daemon's own files."""
+    taken = gated.spork("explain", "inbox/g-1.yaml").stdout
+    assert "taken" in taken
+    assert "job g-1" in taken
+    gated.drop("bad.yaml", "intnet: x\n")
+    wait_for((gated.root / "inbox/rejected/bad.yaml.error.txt").exists, "the refusal")
+    for path in ("inbox/bad.yaml", "inbox/rejected/bad.yaml"):
+        assert "intnet" in gated.spork("explain", path).stdout
+    assert "made by draft" in gated.spork("explain", "runs/g-1/a.txt").stdout
+    assert "template" in gated.spork("explain", "runs/g-1/approve.template.yaml").stdout
