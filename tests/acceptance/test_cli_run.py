@@ -1,0 +1,195 @@
+"""``spork run``: beside a daemon, as the daemon for one job, on a terminal, and cut off."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daemon.cli.places import holder_of
+from daemon.workspace import Workspace
+from tests.studio import ROOT, Studio
+from tests.support import wait_for
+
+NOTE = "intent: a note\npipeline: note\n"
+SLOW = """\
+name: slow
+stages:
+  - {name: wait, command: [sh, -euc, 'echo $$ > pid.txt; exec sleep 600'], outputs: [pid.txt]}
+"""
+BROKEN = """\
+name: broken
+stages:
+  - {name: fall, command: [sh, -euc, 'echo oh no; exit 7']}
+"""
+
+
+@pytest.fixture
+def request_file(studio: Studio) -> Path:
+    """A request for a note, outside the inbox."""
+    path = studio.root / "note.yaml"
+    path.write_text(NOTE)
+    return path
+
+
+def only_job(studio: Studio) -> str:
+    def found() -> str | None:
+        return next((path.stem for path in (studio.root / "jobs").glob("*.yaml")), None)
+
+    return wait_for(found, "the request to become a job")
+
+
+def nobody_works(studio: Studio) -> bool:
+    return holder_of(Workspace(studio.root)) is None
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_request_is_seen_through(studio: Studio, request_file: Path, *, live: bool) -> None:
+    """Result on stdout, events and the named gate on stderr; a daemon that was there stays."""
+    if live:
+        studio.start()
+    done = studio.spork("run", str(request_file), "--approve-all")
+    job = only_job(studio)
+    assert done.stdout == f"{studio.run(job)}/published/note.txt\n"
+    assert "gate draft: passed" in done.stderr
+    assert "job_completed" in done.stderr
+    assert studio.wait(job, "completed")["decided"][0]["by"] == "approve-all"
+    assert nobody_works(studio) is not live
+
+
+def test_nobody_to_ask(studio: Studio, request_file: Path) -> None:
+    """Without a terminal a gate ends it with 3 and what to do; a daemon goes on with the job later."""
+    done = studio.spork("run", str(request_file), check=False)
+    job = only_job(studio)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"spork approve {job}" in done.stderr
+    assert nobody_works(studio)
+    studio.start()
+    studio.spork("approve", job)
+    studio.wait(job, "completed")
+
+
+def test_a_failed_job(studio: Studio) -> None:
+    """1, with the message and where the log is."""
+    studio.pipeline("broken", BROKEN)
+    (studio.root / "b.yaml").write_text("intent: x\nid: b-1\npipeline: broken\n")
+    done = studio.spork("run", str(studio.root / "b.yaml"), check=False)
+    assert done.returncode == 1
+    assert "failed: fall" in done.stderr
+    assert "spork logs b-1 fall" in done.stderr
+    assert studio.spork("logs", "b-1").stdout == "oh no\n"
+
+
+def test_the_same_request_twice(studio: Studio) -> None:
+    """With an id: the job that is there is told about; other bytes are refused with 65 and the reason."""
+    path = studio.root / "n.yaml"
+    path.write_text(NOTE + "id: n-1\n")
+    studio.spork("run", str(path), "--approve-all")
+    again = studio.spork("run", str(path))
+    assert again.stdout == f"{studio.run('n-1')}/published/note.txt\n"
+    path.write_text(NOTE + "id: n-1\npriority: high\n")
+    refused = studio.spork("run", str(path), check=False)
+    assert refused.returncode == 65
+    assert "is taken" in refused.stderr
+
+
+def test_asking_on_a_terminal(studio: Studio, request_file: Path) -> None:
+    """Reject with notes, see the stage again, approve: the same decisions as by file."""
+    terminal = Terminal(studio.command("run", str(request_file)))
+    terminal.expect("[a]pprove")
+    terminal.type("v\n")
+    terminal.expect("please decide")
+    terminal.expect("[a]pprove")
+    terminal.type("r\n")
+    terminal.expect("changed?")
+    terminal.type("say hello\n")
+    terminal.expect("(r)")
+    terminal.type("\n")
+    terminal.expect("[a]pprove")
+    job = only_job(studio)
+    assert "say hello" in (studio.run(job) / "note.txt").read_text()
+    terminal.type("a\n")
+    terminal.expect("published/note.txt")
+    assert terminal.end() == 0
+    given = sorted(path.name for path in (studio.run(job) / "decisions").iterdir())
+    assert given == ["01-draft.1.reject.yaml", "01-draft.2.approve.yaml"]
+
+
+def test_leaving_at_the_question(studio: Studio, request_file: Path) -> None:
+    """3, the gate stays open and no daemon stays behind."""
+    terminal = Terminal(studio.command("run", str(request_file)))
+    terminal.expect("[a]pprove")
+    terminal.type("l\n")
+    assert terminal.end() == 3
+    assert studio.state(only_job(studio))["status"] == "needs_approval"
+    assert nobody_works(studio)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_cut_off(studio: Studio, how: signal.Signals) -> None:
+    """Ctrl-C gives 130; also after a kill -9 no daemon and no stage stay behind, and the job is kept."""
+    studio.pipeline("slow", SLOW)
+    (studio.root / "s.yaml").write_text("intent: x\nid: s-1\npipeline: slow\n")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.Popen(
+        studio.command("run", str(studio.root / "s.yaml")), env=env, stderr=subprocess.PIPE, text=True
+    )
+    pid_file = studio.run("s-1") / ".work/01-wait.1/pid.txt"
+    wait_for(lambda: pid_file.exists() and pid_file.read_text().strip(), "the stage to run")
+    pid = int(pid_file.read_text())
+    run.send_signal(how)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
+    wait_for(lambda: nobody_works(studio), "the daemon for the job to end")
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the stage to end")
+    studio.wait("s-1", "queued", "interrupted")
+
+
+class Terminal:
+    """A command on a pseudo terminal, and the person before it."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self._main, side = pty.openpty()
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+        self._process = subprocess.Popen(argv, env=env, stdin=side, stdout=side, stderr=side)
+        os.close(side)
+        os.set_blocking(self._main, False)
+        self._seen = ""
+
+    def expect(self, text: str) -> None:
+        """Wait until this is on the screen; what stands before it is not looked at again."""
+
+        def there() -> bool:
+            self._read()
+            return text in self._seen
+
+        try:
+            wait_for(there, repr(text))
+        except AssertionError as error:
+            raise AssertionError(f"{error}; on the screen is {self._seen!r}") from None
+        self._seen = self._seen.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self._main, text.encode())
+
+    def end(self) -> int:
+        """Wait for the end; gives the exit code."""
+
+        def ended() -> bool:
+            self._read()
+            return self._process.poll() is not None
+
+        wait_for(ended, "the command to end")
+        os.close(self._main)
+        return self._process.returncode
+
+    def _read(self) -> None:
+        try:
+            self._seen += os.read(self._main, 1 << 16).decode()
+        except (BlockingIOError, OSError):
+            pass  # nothing new, or the other side is closed
