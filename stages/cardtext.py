@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from stages.said_code import UNSAYABLE
-from stages.sentences import clause_joints
+from stages.sentences import clause_joints, points_back
 
 CARD = 64
 """Characters that a card of a list holds on two lines."""
@@ -34,7 +34,7 @@ STRONG = re.compile(
 )
 CONDITION = re.compile(r"^(?:if|when|while|unless|until|before|after|once|as long as|whenever|to)\b", re.I)
 LEANS = re.compile(r"^(?:it|its|they|their|them|this|that|these|those|he|she|his|her|one|what|which)\b", re.I)
-INSIDE = re.compile(r"\b(?:it|its|them|they|their|both|those|these|this)\b", re.I)
+INSIDE = re.compile(r"\b(?:that it|of it|in it|them|they|their|both|those|these|this)\b", re.I)
 
 
 def bare(text: str) -> str:
@@ -71,7 +71,11 @@ def strongest_clause(sentence: str, limit: int = STATEMENT) -> str:
     if len(whole) <= CARD or CONDITION.match(whole):
         return whole
     clauses = _clauses(whole)
-    fit = [clause for clause in clauses if len(clause.split()) >= 4 and not LEANS.match(clause)]
+    fit = [
+        clause
+        for clause in clauses
+        if len(clause.split()) >= 4 and not LEANS.match(clause) and not points_back(clause)
+    ]
     fit = [clause for clause in fit if clause == clauses[0] or not INSIDE.search(clause)]
     if len(clauses) < 2 or not fit or any(CONDITION.match(clause) for clause in clauses):
         return whole

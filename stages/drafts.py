@@ -85,9 +85,10 @@ def drafts_of(
 
 
 def _topics(research: Research) -> Counter[str]:
-    """How often the sources use each word, those of grammar aside."""
-    words = re.findall(r"[^\W\d_]{4,}", " ".join(item.text for item in research.items).lower())
-    counted = Counter(word for word in words if word not in GRAMMAR)
+    """How often the sources use each word that they use as a noun."""
+    text = " ".join(item.text for item in research.items).lower()
+    nouns = set(re.findall(r"\b(?:an?|the|each|every|of|one|no) ([^\W\d_]{4,})", text)) - GRAMMAR
+    counted = Counter(word for word in re.findall(r"[^\W\d_]{4,}", text) if word in nouns)
     # What every third sentence says stands out nowhere.
     most = max(3, len(research.items) // 10)
     return Counter({word: count for word, count in counted.items() if 2 <= count <= most})

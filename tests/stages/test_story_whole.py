@@ -216,3 +216,9 @@ def test_a_stage_runs_alone(
     assert main(["stages.outline", "--run", str(tmp_path), "--intent", "Explain bees"]) == 0
     assert "Title: Bees" in (tmp_path / "outline.txt").read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outline.txt", "sources"]
+
+
+def test_the_schema_file_is_the_model() -> None:
+    """conf/schema/storyboard.schema.json is what the code says; write it anew with stages.scenes.schema()."""
+    published = Path(__file__).parents[2] / "conf" / "schema" / "storyboard.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == schema()
