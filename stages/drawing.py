@@ -239,18 +239,20 @@ def fit_all(
     boxes: Sequence[tuple[float, float]],
     sizes: tuple[float, float],
     leading: float = 1.25,
+    *,
+    whole_words: bool = False,
 ) -> list[Block]:
-    """All texts at the one largest size at which each fits its box; raises Unfit below the smallest."""
+    """All texts at the one largest size at which each fits its box; raises Unfit below the smallest.
+
+    A word too wide is cut only near the smallest size; with ``whole_words`` it raises Unfit instead.
+    """
     smallest, size = sizes
     while True:
         made = [block(text, face, size, box[0], leading) for text, box in zip(texts, boxes, strict=True)]
         if all(b.height <= box[1] and b.width <= box[0] for b, box in zip(made, boxes, strict=True)):
-            if size > smallest * 1.2 and any(
-                _cuts_words(b, text) for b, text in zip(made, texts, strict=True)
-            ):
-                size = max(size * 0.94, smallest)
-                continue
-            return made
+            may_cut = size <= smallest * 1.2 and not whole_words
+            if may_cut or not any(_cuts_words(b, text) for b, text in zip(made, texts, strict=True)):
+                return made
         if size <= smallest:
             raise Unfit(f"too long to be readable: {max(texts, key=len)[:60]!r}")
         size = max(size * 0.94, smallest)

@@ -187,7 +187,13 @@ def words(  # noqa: PLR0913  # what a text element is made of
 def noted(made: Block, box: Rect, colour: str, ground: str, align: Align = "left") -> Text:
     spare = box.w - made.width
     x = box.x + {"left": 0.0, "center": spare / 2, "right": spare}[align]
-    return Text(" ".join(made.lines), Rect(x, box.y, made.width, made.height), made.size, colour, ground)
+    return Text(
+        " ".join(made.lines).replace("\u00a0", " "),
+        Rect(x, box.y, made.width, made.height),
+        made.size,
+        colour,
+        ground,
+    )
 
 
 def card(page: Page, box: Rect, *, lit: bool = False, outline: str | None = None) -> Paint:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def elements(content: Steps, page: Page) -> list[Element]:
     down = partial(_down, content.items, page)
     if page.format == "wide" and len(content.items) <= 5:
-        roomy, tight = (partial(_across, content.items, page, least) for least in (40.0, 30.0))
+        roomy, tight = (partial(_across, content.items, page, least) for least in (38.0, 30.0))
         return first_that_fits(roomy, down, tight)
     return down()
 
@@ -46,7 +46,9 @@ def _across(texts: list[str], page: Page, smallest: float) -> list[Element]:
     cards = [Rect(place.x, top + disc + page.gap, place.w, height) for place in places]
     icon = min(height * 0.30, places[0].w * 0.42, 150 * u)
     space = (places[0].w - 56 * u, height - icon - 92 * u)
-    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24)
+    blocks = fit_all(
+        texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24, whole_words=smallest > 30
+    )
     spots = [Rect(place.x + (place.w - disc) / 2, top, disc, disc) for place in places]
     made = [_track(page, spots, across=True)]
     for index, name in enumerate(icons_for(page, texts)):
