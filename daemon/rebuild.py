@@ -7,16 +7,14 @@ state. The daemon's lock is held throughout; the old database is kept aside.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.catalog import Catalog, file_key
-from daemon.errors import CannotWrite, Halt, Illegal, NotPossible
+from daemon.errors import CannotWrite, Illegal, NotPossible
+from daemon.evidence import Evidence, lying, whole
 from daemon.files import fsync_folder, write_copy
 from daemon.lane import DaemonLock
 from daemon.machine import decide
@@ -65,12 +63,12 @@ class _Rebuild:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._result = Rebuilt()
+        self._evidence = Evidence(workspace, self._result.problems)
         self._jobs: dict[str, Job] = {}
         self._lost: set[str] = set()
 
     def run(self) -> Rebuilt:
-        old = _readable(self._workspace.db)
-        events = self._events(old)
+        events = self._evidence.events()
         if not events:
             raise NotPossible(
                 "neither jobs/state.jsonl nor runs/*/events.jsonl holds an event: nothing to rebuild from"
@@ -80,53 +78,23 @@ class _Rebuild:
             Path(f"{target}{suffix}").unlink(missing_ok=True)
         store = Store(target)
         try:
-            if old is not None and (token := old.meta("token")):
+            if self._evidence.token:
                 # Processes that a killed daemon left carry it: the next start must know them.
-                store.set_meta("token", token)
-            kept = self._fold(store, old, events)
+                store.set_meta("token", self._evidence.token)
+            kept = self._fold(store, events)
             self._settle(store)
             store.check()
         finally:
             store.close()
-            if old is not None:
-                old.close()
+            self._evidence.close()
         _write_ledger(self._workspace.ledger, kept)
         self._result.kept = _exchange(self._workspace.db, target)
         self._result.jobs, self._result.events = len(self._jobs), len(kept)
         return self._result
 
-    # -- reading
-
-    def _events(self, old: Catalog | None) -> list[Event]:
-        """Every event that any copy knows, by seq; where they differ the ledger is believed."""
-        found: dict[int, Event] = {}
-        for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
-            found.update((e.seq, e) for e in self._lines(path))
-        found.update((e.seq, e) for e in self._lines(self._workspace.ledger))
-        last = max(found, default=0)
-        # Copies follow the commit, so the old database, where it can be read, may know the newest.
-        found.update((e.seq, e) for e in _tail(old, last))
-        return [found[seq] for seq in sorted(found)]
-
-    def _lines(self, path: Path) -> Iterator[Event]:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return
-        for number, line in enumerate(data.split(b"\n")[:-1], 1):
-            try:
-                event = Event.of(json.loads(line))
-                if event.seq < 1:
-                    raise ValueError
-            except (ValueError, KeyError, TypeError, AttributeError):
-                name = path.relative_to(self._workspace.root)
-                self._result.problems.append(f"{name}:{number}: not an event; left out")
-                continue
-            yield event
-
     # -- folding
 
-    def _fold(self, store: Store, old: Catalog | None, events: list[Event]) -> list[Event]:
+    def _fold(self, store: Store, events: list[Event]) -> list[Event]:
         """Record the events under their own numbers; gives those that the rules took."""
         kept: list[Event] = []
         batch: list[Change] = []
@@ -135,7 +103,7 @@ class _Rebuild:
             if len(batch) == BATCH or (batch and event.seq != first + len(batch)):
                 _record(store, first, batch)
                 batch = []
-            change = self._change(old, event)
+            change = self._change(event)
             if change is None:
                 continue
             if not batch:
@@ -148,7 +116,7 @@ class _Rebuild:
         _record(store, first, batch)
         return kept
 
-    def _change(self, old: Catalog | None, event: Event) -> Change | None:
+    def _change(self, event: Event) -> Change | None:
         if event.job_id is None:
             return Change(None, [event])
         if event.job_id in self._lost:
@@ -163,15 +131,15 @@ class _Rebuild:
                 f" ({error}); kept as it was until then"
             )
             return None
-        claim = self._claim(old, event) if before is None else None
+        claim = self._claim(event) if before is None else None
         return Change(before, [event], claim=claim, decision=self._decision(event) if before else None)
 
-    def _claim(self, old: Catalog | None, event: Event) -> Claim:
+    def _claim(self, event: Event) -> Claim:
         """The request and pipeline as they were accepted."""
         job_id = event.job_id or ""
-        known = old.request(job_id) if old is not None else None
-        request = _bytes(self._workspace.request(job_id)) or (known[0] if known else None)
-        pipeline = _bytes(self._workspace.run(job_id) / "pipeline.yaml") or (known[1] if known else None)
+        known = self._evidence.request(job_id)
+        request = whole(self._workspace.request(job_id)) or known[0]
+        pipeline = whole(self._workspace.run(job_id) / "pipeline.yaml") or known[1]
         if request is None:
             self._result.problems.append(
                 f"{job_id}: jobs/{job_id}.yaml is missing; its request is lost, its state is not"
@@ -180,7 +148,7 @@ class _Rebuild:
         if request is not None and hashlib.sha256(request).hexdigest() != sha:
             self._result.problems.append(f"{job_id}: jobs/{job_id}.yaml is not what was accepted")
         name = event.message.rpartition("inbox/")[2]
-        identity = event.payload.get("identity") or self._lying(self._workspace.inbox / name, sha)
+        identity = event.payload.get("identity") or lying(self._workspace.inbox / name, sha, event.ts)
         return Claim(name, identity, request or b"", sha, pipeline or b"")
 
     def _decision(self, event: Event) -> DecisionFile | None:
@@ -197,26 +165,11 @@ class _Rebuild:
             "refused" if refused else "recorded",
             str(event.payload.get("by", "")),
             event.payload.get("owner"),
-            self._lying(self._workspace.run(event.job_id) / name, sha),
+            lying(self._workspace.run(event.job_id) / name, sha, event.ts),
             sha,
-            self._kept_bytes(event.job_id, sha),
+            self._evidence.decision(event.job_id, sha),
             str(event.payload.get("why", "")),
         )
-
-    def _lying(self, path: Path, sha: str) -> str:
-        """The identity of a file that holds these bytes and was to be taken away; empty if there is none."""
-        data = _bytes(path)
-        if data is None or hashlib.sha256(data).hexdigest() != sha:
-            return ""
-        status = os.lstat(path)
-        return f"{file_key(status)}{status.st_ctime_ns}"
-
-    def _kept_bytes(self, job_id: str, sha: str) -> bytes:
-        for path in sorted((self._workspace.run(job_id) / "decisions").glob("*.yaml")):
-            data = _bytes(path)
-            if data is not None and hashlib.sha256(data).hexdigest() == sha:
-                return data
-        return b""
 
     # -- what is on disk already
 
@@ -251,45 +204,10 @@ def _record(store: Store, first: int, batch: list[Change]) -> None:
         store.record(*batch)
 
 
-def _readable(path: Path) -> Catalog | None:
-    """The old database, as far as it opens."""
-    if not path.exists():
-        return None
-    try:
-        catalog = Catalog(path)
-        catalog.meta("token")
-    except (Halt, sqlite3.Error):
-        return None
-    return catalog
-
-
-def _tail(old: Catalog | None, last: int) -> list[Event]:
-    found: list[Event] = []
-    if old is not None:
-        try:
-            found.extend(old.events(after=last))
-        except (sqlite3.Error, ValueError, TypeError):
-            # Damaged from here on; what was read before is good.
-            pass
-    return found
-
-
-def _bytes(path: Path) -> bytes | None:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with open(fd, "rb") as file:
-        try:
-            return file.read()
-        except OSError:
-            return None
-
-
 def _write_ledger(path: Path, events: Iterable[Event]) -> None:
     """The ledger as the database now knows it, where it is not the same already."""
     data = lines(events)
-    if _bytes(path) != data:
+    if whole(path) != data:
         if path.exists():
             os.link(path, path.with_name(f"{path.name}.before-{_stamp()}"))
         write_copy(path, data, mode=0o640)

@@ -59,7 +59,13 @@ def test_a_workspace_is_made_and_found_from_below(tmp_path: Path) -> None:
 
 def test_usage_is_code_two(studio: Studio) -> None:
     """Unknown verbs, missing arguments, wrong values."""
-    wrong = ([], ["frobnicate"], ["status", "--bogus"], ["prune", "--older-than", "soon"], ["systemd"])
+    wrong: tuple[list[str], ...] = (
+        [],
+        ["frobnicate"],
+        ["status", "--bogus"],
+        ["prune", "--older-than", "soon"],
+        ["systemd"],
+    )
     for arguments in wrong:
         assert told(studio.spork(*arguments, check=False), 2)
     assert studio.spork("--help").stdout.startswith("usage: spork")

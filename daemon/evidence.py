@@ -1,0 +1,123 @@
+"""What the copies on disk still tell about the jobs of a workspace whose database is gone or damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from daemon.catalog import Catalog, file_key
+from daemon.clock import moment
+from daemon.errors import Halt
+from daemon.model import Event
+from daemon.workspace import Workspace
+
+
+class Evidence:
+    """The copies of one workspace. ``problems`` gathers what they cannot tell."""
+
+    def __init__(self, workspace: Workspace, problems: list[str]) -> None:
+        self._workspace, self._problems = workspace, problems
+        self._old = _readable(workspace.db)
+        self.token = (self._old.meta("token") if self._old is not None else None) or ""
+
+    def close(self) -> None:
+        if self._old is not None:
+            self._old.close()
+
+    def events(self) -> list[Event]:
+        """Every event that any copy knows, by seq; where they differ the ledger is believed."""
+        found: dict[int, Event] = {}
+        for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
+            found.update((e.seq, e) for e in self._lines(path))
+        found.update((e.seq, e) for e in self._lines(self._workspace.ledger))
+        last = max(found, default=0)
+        # Copies follow the commit, so the old database, where it can be read, may know the newest.
+        found.update((e.seq, e) for e in _tail(self._old, last))
+        return [found[seq] for seq in sorted(found)]
+
+    def request(self, job_id: str) -> tuple[bytes | None, bytes | None]:
+        """Request and pipeline as the old database kept them."""
+        try:
+            known = self._old.request(job_id) if self._old is not None else None
+        except sqlite3.Error:
+            known = None
+        return known or (None, None)
+
+    def decision(self, job_id: str, sha: str) -> bytes:
+        """The bytes of a decision as it was given; none where they were not kept."""
+        for path in sorted((self._workspace.run(job_id) / "decisions").glob("*.yaml")):
+            data = whole(path)
+            if data is not None and hashlib.sha256(data).hexdigest() == sha:
+                return data
+        return b""
+
+    def _lines(self, path: Path) -> Iterator[Event]:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return
+        for number, line in enumerate(data.split(b"\n")[:-1], 1):
+            try:
+                event = Event.of(json.loads(line))
+                if event.seq < 1:
+                    raise ValueError
+            except (ValueError, KeyError, TypeError, AttributeError):
+                name = path.relative_to(self._workspace.root)
+                self._problems.append(f"{name}:{number}: not an event; left out")
+                continue
+            yield event
+
+
+def lying(path: Path, sha: str, taken_at: str) -> str:
+    """The identity of a taken file that a crash left lying; empty if there is none.
+
+    It holds the bytes that were taken and was there when they were: what came later is another file.
+    """
+    data = whole(path)
+    if data is None or hashlib.sha256(data).hexdigest() != sha:
+        return ""
+    status = os.lstat(path)
+    if datetime.fromtimestamp(status.st_ctime, UTC) > moment(taken_at):
+        return ""
+    return f"{file_key(status)}{status.st_ctime_ns}"
+
+
+def whole(path: Path) -> bytes | None:
+    """A regular file's bytes; None where there is none or it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:
+        try:
+            return file.read()
+        except OSError:
+            return None
+
+
+def _readable(path: Path) -> Catalog | None:
+    """The old database, as far as it opens."""
+    if not path.exists():
+        return None
+    try:
+        catalog = Catalog(path)
+        catalog.meta("token")
+    except (Halt, sqlite3.Error):
+        return None
+    return catalog
+
+
+def _tail(old: Catalog | None, last: int) -> list[Event]:
+    found: list[Event] = []
+    if old is not None:
+        try:
+            found.extend(old.events(after=last))
+        except (sqlite3.Error, ValueError, TypeError):
+            # Damaged from here on; what was read before is good.
+            pass
+    return found
