@@ -20,7 +20,7 @@ from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import holds, write_copy, write_durable
+from daemon.files import Identity, holds, write_copy, write_durable
 from daemon.gates import Gates
 from daemon.model import Event, Job, Type
 from daemon.names import beside
@@ -98,6 +98,18 @@ class Desk:
             self.waiting.pop(job.id, None)
         lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
         return Looked(job, min(again, default=None), lying)
+
+    def tidy(self, job: Job) -> None:
+        """Take away what was recorded before a crash, of a job that is over and is not looked at again."""
+        run = self._workspace.run(job.id)
+        for row in self._recorder.store.decisions(job.id):
+            try:
+                identity = Identity.of(os.lstat(run / row["name"]))
+            except OSError:
+                continue
+            if row["verdict"] == "recorded" and identity.key == row["identity"]:
+                whole = Whole(row["name"], row["bytes"], identity, 0, "")
+                self._take_away(run, job, row["stage"], row["attempt"], whole)
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
         key = whole.identity.key

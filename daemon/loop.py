@@ -101,7 +101,7 @@ class Loop:
             self._rescan_at = boot + self._policy.watch.rescan_seconds
             self._ground.check()
             self.full = self._ground.full(self._policy)
-            self._recorder.catch_up()
+            self._recorder.catch_up(self._show)
         progressed = self._attempts.look(now)
         if not self.stopping:
             self._look_at_runs(hints, polled, now, boot, everything=everything)

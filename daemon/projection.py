@@ -113,14 +113,9 @@ class Projection:
         if events:
             append_copy(self._ledger, lines(events), mode=0o640)
 
-    def heal(self, store: Store) -> set[str]:
-        """Catch up after a crash; gives the ids of the jobs whose copies were behind."""
-        missed = list(store.events(after=_mend(self._ledger)))
-        behind = {e.job_id for e in missed if e.job_id is not None}
-        for job_id in behind:
-            self.heal_job(store, job_id)
-        self.enter(missed)
-        return behind
+    def missed(self, store: Store) -> list[Event]:
+        """The events that the ledger lacks, after cutting off what a crash left of a line."""
+        return list(store.events(after=_mend(self._ledger)))
 
     def heal_job(self, store: Store, job_id: str) -> None:
         """Bring one job's ``events.jsonl`` and ``state.json`` up to the database."""

@@ -8,7 +8,7 @@ state names; following again pays them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from daemon import publication
 from daemon.logs import Tag, say
@@ -79,8 +79,9 @@ class Recorder:
             try:
                 self.settle(job)
                 show(job)
-                self._projection.add(job, events)
-                self._projection.show(job)
+                if job.id not in self._lagging:
+                    self._projection.add(job, events)
+                    self._projection.show(job)
             except OSError as error:
                 self._lagging.add(job.id)
                 say("orchestrator", "copies_behind", logging.ERROR, job=job.id, why=str(error))
@@ -92,13 +93,30 @@ class Recorder:
             self._lagging.update(e.job_id or "" for e in new)
             say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
 
-    def catch_up(self) -> None:
-        """Try again what the disk refused; the ledger waits for it, so that it stays the last to be written."""
+    def catch_up(self, show: Callable[[Job], None]) -> None:
+        """Try again what the disk refused."""
         if self._lagging:
-            for job_id in self._lagging:
+            try:
+                self.heal(show)
+            except OSError as error:
+                say("orchestrator", "copies_behind", logging.ERROR, why=str(error))
+
+    def heal(self, show: Callable[[Job], None], also: Iterable[str] = ()) -> None:
+        """Bring up to the database what the ledger lacks, and the jobs of ``also``; OSError leaves the rest behind.
+
+        In the order of :meth:`follow`: the ledger is the last, so that a crash in here is found by the next.
+        """
+        missed = self._projection.missed(self.store)
+        self._lagging.update(also, self._behind, (e.job_id or "" for e in missed))
+        self._behind, self._ledger = {}, []
+        for job_id in self._lagging:
+            job = self.store.job(job_id)
+            if job is not None:
+                self.settle(job)
+                show(job)
                 self._projection.heal_job(self.store, job_id)
-            self._projection.heal(self.store)
-            self._lagging.clear()
+        self._projection.enter(missed)
+        self._lagging.clear()
 
 
 def _log(event: Event) -> None:
