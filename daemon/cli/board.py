@@ -17,8 +17,8 @@ from daemon.model import Job, Stage, StageStatus
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
-    from rich.table import Table
 
 _MARKS = {
     StageStatus.PENDING: ("·", "dim"),
@@ -90,20 +90,20 @@ class Board:
         finally:
             self._live.start()
 
-    def _table(self, job: Job) -> Table:
+    def _table(self, job: Job) -> Group:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
+        grid = Table(box=None, show_header=False, pad_edge=False)
         reason = f" ({job.reason})" if job.reason else ""
-        grid.title = Text(f"{job.id}: {job.status}{reason}", style="bold")
         for stage in job.stages:
             mark, style = _MARKS[stage.status]
             said = self._said(job, stage)
             grid.add_row(
                 Text(mark, style=style), Text(stage.name), Text(_time(stage), style="dim"), Text(said)
             )
-        return grid
+        return Group(Text(f"{job.id}: {job.status}{reason}", style="bold", no_wrap=True), grid)
 
     def _said(self, job: Job, stage: Stage) -> str:
         if job.gate is not None and job.gate.stage == stage.name:

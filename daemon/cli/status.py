@@ -68,7 +68,8 @@ def _watch(as_lines: Any) -> None:
     on = colorful()
     with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
         while True:
-            live.update(Text.from_ansi("\n".join(as_lines(on=on))), refresh=True)
+            drawn = Text.from_ansi("\n".join(as_lines(on=on)), no_wrap=True, overflow="crop")
+            live.update(drawn, refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
@@ -157,7 +158,7 @@ def how_to_answer(job: Summary) -> list[str]:
 def next_step(workspace: Workspace, job: Summary) -> str:
     """What the job waits for, or how far it is, in a few words."""
     if job.status == "needs_approval" or job.reason == "expired":
-        return f"runs/{job.id}/REVIEW.md"
+        return "approve or reject"
     if job.status in ("paused", "failed"):
         return "resume or cancel"
     if job.status == "running":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from daemon.rebuild import rebuild
+from daemon.workspace import Workspace
 from tests.studio import Studio
 from tests.support import wait_for
 
@@ -189,6 +192,32 @@ def _later(line: str) -> str:
     event = json.loads(line)
     event["ts"] = f"2999-{event['ts'][5:]}"
     return json.dumps(event) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rebuild_after_damage(worked: Studio, seed: int) -> None:
+    """Cut short, overwritten in places, its head gone, a page of zeros: the copies give the same state."""
+    before, chance = told(worked), random.Random(seed)
+    database = worked.root / "jobs/spork.db"
+    size = database.stat().st_size
+    with database.open("r+b") as file:
+        match seed % 4:
+            case 0:
+                file.truncate(chance.randrange(size))
+            case 1:
+                for _ in range(chance.randrange(1, 20)):
+                    file.seek(chance.randrange(size - 400))
+                    file.write(chance.randbytes(chance.randrange(1, 400)))
+            case 2:
+                file.write(chance.randbytes(chance.randrange(1, 5000)))
+            case 3:
+                file.seek(chance.randrange(size) // 4096 * 4096)
+                file.write(b"\0" * 4096)
+    rebuild(Workspace(worked.root))
+    after = told(worked)
+    assert {what: after[what] for what in ("jobs", "events", "artifacts", "attempts", "decisions")} == {
+        what: before[what] for what in ("jobs", "events", "artifacts", "attempts", "decisions")
+    }
 
 
 def test_rebuild_from_nothing(studio: Studio) -> None:
