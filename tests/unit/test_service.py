@@ -78,7 +78,7 @@ def test_without_a_user_the_owner_of_the_workspace_runs_it(tmp_path: Path) -> No
         unit = render("system", tmp_path, EXECUTABLE, None, None, 50)
         assert values(unit, "User") == [tmp_path.owner()]
         return
-    with pytest.raises(NotPossible, match="name a user"):
+    with pytest.raises(NotPossible, match="--as NAME"):
         render("system", tmp_path, EXECUTABLE, None, None, 50)
     os.chown(tmp_path, 54321, -1)
     assert values(render("system", tmp_path, EXECUTABLE, None, None, 50), "User") == ["54321"]
