@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.database import open_reader
 from daemon.errors import Halt
 
 if TYPE_CHECKING:
     from daemon.model import Event, Job
 
-SCHEMA_VERSION = 1
 _SUMMARY = "id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
 
 
@@ -58,13 +58,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = _connect(path)
-        try:
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
-            raise Halt(f"{path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error
-        if found != SCHEMA_VERSION:
-            raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}; upgrade spork")
+        self._db = open_reader(path)
 
     def close(self) -> None:
         self._db.close()
@@ -202,14 +196,3 @@ class Catalog:
 def file_key(status: os.stat_result) -> str:
     """What stays the same of a file that is renamed or unlinked: the database's identity without ctime."""
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # A reader that may not write the folder cannot make the -shm file; without a -wal nobody is writing.
-    immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
-    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    uri = f"file:{quoted}?mode=ro" + ("&immutable=1" if immutable else "")
-    try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
-    except sqlite3.Error as error:
-        raise Halt(f"{path}: cannot be read: {error}; see: spork doctor") from error

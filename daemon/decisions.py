@@ -102,14 +102,13 @@ class Desk:
     def tidy(self, job: Job) -> None:
         """Take away what was recorded before a crash, of a job that is over and is not looked at again."""
         run = self._workspace.run(job.id)
-        for row in self._recorder.store.decisions(job.id):
+        for file, stage, attempt in self._recorder.store.recorded(job.id):
             try:
-                identity = Identity.of(os.lstat(run / row["name"]))
+                identity = Identity.of(os.lstat(run / file.name))
             except OSError:
                 continue
-            if row["verdict"] == "recorded" and identity.key == row["identity"]:
-                whole = Whole(row["name"], row["bytes"], identity, 0, "")
-                self._take_away(run, job, row["stage"], row["attempt"], whole)
+            if identity.key == file.identity:
+                self._take_away(run, job, stage, attempt, Whole(file.name, file.data, identity, 0, ""))
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
         key = whole.identity.key

@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from daemon import codec
+from daemon.database import open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
-from daemon.model import PRIORITIES, Artifact, Event, Job, StageStatus, Type
-
-SCHEMA_VERSION = 1
+from daemon.model import Artifact, Event, Job, Type
+from daemon.tables import INSERT_EVENT, event_row, index, job_row
 
 
 class Overtaken(Exception):
@@ -102,8 +100,7 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._db = _connect_read_only(path) if read_only else _connect(path)
-        self._check_schema()
+        self._db = open_reader(path) if read_only else open_writer(path)
         self._inode = os.stat(path).st_ino
         self._next_seq = self.last_seq() + 1
         self._moved: list[tuple[str, str, str, int]] = []
@@ -115,14 +112,6 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
-
-    def _check_schema(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found != SCHEMA_VERSION:
-            newer = (
-                "made by a newer spork; upgrade spork" if found > SCHEMA_VERSION else "not a spork database"
-            )
-            raise Halt(f"{self.path}: schema version {found}, this spork knows {SCHEMA_VERSION}: {newer}")
 
     def check(self) -> None:
         """Halt if the file is damaged."""
@@ -180,20 +169,24 @@ class Store:
             if event.job_id is not None:
                 job = decide(job, numbered)
                 numbered = replace(numbered, status=str(job.status))
-                self._index(job, numbered)
+                index(self._db, job, numbered)
             events.append(numbered)
             seq += 1
-        self._db.executemany(_INSERT_EVENT, [_event_row(e) for e in events])
+        self._db.executemany(INSERT_EVENT, [event_row(e) for e in events])
         if change.claim is not None and job is not None:
             self._insert(job, change.claim)
         elif job is not None and job is not change.job:
             self._update(job, change.job)
         if change.decision is not None and change.job is not None:
-            self._keep(change.job, change.decision, change.events[0].ts if change.events else job_time(job))
+            self._keep(
+                change.job,
+                change.decision,
+                change.events[0].ts if change.events else (job.updated_at if job else ""),
+            )
         return Recorded(job, tuple(events))
 
     def _insert(self, job: Job, claim: Claim) -> None:
-        row = (*_job_row(job), claim.data, claim.sha256, claim.name, claim.identity, claim.pipeline, job.id)
+        row = (*job_row(job), claim.data, claim.sha256, claim.name, claim.identity, claim.pipeline, job.id)
         self._db.execute(
             "INSERT INTO jobs (queued_seq, priority, status, over, version, expires_at, slug, reason, stage, attempt,"
             " created_at, updated_at, state, request, request_sha256, request_name, request_identity, pipeline, id)"
@@ -205,7 +198,7 @@ class Store:
         changed = self._db.execute(
             "UPDATE jobs SET queued_seq=?, priority=?, status=?, over=?, version=?, expires_at=?, slug=?, reason=?,"
             " stage=?, attempt=?, created_at=?, updated_at=?, state=? WHERE id=? AND version=?",
-            (*_job_row(job), job.id, before.version if before else 0),
+            (*job_row(job), job.id, before.version if before else 0),
         )
         if changed.rowcount != 1:
             raise Overtaken(job.id)
@@ -216,66 +209,6 @@ class Store:
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
             (job.id, job.stage, job.attempt, file.name, file.verdict, file.by, file.owner, at)
             + (file.identity, file.sha256, file.data, file.why),
-        )
-
-    def _index(self, job: Job, event: Event) -> None:
-        """Keep the attempts and artifacts tables in step with the event."""
-        key = (event.job_id, event.stage, event.attempt)
-        match event.type:
-            case Type.STAGE_STARTED:
-                number = job.number(event.stage or "")
-                limit = event.payload["limit_seconds"]
-                self._db.execute(
-                    "INSERT INTO attempts (job_id, stage, attempt, number, status, started_at, limit_seconds, place,"
-                    " goal) VALUES (?,?,?,?,'running',?,?,'none','none')",
-                    (*key, number, event.ts, limit),
-                )
-            case Type.STAGE_COMPLETED:
-                self._end_attempt(event, StageStatus.COMPLETED)
-                self._db.execute(
-                    "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND attempt<? AND goal='run'",
-                    key,
-                )
-                self._db.execute(
-                    "UPDATE attempts SET place='work', goal='run' WHERE job_id=? AND stage=? AND attempt=?",
-                    key,
-                )
-                self._replace_artifacts(key, event.payload["artifacts"])
-            case Type.ARTIFACT_EDITED | Type.GATE_REOPENED:
-                self._replace_artifacts(key, event.payload.get("artifacts", ()))
-            case Type.STAGE_FAILED:
-                self._end_attempt(event, StageStatus.FAILED)
-            case Type.STAGE_INTERRUPTED:
-                self._end_attempt(event, StageStatus.INTERRUPTED)
-            case Type.STAGE_CANCELED:
-                self._end_attempt(event, StageStatus.CANCELED)
-            case Type.JOB_REWOUND:
-                self._db.executemany(
-                    "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND goal='run'",
-                    [(event.job_id, name) for name in event.payload["stages"]],
-                )
-
-    def _end_attempt(self, event: Event, status: StageStatus) -> None:
-        self._db.execute(
-            "UPDATE attempts SET status=?, ended_at=?, seconds=? WHERE job_id=? AND stage=? AND attempt=?",
-            (str(status), event.ts, event.payload.get("seconds"), event.job_id, event.stage, event.attempt),
-        )
-
-    def _replace_artifacts(self, key: tuple[Any, ...], artifacts: Sequence[dict[str, Any]]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO artifacts (job_id, stage, attempt, path, kind, bytes, sha256, meta)"
-            " VALUES (?,?,?,?,?,?,?,?)",
-            [
-                (
-                    *key,
-                    a["path"],
-                    a["kind"],
-                    a["bytes"],
-                    a["sha256"],
-                    json.dumps(dict(a["meta"]), ensure_ascii=False),
-                )
-                for a in artifacts
-            ],
         )
 
     def moved(self, job_id: str, owed: Owed) -> None:
@@ -314,6 +247,10 @@ class Store:
     def open_ids(self) -> list[str]:
         """The jobs that can still change, oldest first."""
         return [row[0] for row in self._db.execute("SELECT id FROM jobs WHERE over = 0 ORDER BY queued_seq")]
+
+    def ids(self) -> list[str]:
+        """All jobs, oldest first."""
+        return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY queued_seq")]
 
     def open_attempts(self) -> list[str]:
         """The ids of the jobs whose attempt has not ended."""
@@ -380,10 +317,14 @@ class Store:
         ).fetchone()
         return Verdict(*row) if row else None
 
-    def decisions(self, job_id: str) -> list[sqlite3.Row]:
-        cursor = self._db.cursor()
-        cursor.row_factory = sqlite3.Row
-        return cursor.execute("SELECT * FROM decisions WHERE job_id=? ORDER BY id", (job_id,)).fetchall()
+    def recorded(self, job_id: str) -> list[tuple[DecisionFile, str | None, int]]:
+        """The decisions that counted, each with the stage and attempt where the job was."""
+        rows = self._db.execute(
+            "SELECT name, verdict, by, owner, identity, sha256, bytes, why, stage, attempt FROM decisions"
+            " WHERE job_id=? AND verdict='recorded' ORDER BY id",
+            (job_id,),
+        )
+        return [(DecisionFile(*row[:8]), row[8], row[9]) for row in rows]
 
     def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events with a greater seq, in order; of one job, or of the workspace."""
@@ -396,17 +337,6 @@ class Store:
             kind, ts, job, stage, attempt, message, payload, status, seq = row
             yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
 
-    def summaries(self, *, waiting: bool = False, limit: int | None = None) -> list[sqlite3.Row]:
-        """One row a job, newest first, without its whole state."""
-        cursor = self._db.cursor()
-        cursor.row_factory = sqlite3.Row
-        where = "WHERE status IN ('needs_approval', 'paused', 'failed')" if waiting else ""
-        return cursor.execute(
-            "SELECT id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
-            f" FROM jobs {where} ORDER BY queued_seq DESC LIMIT ?",
-            (-1 if limit is None else limit,),
-        ).fetchall()
-
     def touched_lately(self, events: int = 50_000) -> set[str]:
         """The jobs of the last so many events: more than a kernel keeps unwritten."""
         rows = self._db.execute(
@@ -418,87 +348,3 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
-
-    def backup(self, target: Path) -> None:
-        """A consistent copy, taken while the daemon works."""
-        with sqlite3.connect(target) as copy:
-            self._db.backup(copy)
-        copy.close()
-
-
-_INSERT_EVENT = "INSERT INTO events (seq, ts, job_id, type, stage, attempt, status, message, payload) VALUES (?,?,?,?,?,?,?,?,?)"
-
-
-def _event_row(event: Event) -> tuple[Any, ...]:
-    payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"))
-    return (event.seq, event.ts, event.job_id, str(event.type), event.stage, event.attempt) + (
-        event.status,
-        event.message,
-        payload,
-    )
-
-
-def _job_row(job: Job) -> tuple[Any, ...]:
-    over = job.final and not job.open_attempt
-    expires = job.gate.expires_at if job.gate else None
-    return (
-        job.queued_seq,
-        PRIORITIES.index(job.priority),
-        str(job.status),
-        int(over),
-        job.version,
-        expires,
-    ) + (
-        job.slug,
-        job.reason,
-        job.stage,
-        job.attempt,
-        job.created_at,
-        job.updated_at,
-        codec.dump(job),
-    )
-
-
-def job_time(job: Job | None) -> str:
-    return job.updated_at if job else ""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    fresh = not path.exists()
-    if fresh:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
-        os.chmod(path, 0o640)
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10.0, cached_statements=256)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        # A checkpoint's fsync stalls the commit that triggers it; 1,000 pages is SQLite's own default.
-        db.execute("PRAGMA wal_autocheckpoint=1000")
-        if db.execute("PRAGMA user_version").fetchone()[0] == 0 and not _tables(db):
-            _create(db)
-    except sqlite3.Error as error:
-        raise Halt(f"{path}: cannot open the database: {error}; see: spork doctor, spork rebuild") from error
-    return db
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    # A reader that may not write the folder cannot make the -shm file; without a -wal nothing is being written.
-    immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
-    uri = f"file:{path}?mode=ro" + ("&immutable=1" if immutable else "")
-    try:
-        return sqlite3.connect(uri.replace("#", "%23"), uri=True, isolation_level=None, timeout=5.0)
-    except sqlite3.Error as error:
-        raise Halt(f"{path}: cannot read the database: {error}") from error
-
-
-def _tables(db: sqlite3.Connection) -> bool:
-    return bool(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-
-
-def _create(db: sqlite3.Connection) -> None:
-    schema = files("daemon").joinpath("sql/schema.sql").read_text(encoding="utf-8")
-    db.executescript(
-        f"BEGIN IMMEDIATE;\n{schema}\n"
-        f"INSERT INTO meta VALUES ('token', '{uuid.uuid4().hex}');\n"
-        f"PRAGMA user_version={SCHEMA_VERSION};\nCOMMIT;"
-    )

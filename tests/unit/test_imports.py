@@ -17,13 +17,13 @@ opening
 loop
 attempts inbox decisions ground
 gates
-recorder sources review shelf rebuild doctor
+recorder sources review shelf rebuild evidence
 setup
 check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
 catalog
-store spool digests codec lease sightings strangers
+store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 workspace orders files beneath names clock
 model errors

@@ -1,0 +1,60 @@
+"""Opening the database: one writer, any number of readers, one version of the schema."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from importlib.resources import files
+from pathlib import Path
+
+from daemon.errors import Halt
+
+SCHEMA_VERSION = 1
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The writer's connection; a new file gets the schema. Raises Halt."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+        path.chmod(0o640)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=10.0, cached_statements=256)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+            _create(db)
+    except sqlite3.Error as error:
+        raise Halt(f"{path}: cannot be opened: {error}; see: spork doctor, spork rebuild") from error
+    _check_version(db, path)
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only looks, while the daemon works or does not. Raises Halt."""
+    # A reader that may not write the folder cannot make the -shm file; without a -wal nobody is writing.
+    immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    uri = f"file:{quoted}?mode=ro" + ("&immutable=1" if immutable else "")
+    try:
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+        _check_version(db, path)
+    except sqlite3.Error as error:
+        raise Halt(f"{path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error
+    return db
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found != SCHEMA_VERSION:
+        why = "made by a newer spork; upgrade spork" if found > SCHEMA_VERSION else "not a spork database"
+        raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: {why}")
+
+
+def _create(db: sqlite3.Connection) -> None:
+    schema = files("daemon").joinpath("sql/schema.sql").read_text(encoding="utf-8")
+    db.executescript(
+        f"BEGIN IMMEDIATE;\n{schema}\n"
+        f"INSERT INTO meta VALUES ('token', '{uuid.uuid4().hex}');\n"
+        f"PRAGMA user_version={SCHEMA_VERSION};\nCOMMIT;"
+    )

@@ -1,0 +1,113 @@
+"""How jobs and events stand in the tables, and what an event changes in the tables beside them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from daemon import codec
+from daemon.model import PRIORITIES, Event, Job, StageStatus, Type
+
+INSERT_EVENT = (
+    "INSERT INTO events (seq, ts, job_id, type, stage, attempt, status, message, payload)"
+    " VALUES (?,?,?,?,?,?,?,?,?)"
+)
+
+
+def event_row(event: Event) -> tuple[Any, ...]:
+    """The event for ``INSERT_EVENT``."""
+    payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"))
+    return (event.seq, event.ts, event.job_id, str(event.type), event.stage, event.attempt) + (
+        event.status,
+        event.message,
+        payload,
+    )
+
+
+def job_row(job: Job) -> tuple[Any, ...]:
+    """What the jobs table says of a job, in its columns' order, from queued_seq to state."""
+    over = job.final and not job.open_attempt
+    expires = job.gate.expires_at if job.gate else None
+    return (
+        job.queued_seq,
+        PRIORITIES.index(job.priority),
+        str(job.status),
+        int(over),
+        job.version,
+        expires,
+    ) + (
+        job.slug,
+        job.reason,
+        job.stage,
+        job.attempt,
+        job.created_at,
+        job.updated_at,
+        codec.dump(job),
+    )
+
+
+def index(db: sqlite3.Connection, job: Job, event: Event) -> None:
+    """Keep the attempts and artifacts tables in step with the event."""
+    key = (event.job_id, event.stage, event.attempt)
+    match event.type:
+        case Type.STAGE_STARTED:
+            number = job.number(event.stage or "")
+            limit = event.payload["limit_seconds"]
+            db.execute(
+                "INSERT INTO attempts (job_id, stage, attempt, number, status, started_at, limit_seconds, place,"
+                " goal) VALUES (?,?,?,?,'running',?,?,'none','none')",
+                (*key, number, event.ts, limit),
+            )
+        case Type.STAGE_COMPLETED:
+            _end_attempt(db, event, StageStatus.COMPLETED)
+            db.execute(
+                "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND attempt<? AND goal='run'",
+                key,
+            )
+            db.execute(
+                "UPDATE attempts SET place='work', goal='run' WHERE job_id=? AND stage=? AND attempt=?",
+                key,
+            )
+            _replace_artifacts(db, key, event.payload["artifacts"])
+        case Type.ARTIFACT_EDITED | Type.GATE_REOPENED:
+            _replace_artifacts(db, key, event.payload.get("artifacts", ()))
+        case Type.STAGE_FAILED:
+            _end_attempt(db, event, StageStatus.FAILED)
+        case Type.STAGE_INTERRUPTED:
+            _end_attempt(db, event, StageStatus.INTERRUPTED)
+        case Type.STAGE_CANCELED:
+            _end_attempt(db, event, StageStatus.CANCELED)
+        case Type.JOB_REWOUND:
+            db.executemany(
+                "UPDATE attempts SET goal='history' WHERE job_id=? AND stage=? AND goal='run'",
+                [(event.job_id, name) for name in event.payload["stages"]],
+            )
+
+
+def _end_attempt(db: sqlite3.Connection, event: Event, status: StageStatus) -> None:
+    db.execute(
+        "UPDATE attempts SET status=?, ended_at=?, seconds=? WHERE job_id=? AND stage=? AND attempt=?",
+        (str(status), event.ts, event.payload.get("seconds"), event.job_id, event.stage, event.attempt),
+    )
+
+
+def _replace_artifacts(
+    db: sqlite3.Connection, key: tuple[Any, ...], artifacts: Sequence[dict[str, Any]]
+) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO artifacts (job_id, stage, attempt, path, kind, bytes, sha256, meta)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+        [
+            (
+                *key,
+                a["path"],
+                a["kind"],
+                a["bytes"],
+                a["sha256"],
+                json.dumps(dict(a["meta"]), ensure_ascii=False),
+            )
+            for a in artifacts
+        ],
+    )
