@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.catalog import SCHEMA_VERSION as READ_VERSION
 from daemon.cli import main
-from daemon.store import SCHEMA_VERSION as WRITTEN_VERSION
 from tests.studio import ROOT, Studio
 
 SOURCES = """\
@@ -87,12 +85,6 @@ def test_status_imports_nothing_heavy(studio: Studio) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[] 0"
-
-
-def test_both_readers_know_one_schema() -> None:
-    """What the daemon writes, commands read."""
-    assert READ_VERSION == WRITTEN_VERSION
-
 
 def test_submit_checks_first(studio: Studio) -> None:
     """With one wrong file among them nothing is written, and the problem has its line."""
