@@ -277,6 +277,8 @@ class Loop:
             self._runner.rest()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
+        if self._watcher.unread:
+            return 0.0
         times = [self._rescan_at, *self._again.values()]
         times += [at for at in (self._inbox_again, self._lane_at) if at is not None]
         if self._watcher.unwatched:

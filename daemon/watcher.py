@@ -97,6 +97,12 @@ class Watcher:
         self._rang, self._everything, self._notes = {}, False, []
         return hints
 
+    @property
+    def unread(self) -> bool:
+        """Whether something was heard since the last drain: asking for an arrival reads the descriptor empty,
+        so that waiting on it would miss what came with it."""
+        return bool(self._rang) or self._everything or bool(self._notes)
+
     def arrived_whole(self, key: str, name: str) -> bool:
         """Whether the file was seen to arrive by rename or link, and not closed by a writer since; told once.
 
