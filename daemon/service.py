@@ -63,7 +63,7 @@ def _owner(workspace: Path) -> str:
     uid = workspace.stat().st_uid
     if uid == 0:
         raise NotPossible(
-            f"{workspace} belongs to root, and stages should not run as root: name another user with --as NAME"
+            f"{workspace} belongs to root, and stages must not run as root: name another user with --as NAME"
         )
     try:
         return pwd.getpwuid(uid).pw_name
