@@ -20,7 +20,7 @@ from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import Identity, holds, write_copy, write_durable
+from daemon.files import Identity, holds, remove, write_copy, write_durable
 from daemon.gates import Gates
 from daemon.model import Event, Job, Type
 from daemon.names import beside
@@ -176,7 +176,7 @@ class Desk:
             target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
         write_durable(target, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
-        (run / beside(whole.name, ".error.txt")).unlink(missing_ok=True)
+        remove(run / beside(whole.name, ".error.txt"))
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
         file = _refused_file(whole.name, whole.identity.key, whole.data, why, whole.owner)
@@ -194,7 +194,7 @@ class Desk:
 
     def _note(self, run: Path, job: Job, file: DecisionFile, now: datetime) -> Job:
         """Record a refusal, once for each file as it is, and leave its reason beside it."""
-        facts = {"name": file.name, "sha256": file.sha256, "why": file.why}
+        facts = {"name": file.name, "sha256": file.sha256, "identity": file.identity, "why": file.why}
         event = Event(Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, file.why, facts)
         after = self._recorder.one(Change(job, [event], decision=file))
         _tell(run, file.name, file.why)
@@ -217,6 +217,7 @@ def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: st
         kind=verb,
         by=document.by or whole.owner,
         sha256=hashlib.sha256(whole.data).hexdigest(),
+        identity=whole.identity.key,
         stage=document.stage,
         attempt=document.attempt,
         digest=document.digest,

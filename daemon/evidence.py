@@ -7,11 +7,9 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.catalog import Catalog, file_key
-from daemon.clock import moment
+from daemon.catalog import Catalog
 from daemon.errors import Halt
 from daemon.model import Event
 from daemon.workspace import Workspace
@@ -71,20 +69,6 @@ class Evidence:
                 self._problems.append(f"{name}:{number}: not an event; left out")
                 continue
             yield event
-
-
-def lying(path: Path, sha: str, taken_at: str) -> str:
-    """The identity of a taken file that a crash left lying; empty if there is none.
-
-    It holds the bytes that were taken and was there when they were: what came later is another file.
-    """
-    data = whole(path)
-    if data is None or hashlib.sha256(data).hexdigest() != sha:
-        return ""
-    status = os.lstat(path)
-    if datetime.fromtimestamp(status.st_ctime, UTC) > moment(taken_at):
-        return ""
-    return f"{file_key(status)}{status.st_ctime_ns}"
 
 
 def whole(path: Path) -> bytes | None:

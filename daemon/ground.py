@@ -6,14 +6,20 @@ import grp
 import logging
 import os
 import stat
+from datetime import datetime
 
+from daemon.catalog import Catalog
 from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
+from daemon.retention import outdated, remove
 from daemon.settings import Policy
 from daemon.store import Store
 from daemon.watcher import Watcher
 from daemon.workspace import Workspace, ensure_folders
+
+PRUNE_SECONDS = 3600.0
+PRUNE_BATCH = 20
 
 
 class Ground:
@@ -26,6 +32,7 @@ class Ground:
         self._store, self._watcher = store, watcher
         self._folders = {path: os.stat(path).st_ino for path in (workspace.jobs, workspace.runs)}
         self._full = False
+        self._prune_at = 0.0
 
     def check(self) -> None:
         """Halt where going on would be guessing; a deaf bell is made anew."""
@@ -60,6 +67,27 @@ class Ground:
             event = "disk_full" if full else "disk_has_room"
             say("orchestrator", event, level, free_mib=free, min_free_mib=policy.min_free_mib)
         return full
+
+    def prune(self, policy: Policy, now: datetime, boot: float) -> None:
+        """Once an hour, and a few at a time, remove the runs that the policy keeps no longer."""
+        days = policy.retention.runs_days
+        if days is None or boot < self._prune_at:
+            return
+        self._prune_at = boot + PRUNE_SECONDS
+        catalog = Catalog(self._workspace.db)
+        try:
+            found = outdated(self._workspace, catalog, now, days)
+        finally:
+            catalog.close()
+        for job_id in found[:PRUNE_BATCH]:
+            try:
+                remove(self._workspace, job_id)
+            except OSError as error:
+                say("orchestrator", "prune_failed", logging.ERROR, job=job_id, why=str(error))
+            else:
+                say("orchestrator", "run_pruned", job=job_id, runs_days=days)
+        if len(found) > PRUNE_BATCH:
+            self._prune_at = boot
 
 
 def check_folders(workspace: Workspace, policy: Policy) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
-from daemon.files import holds, write_copy, write_durable
+from daemon.files import holds, is_folder, set_aside, write_copy, write_durable
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
@@ -109,6 +109,7 @@ class Inbox:
         sha = hashlib.sha256(whole.data).hexdigest()
         before = store.claimed_as(whole.identity.key)
         if before is not None and before[1] == sha:
+            self._sources.clear_taken(Path(name).stem, before[0])
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return None
         try:
@@ -151,9 +152,12 @@ class Inbox:
         self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
         self.taken_ids = [t.job_id for t in taken]
         for t in taken:
+            # The id is new: what lies under it is no run of ours, and nobody's answers.
+            set_aside(self._workspace.run(t.job_id))
             make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
-            self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
+            # The request goes last: while it lies there, the next start knows that there is more to do.
             self._sources.clear(Path(t.name).stem, t.job_id)
+            self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         rejected = self._workspace.rejected
@@ -183,7 +187,8 @@ class Inbox:
 def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
     """Make what an accepted job has on disk, as far as it is not there; may be done again."""
     run, incoming = workspace.run(job_id), workspace.incoming / job_id
-    if not run.exists():
+    if not is_folder(run):
+        set_aside(run)
         folder = incoming if incoming.is_dir() else workspace.incoming / f"{job_id}.new"
         make_folders_of_run(folder)
         write_copy(folder / "pipeline.yaml", pipeline)
@@ -228,6 +233,8 @@ def _queued(taken: Taken, now: datetime) -> Event:
             for s in vetted.pipeline.stages
         ],
         "request_sha256": hashlib.sha256(taken.whole.data).hexdigest(),
+        "name": shown(taken.name),
+        "identity": taken.whole.identity.key,
     }
     message = f"accepted from inbox/{shown(taken.name)}"
     return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)

@@ -16,7 +16,7 @@ from daemon import rulings
 from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import ORDER, Desk
-from daemon.errors import Halt
+from daemon.files import is_folder
 from daemon.gates import Gates
 from daemon.ground import Ground
 from daemon.inbox import Inbox, make_run
@@ -71,6 +71,7 @@ class Loop:
         self._busy_at = clock.boot()
         self._folders: dict[str, set[str]] = {}
         self._lying: set[str] = set()
+        self._unready = 0
         self.stopping = False
         self.full = False
         """No room on the disk: nothing new is taken or started."""
@@ -101,6 +102,7 @@ class Loop:
             self._rescan_at = boot + self._policy.watch.rescan_seconds
             self._ground.check()
             self.full = self._ground.full(self._policy)
+            self._ground.prune(self._policy, now, boot)
             self._recorder.catch_up(self._show)
         progressed = self._attempts.look(now)
         if not self.stopping:
@@ -158,6 +160,8 @@ class Loop:
         job = self._recorder.store.job(job_id)
         if job is None or job.final:
             return
+        if not is_folder(self._workspace.run(job_id)):
+            self._make_run(job)
         looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now)
         job, waits = looked.job, [looked.retry_in]
         (self._lying.add if looked.lying else self._lying.discard)(job_id)
@@ -189,7 +193,12 @@ class Loop:
             job = self._recorder.store.job(job_id)
             if job is not None and job.answerable and job.reason != "expired":
                 # An answer that lay there wins over the timer.
-                self._look_at_run(job_id, now, self._clock.boot())
+                try:
+                    self._look_at_run(job_id, now, self._clock.boot())
+                except OSError as error:
+                    self._trouble(error, job=job_id)
+                    self._gates.put_off(job_id, TROUBLE_SECONDS)
+                    continue
                 job = self._recorder.store.job(job_id)
             if job is not None and job.gate is not None and job.reason != "expired":
                 self._gates.expire(job, now)
@@ -203,11 +212,16 @@ class Loop:
         if self._attempts.current is not None:
             return False
         self._lane_at = None
-        for job in self._recorder.store.queued(only=self._only_ids if self._only else None):
+        only = self._only_ids if self._only else None
+        # Jobs that cannot start must not hide those behind them.
+        queued = self._recorder.store.queued(only=only, limit=8 + self._unready)
+        self._unready = 0
+        for job in queued:
             if Effect.FINISH in due(job):
                 self._recorder.one(Change(job, rulings.finish(job, rfc3339(now))))
                 return True
             if not self._ready(job):
+                self._unready += 1
                 self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
                 continue
             if self._gates.stale(job, now) is not None or self._attempts.start(job, now):
@@ -220,21 +234,29 @@ class Loop:
     def _ready(self, job: Job) -> bool:
         """Whether the job's directory and files are where the next stage reads them."""
         run = self._workspace.run(job.id)
-        if not run.is_dir():
-            self._make_run(job)
-        if not self._recorder.settle(job):
+        try:
+            if not is_folder(run):
+                self._make_run(job)
+            if not self._recorder.settle(job):
+                return False
+            sweep(run)
+        except OSError as error:
+            self._trouble(error, job=job.id)
             return False
-        sweep(run)
         return True
 
     def _make_run(self, job: Job) -> None:
         kept = self._recorder.store.request(job.id)
         assert kept is not None
+        say("orchestrator", "run_made_anew", logging.WARNING, job=job.id, note="its directory was gone")
         make_run(self._workspace, job.id, *kept)
+        self._recorder.lag(job.id)
+        self._rescan_at = 0.0
+        self._watcher.check_roots([job.id] if job.id in self.open else ())
 
     def _show(self, job: Job) -> None:
         """Bring what a person sees of the job up to date, and watch it for as long as it can change."""
-        if not self._workspace.run(job.id).is_dir():
+        if not is_folder(self._workspace.run(job.id)):
             self._make_run(job)
         self._gates.show(job)
         if job.final and not job.open_attempt:

@@ -6,8 +6,6 @@ Pure. Editors, sync tools and file managers leave complete and valid copies besi
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import os
 import re
 import unicodedata
@@ -133,6 +131,8 @@ def beside(name: str, suffix: str) -> str:
     safe = shown(name)
     if safe == name and len(os.fsencode(name + suffix)) <= 255:
         return name + suffix
+    import hashlib  # the command line starts without it
+
     mark = "-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     room = 255 - len(os.fsencode(mark + suffix))
     return safe.encode()[:room].decode(errors="ignore") + mark + suffix
@@ -177,6 +177,8 @@ def _decision_meant(name: str) -> str:
     if match is None and plain.endswith((".yaml", ".yml", ".yaml.txt", ".yml.txt")):
         match = _DECISION_WORD.match(plain)
         if match is None:
+            import difflib  # the command line starts without it, and seldom sees such a name
+
             near = difflib.get_close_matches(plain.partition(".")[0], DECISIONS, n=1, cutoff=0.8)
             return f"{near[0]}.yaml" if near else ""
     return f"{match[1]}.yaml" if match else ""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.errors import CannotWrite, Illegal, NotPossible
-from daemon.evidence import Evidence, lying, whole
+from daemon.evidence import Evidence, whole
 from daemon.files import fsync_folder, write_copy
 from daemon.lane import DaemonLock
 from daemon.machine import decide
@@ -148,11 +148,10 @@ class _Rebuild:
         if request is not None and hashlib.sha256(request).hexdigest() != sha:
             self._result.problems.append(f"{job_id}: jobs/{job_id}.yaml is not what was accepted")
         name = event.message.rpartition("inbox/")[2]
-        identity = event.payload.get("identity") or lying(self._workspace.inbox / name, sha, event.ts)
-        return Claim(name, identity, request or b"", sha, pipeline or b"")
+        return Claim(name, str(event.payload.get("identity", "")), request or b"", sha, pipeline or b"")
 
     def _decision(self, event: Event) -> DecisionFile | None:
-        """The decision file behind an event. Its identity matters only where a crash left it lying."""
+        """The decision file behind an event."""
         sha = event.payload.get("sha256")
         if not sha or event.job_id is None:
             return None
@@ -165,7 +164,7 @@ class _Rebuild:
             "refused" if refused else "recorded",
             str(event.payload.get("by", "")),
             event.payload.get("owner"),
-            lying(self._workspace.run(event.job_id) / name, sha, event.ts),
+            str(event.payload.get("identity", "")),
             sha,
             self._evidence.decision(event.job_id, sha),
             str(event.payload.get("why", "")),
@@ -200,7 +199,7 @@ def _is_settled(run: Path, debt: Owed, published: set[str]) -> bool:
 
 def _record(store: Store, first: int, batch: list[Change]) -> None:
     if batch:
-        store._next_seq = first  # noqa: SLF001 - events keep the numbers they had; nobody else may choose one
+        store.number_from(first)
         store.record(*batch)
 
 

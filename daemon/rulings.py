@@ -46,6 +46,8 @@ class Decision:
     kind: Verb
     by: str
     sha256: str
+    identity: str = ""
+    """Which file it was, as the database keeps it; empty for the timer's."""
     stage: str | None = None
     attempt: int | None = None
     digest: str | None = None
@@ -57,7 +59,13 @@ class Decision:
     """The file's owner, where that is not the daemon's own user."""
 
     def facts(self) -> dict[str, Any]:
-        return {"by": self.by, "notes": self.notes, "sha256": self.sha256, "owner": self.owner}
+        return {
+            "by": self.by,
+            "notes": self.notes,
+            "sha256": self.sha256,
+            "identity": self.identity,
+            "owner": self.owner,
+        }
 
 
 @dataclass(frozen=True, slots=True)

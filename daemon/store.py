@@ -6,6 +6,7 @@ writer overtook leaves the database as it was.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -111,6 +112,10 @@ class Store:
         return self.meta("token") or ""
 
     def close(self) -> None:
+        """Note what has been moved since the last commit, and let go."""
+        if self._moved:
+            with contextlib.suppress(Halt, sqlite3.Error):
+                self.record()
         self._db.close()
 
     def check(self) -> None:
@@ -134,6 +139,10 @@ class Store:
             )
 
     # -- writing
+
+    def number_from(self, seq: int) -> None:
+        """Give the next event this number: for rebuilding, where events keep those they had."""
+        self._next_seq = seq
 
     def record(self, *changes: Change) -> list[Recorded]:
         """Commit all changes or none; Overtaken or Illegal if one does not fit, Halt if the disk fails."""

@@ -17,7 +17,7 @@ opening
 loop
 attempts inbox decisions ground
 gates
-recorder sources review shelf rebuild evidence
+recorder sources retention review shelf rebuild evidence
 setup
 check service schemas
 runner watcher projection publication

@@ -1,0 +1,32 @@
+"""Finished runs go when the policy says so; what is not over stays, and ids stay taken."""
+
+from __future__ import annotations
+
+import time
+
+from tests.studio import QUICK, Studio
+from tests.support import wait_for
+
+
+def test_the_daemon_removes_what_is_kept_no_longer(studio: Studio) -> None:
+    """retention.runs_days, by the daemon itself; the waiting job keeps its directory."""
+    (studio.root / "conf/operator.yaml").write_text(
+        QUICK
+        + "retention: {runs_days: 0.00001}\nwatch: {rescan_seconds: 1}\ngates: {draft: {required: false}}\n"
+    )
+    studio.submit("over")
+    studio.start("--drain")
+    assert studio.process is not None and studio.process.wait(timeout=60) == 0
+    (studio.root / "conf/operator.yaml").write_text(
+        QUICK + "retention: {runs_days: 0.00001}\nwatch: {rescan_seconds: 1}\n"
+    )
+    time.sleep(1.0)  # longer than runs are kept
+    studio.submit("waiting")
+    studio.start()
+    studio.wait("waiting", "needs_approval")
+    wait_for(lambda: not studio.run("over").exists(), "the finished run to be removed")
+    assert studio.run("waiting").is_dir()
+    studio.drop("again.yaml", "intent: other\nid: over\npipeline: note\n...\n")
+    note = studio.root / "inbox/rejected/again.yaml.error.txt"
+    wait_for(note.exists, "the refusal")
+    assert "'over' is taken" in note.read_text()
