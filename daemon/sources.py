@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from daemon.check import Vetted
+from daemon.digests import digest_of
 from daemon.errors import Invalid
 from daemon.files import Identity, copy_in, fsync_folder, make_folders, open_beneath
 from daemon.lease import Writers, writers
@@ -76,6 +77,18 @@ class Sources:
                     path.unlink()
             except OSError:
                 continue  # somebody replaced or removed it; theirs to keep
+        self._remove_empty(self._workspace.inbox / stem)
+
+    def clear_taken(self, stem: str, job_id: str) -> None:
+        """The same after a crash: what lies in both, byte for byte, is what was brought."""
+        taken = self._workspace.run(job_id) / "sources"
+        for copy in [path for path in taken.rglob("*") if path.is_file()]:
+            path = self._workspace.inbox / stem / copy.relative_to(taken)
+            try:
+                if digest_of(path) == digest_of(copy):
+                    path.unlink()
+            except OSError:
+                continue  # it is not there, or no regular file
         self._remove_empty(self._workspace.inbox / stem)
 
     def _remove_empty(self, folder: Path) -> None:
