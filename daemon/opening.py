@@ -169,7 +169,7 @@ def _heal(workspace: Workspace, store: Store, recorder: Recorder, gates: Gates, 
 
     def show(job: Job) -> None:
         run = workspace.run(job.id)
-        _sweep_files(run, *run.glob("history/*/made/**/"))
+        _sweep_files(run, run / "decisions", *run.glob("history/*/made/**/"))
         if job.final:
             desk.tidy(job)
             sweep(run)
