@@ -1,0 +1,24 @@
+"""What the documents show has been run."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.studio import ROOT, Studio
+
+
+def test_the_stage_authors_example(studio: Studio) -> None:
+    """The pipeline and the function of docs/stages.md, as they stand there."""
+    page = (ROOT / "docs/stages.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r"```(?:yaml|python)\n# (conf/\S+)\n(.*?)```", page, re.DOTALL):
+        (studio.root / name).write_text(text)
+    assert studio.spork("check", str(studio.root / "conf/pipelines/shout.yaml")).returncode == 0
+    studio.start()
+    studio.submit("s-1", "shout")
+    studio.wait("s-1", "needs_approval")
+    assert (studio.run("s-1") / "draft.txt").read_text() == "THE INTENT OF S-1\n"
+    studio.answer("s-1", "approve")
+    state = studio.wait("s-1", "completed")
+    assert json.loads((studio.run("s-1") / "count.json").read_text()) == {"words": 4, "ending": "!"}
+    assert state["stages"][1]["artifacts"][0]["meta"] == {"note": "4 words"}
