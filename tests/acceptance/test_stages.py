@@ -1,0 +1,90 @@
+"""What reaches a stage, and what becomes of one whose libraries are missing."""
+
+from __future__ import annotations
+
+import json
+
+from tests.studio import QUICK, Studio
+
+ECHO = """\
+import json
+
+def run(context):
+    told = {"feedback": context.feedback, "redo": dict(context.redo), "attempt": context.attempt}
+    (context.out_dir / "told.json").write_text(json.dumps(told))
+"""
+ECHOING = """\
+name: echoing
+stages:
+  - {name: first, run: "./echo.py:run", gate: true, outputs: [told.json]}
+  - name: second
+    command: [sh, -euc, 'cat "$SPORK_FEEDBACK" > second.txt; echo "$SPORK_ATTEMPT" >> second.txt']
+    gate: true
+    outputs: [second.txt]
+"""
+
+
+def test_feedback_and_redo_reach_the_next_attempt(studio: Studio) -> None:
+    """A function and a command both read why they are asked again, and nothing of it the first time."""
+    studio.pipeline("echoing", ECHOING, echo=ECHO)
+    studio.start()
+    studio.submit("e-1", "echoing")
+    studio.wait("e-1", "needs_approval", stage="first")
+    told = studio.run("e-1") / "told.json"
+    assert json.loads(told.read_text()) == {"feedback": "", "redo": {}, "attempt": 1}
+    studio.answer("e-1", "reject", then="retry", notes="shorter", redo={"scene_003": "too much text"})
+    studio.wait("e-1", "needs_approval", stage="first", attempt=2)
+    assert json.loads(told.read_text()) == {
+        "feedback": "shorter",
+        "redo": {"scene_003": "too much text"},
+        "attempt": 2,
+    }
+    studio.answer("e-1", "approve")
+    studio.wait("e-1", "needs_approval", stage="second")
+    studio.answer("e-1", "reject", notes="no")
+    studio.wait("e-1", "paused", "rejected")
+    studio.write("e-1", "resume.yaml", "notes: louder\n...\n")
+    studio.wait("e-1", "needs_approval", stage="second", attempt=2)
+    assert (studio.run("e-1") / "second.txt").read_text() == "no\nlouder2\n"
+
+
+MISSING = """\
+name: missing
+stages:
+  - {name: draw, run: "./draw.py:run", outputs: [assets/*.png]}
+  - {name: acceptance, run: "./accept.py:run", outputs: [results.json]}
+"""
+DRAW = "import a_library_nobody_has\n\ndef run(context):\n    pass\n"
+ACCEPT = """\
+from stages.contract import StageError
+
+def run(context):
+    if any(a.meta.get("placeholder") for a in context.artifacts):
+        raise StageError("placeholders are no result", "install what is missing")
+    (context.out_dir / "results.json").write_text("{}")
+"""
+
+
+def test_a_missing_module_fails_the_stage_with_what_to_install(studio: Studio) -> None:
+    """Its name and the command, in state.json."""
+    studio.pipeline("missing", MISSING, draw=DRAW, accept=ACCEPT)
+    studio.start()
+    studio.submit("m-1", "missing")
+    error = studio.wait("m-1", "failed")["error"]
+    assert "a_library_nobody_has" in error["message"]
+    assert "pip install" in error["hint"]
+
+
+def test_placeholders_only_under_the_switch_and_never_accepted(studio: Studio) -> None:
+    """Marked in state.json and status; acceptance fails on them, without it the job says so in its reason."""
+    (studio.root / "conf/operator.yaml").write_text(QUICK + "placeholders: true\n")
+    studio.pipeline("missing", MISSING, draw=DRAW, accept=ACCEPT)
+    studio.pipeline("lenient", MISSING.replace("name: missing", "name: lenient").split("  - {name: acc")[0])
+    studio.start()
+    studio.submit("m-1", "missing")
+    state = studio.wait("m-1", "failed")
+    assert state["error"]["stage"] == "acceptance"
+    assert state["placeholders"] == ["assets/placeholder.png"]
+    studio.submit("m-2", "lenient")
+    assert studio.wait("m-2", "completed")["reason"] == "placeholders"
+    assert "placeholder" in studio.spork("status", "m-2").stdout
