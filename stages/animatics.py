@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from stages import storyboard_file
+from stages import placing
 from stages import theme as themes
 from stages.assets import PLAN
 from stages.contract import StageError
@@ -35,7 +35,7 @@ def run(context: Context) -> None:
     """Write ``animatics/scene_NNN.mp4``: h264, yuv420p, exactly ``seconds * fps`` frames each."""
     from stages import clips
 
-    storyboard = storyboard_file.load(context.run_dir)
+    storyboard = placing.spoken_board(context.run_dir)
     clips.check_size(storyboard.width, storyboard.height)
     folder = context.out_dir / "animatics"
     folder.mkdir(parents=True, exist_ok=True)

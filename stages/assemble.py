@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages import sound, storyboard_file
+from stages import placing, sound, storyboard_file
 from stages.contract import Context, StageError
 from stages.scenes import Storyboard
 
@@ -22,7 +22,7 @@ LENGTHS_APART = 0.2
 
 def run(context: Context) -> None:
     """Write the video, then listen to it: loudness and true peak are those of the decoded mix."""
-    board = storyboard_file.load(context.run_dir)
+    board = placing.spoken_board(context.run_dir)
     scenes = [context.run_dir / "animatics" / f"{scene.id}.mp4" for scene in board.scenes]
     voice = context.run_dir / "voiceover.mp3"
     for path in (*scenes, voice):

@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from stages import storyboard_file
+from stages import placing
 from stages import theme as themes
 from stages.earlier import earlier, sha256_of
 
@@ -28,7 +28,7 @@ def run(context: Context) -> None:
     from stages.contact_sheet import contact_sheet
     from stages.shot import order, prepare
 
-    storyboard = storyboard_file.load(context.run_dir)
+    storyboard = placing.spoken_board(context.run_dir)
     check_size(storyboard.width, storyboard.height)
     before = _earlier_plans(context)
     theme = themes.load(str(context.params.get("theme") or "midnight"))
@@ -48,7 +48,9 @@ def run(context: Context) -> None:
         stills.append(still)
         context.progress((index + 1) / len(storyboard.scenes), f"drew {scene.id}")
     contact_sheet(storyboard, stills, theme, context.out_dir / SHEET)
-    context.describe(SHEET, "contact_sheet", scenes=len(stills))
+    context.describe(
+        SHEET, "contact_sheet", scenes=len(stills), note="look here first: every scene on one page"
+    )
     plan = {
         "schema": 1,
         "title": storyboard.title,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from stages import captions, sound, storyboard_file
 from stages.contract import Context, StageError
-from stages.placing import Placed, placed
+from stages.placing import RECORDINGS, Placed, as_spoken, placed
 from stages.scenes import Storyboard, Word
 
 FADE = 0.005
@@ -22,7 +22,8 @@ MP3_LOSS_LU = 0.28
 
 def run(context: Context) -> None:
     """Say every scene in its place; the sound is as long as the video, to the sample."""
-    board = storyboard_file.load(context.run_dir)
+    written = storyboard_file.load(context.run_dir)
+    board = as_spoken(written, context.run_dir)
     scenes = []
     for number, scene in enumerate(board.scenes):
         context.progress(0.7 * number / len(board.scenes), f"speaking {scene.id}")
@@ -36,7 +37,8 @@ def run(context: Context) -> None:
     loudness = write_voiceover(context.out_dir / "voiceover.mp3", mono)
     shown = captions.video_cues(_timed(board, scenes))
     captions.write(shown, context.out_dir / "captions.srt", context.out_dir / "captions.vtt")
-    _describe(context, board, scenes, loudness)
+    edited = {new.id for old, new in zip(written.scenes, board.scenes, strict=True) if old != new}
+    _describe(context, board, scenes, loudness, edited)
     context.progress(1.0, f"{len(shown)} captions, {loudness.lufs:.1f} LUFS")
 
 
@@ -98,19 +100,38 @@ def _timed(board: Storyboard, scenes: Sequence[Placed]) -> list[tuple[Sequence[W
 
 
 def _describe(
-    context: Context, board: Storyboard, scenes: Sequence[Placed], loudness: sound.Loudness
+    context: Context,
+    board: Storyboard,
+    scenes: Sequence[Placed],
+    loudness: sound.Loudness,
+    edited: Collection[str],
 ) -> None:
     words = sum(len(scene.words) for scene in scenes)
+    pace = round(sum(len(scene.speech.words) for scene in scenes) * 60 / board.seconds)
+    recorded = [scene.scene for scene in scenes if scene.recorded]
+    retimed = [scene.scene for scene in scenes if scene.retimed or scene.scene in edited]
     facts = {
         "seconds": round(storyboard_file.starts(board)[-1], 3),
         "lufs": round(loudness.lufs, 2),
         "true_peak_dbtp": round(loudness.true_peak_dbtp, 2),
         "words": words,
-        "words_per_minute": round(words * 60 / board.seconds),
-        "recorded": [scene.scene for scene in scenes if scene.recorded],
-        "retimed": [scene.scene for scene in scenes if scene.retimed],
+        "words_per_minute": pace,
+        "recorded": recorded,
+        "retimed": retimed,
+        "note": f"{board.seconds:.0f} s, {loudness.lufs:.1f} LUFS, {pace} words a minute",
+        "notes": _notes(recorded, retimed),
     }
     context.describe("voiceover.mp3", "audio", **facts)
     context.describe("captions.srt", "captions", words=words)
     context.describe("captions.vtt", "captions", words=words)
     print(json.dumps(facts))
+
+
+def _notes(recorded: Sequence[str], retimed: Sequence[str]) -> list[str]:
+    """What the person at the gate should know."""
+    edited = [scene for scene in retimed if scene not in recorded]
+    return [
+        *([f"recordings are heard in {', '.join(recorded)}"] if recorded else []),
+        *([f"captions follow the edited narration of {', '.join(edited)}"] if edited else []),
+        f"to speak a scene yourself, put {RECORDINGS}/scene_003.wav here, then reject with then: retry",
+    ]

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
+import numpy as np
+
+from stages import storyboard_file
 from stages.contract import StageError
-from stages.scenes import Scene, Storyboard, Word
+from stages.scenes import Scene, Storyboard, Word, narration_digest
 from stages.spoken import Said, say
-from stages.timing import LEAD
+from stages.timing import LAST_TAIL, LEAD, TAIL, whole_frames
 from stages.voice import Speech, SpokenWord, speak
 
 RECORDINGS = "voiceover"
 SAME = 0.06
 """Word times that differ less than this are the storyboard's own."""
+LONGEST_TAIL = LAST_TAIL + 0.3
+"""More silence than this at the end of a scene is there because a person wanted it."""
+UNLIMITED = 3600.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Placed:
 
 def placed(scene: Scene, run_dir: Path) -> Placed:
     """The speech of ``scene``: a recording where the operator put one, else the voice."""
-    recording = run_dir / RECORDINGS / f"{scene.id}.wav"
+    recording = recording_of(scene, run_dir)
     recorded = recording.exists()
     speech = _recorded(scene, recording) if recorded else speak(scene.narration)
     if not speech.words:
@@ -50,16 +56,73 @@ def placed(scene: Scene, run_dir: Path) -> Placed:
     return Placed(scene.id, speech, lead, words, recorded, retimed)
 
 
-def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
-    """The storyboard with the words of recorded scenes and of edited narration timed as they are heard.
+def spoken_board(run_dir: Path) -> Storyboard:
+    """``storyboard.json`` as it is now, with the times of what is really heard; every later stage's clock."""
+    return as_spoken(storyboard_file.load(run_dir), run_dir)
 
-    Pictures that light up words are made from this; a storyboard nobody touched comes back equal.
+
+def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
+    """The storyboard with recorded scenes and scenes of edited narration timed as they are heard.
+
+    A scene whose narration was edited becomes longer or shorter with it; a recording must fit. What
+    nobody touched comes back equal, and is not spoken for that.
     """
-    scenes = []
-    for scene in board.scenes:
-        spoken = placed(scene, run_dir)
-        scenes.append(scene.model_copy(update={"words": list(spoken.words)}) if spoken.retimed else scene)
+    scenes = [_as_spoken(scene, board.fps, run_dir) for scene in board.scenes]
     return board.model_copy(update={"scenes": scenes})
+
+
+def _as_spoken(scene: Scene, fps: int, run_dir: Path) -> Scene:
+    if recording_of(scene, run_dir).exists():
+        return scene.model_copy(update={"words": list(placed(scene, run_dir).words)})
+    return scene if _timed(scene) else _timed_anew(scene, fps, run_dir)
+
+
+def recording_of(scene: Scene, run_dir: Path) -> Path:
+    return run_dir / RECORDINGS / f"{scene.id}.wav"
+
+
+def _timed(scene: Scene) -> bool:
+    """Whether the scene's times belong to its narration as it is now."""
+    if scene.timed_for:
+        return scene.timed_for == narration_digest(scene.narration)
+    shown = " ".join(word.text for word in scene.words)
+    spoken = " ".join(word for said in say(shown) for word in said.words)
+    return not shown or _bare(scene.narration) in (_bare(shown), _bare(spoken))
+
+
+def _timed_anew(scene: Scene, fps: int, run_dir: Path) -> Scene:
+    """The scene with the words, reveals and length of its narration as it is now."""
+    new = placed(scene.model_copy(update={"seconds": scene.seconds + UNLIMITED}), run_dir).words
+    end = new[-1].end if new else LEAD
+    silence = scene.seconds - scene.words[-1].end if scene.words else TAIL
+    if silence <= LONGEST_TAIL:
+        seconds = whole_frames(end + silence, fps)
+    else:  # A person gave the scene this time.
+        seconds = max(scene.seconds, whole_frames(end + TAIL, fps))
+    return scene.model_copy(
+        update={
+            "words": list(new),
+            "reveals": _moved(scene.reveals, scene.words, new),
+            "seconds": seconds,
+            "timed_for": narration_digest(scene.narration),
+        }
+    )
+
+
+def _moved(times: Sequence[float], old: Sequence[Word], new: Sequence[Word]) -> list[float]:
+    """Times where they lay among the old words, now among the new ones."""
+    if not old or not new:
+        return [0.0 for _ in times]
+    was, now = ([_bare(word.text) for word in words] for words in (old, new))
+    matcher = SequenceMatcher(None, was, now, autojunk=False)
+    pairs = [
+        (old[block.a + step].start, new[block.b + step].start)
+        for block in matcher.get_matching_blocks()
+        for step in range(block.size)
+    ]
+    pairs = [(0.0, 0.0), *(pair for pair in pairs if pair[0] > 0), (old[-1].end + 0.001, new[-1].end)]
+    before, after = zip(*pairs, strict=True)
+    return [round(float(time), 3) for time in np.interp(times, before, after)]
 
 
 def shown_words(scene: Scene, spoken: Sequence[SpokenWord]) -> tuple[Word, ...]:

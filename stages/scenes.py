@@ -6,6 +6,7 @@ timing once; every later stage keeps to it.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -143,6 +144,11 @@ def part_count(content: Content) -> int:
     return count
 
 
+def narration_digest(narration: str) -> str:
+    """Twelve hexadecimal digits for ``Scene.timed_for``; spaces and line ends do not count."""
+    return hashlib.sha256(" ".join(narration.split()).encode()).hexdigest()[:12]
+
+
 class Scene(Strict):
     id: str = Field(pattern=r"^scene_\d{3}$")
     heading: str = ""
@@ -155,6 +161,8 @@ class Scene(Strict):
     reveals: list[float] = []
     """When each part of the content appears, in the order of ``part_count``; empty: all at once."""
     seconds: float = Field(gt=0)
+    timed_for: str = ""
+    """The digest of the narration that the times belong to; if it is another, they are found anew."""
 
     @model_validator(mode="after")
     def _times_fit(self) -> Scene:

@@ -31,13 +31,15 @@ def run(context: Context) -> None:
         *_notes(script, seconds, asked),
         *feedback.report([item.text + item.section for item in research.items]),
     ]
-    (context.out_dir / "script.txt").write_text(print_script(script, notes), encoding="utf-8")
+    summary = _summary(script, seconds)
+    (context.out_dir / "script.txt").write_text(print_script(script, [*notes, summary]), encoding="utf-8")
     context.describe(
         "script.txt",
         "script",
         words=count_words(script.text),
         seconds=round(seconds, 1),
         asked_seconds=asked,
+        note=summary,
         notes=notes,
     )
 
@@ -67,15 +69,20 @@ def fitted(
     return script, seconds
 
 
+def _summary(script: Script, seconds: float) -> str:
+    lines = [line for _, paragraph in script.paragraphs for line in paragraph.lines]
+    cited = sum(bool(line.items) for line in lines)
+    words = sum(count_words(line.text) for line in lines)
+    return f"{words} words, about {seconds:.0f} seconds; {cited} of {len(lines)} sentences name their source"
+
+
 def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
     notes: list[str] = []
-    words = sum(count_words(paragraph.text) for _, paragraph in script.paragraphs)
     if seconds < ENOUGH * asked:
         notes.append(
             f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; "
             "nothing was padded. Add sources, or parts to outline.txt"
         )
-    notes.append(f"{words} words, about {seconds:.0f} seconds")
     long = [
         line.text
         for _, paragraph in script.paragraphs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ NEXT_SENTENCE = 0.25
 SKIPPED_SENTENCE = 0.1
 ANNOUNCING = 6
 """A sentence this short announces the next one ("It has a second weakness.")."""
+ANSWERS = re.compile(r"(?:if (?:so|not)|otherwise)\b", re.I)
+"""A sentence that begins so says what the one before it left open ("checks whether ..." "If so, ...")."""
 OPENS_PART = 0.3
 EARLINESS = 0.03
 """What each paragraph before it takes from a sentence: authors say the main thing first."""
@@ -74,6 +77,8 @@ class Selection:
             and len(item.text.split()) <= ANNOUNCING
             and self._continues(place)
         ):
+            found.append(place + 1)
+        if self._continues(place) and ANSWERS.match(self.items[place + 1].text):
             found.append(place + 1)
         if item.kind in ("table", "list", "steps", "code") and not item.text.endswith(":"):
             found += self._opener(place)

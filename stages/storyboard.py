@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stages.brief import audience_asked
 from stages.contract import Context, StageError
 from stages.drafts import Draft, Wishes, drafts_of
 from stages.items import Research, load_research
-from stages.scenes import Citation, Scene, Storyboard, Word, part_count
+from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
 from stages.shapes import Cue
 from stages.spoken import Said, narration, say
@@ -42,8 +43,13 @@ def run(context: Context) -> None:
         scenes=len(scenes),
         seconds=round(board.seconds, 2),
         layouts=layouts,
+        note=f"{len(scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
         notes=notes,
     )
+
+
+def _counted(layouts: Sequence[str]) -> str:
+    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in Counter(layouts).items())
 
 
 def save_storyboard(board: Storyboard, path: Path) -> None:
@@ -80,6 +86,7 @@ def _scene(number: int, draft: Draft, research: Research, first: bool, last: boo
         citations=_citations(draft.items, research),
         reveals=reveals,
         seconds=scene_seconds(speech.seconds, FPS, first, last),
+        timed_for=narration_digest(text),
     )
 
 

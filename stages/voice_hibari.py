@@ -18,8 +18,8 @@ from stages.voice_words import (
 )
 
 RATE = 24_000
-SPEED = 0.8
-"""Of the voice's own pace of about 210 words a minute; with the pauses 150 to 165."""
+SPEED = 0.83
+"""Of the voice's own pace of about 210 words a minute; with all pauses a video has about 150."""
 STEP = 600
 """Samples per unit of the graph's phoneme durations: two frames of 300."""
 SENTENCE_PAUSE = 0.42

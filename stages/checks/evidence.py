@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages import sound, storyboard_file
+from stages import placing, sound
 from stages.checks.contrast import TextsSeen
 from stages.checks.film import Film, watch
 from stages.contract import Context, Published, StageError
@@ -66,7 +66,7 @@ def gather(context: Context) -> Evidence:
             faults[name] = str(error)
             return None
 
-    board = read("storyboard.json", lambda: storyboard_file.load(run_dir))
+    board = read("storyboard.json", lambda: placing.spoken_board(run_dir))
     plan = read("asset_plan.json", lambda: _plan(run_dir / "asset_plan.json"))
     texts = TextsSeen(plan, board)
     return Evidence(

@@ -14,6 +14,7 @@ import pytest
 from stages import acceptance, assemble, audio, captions, sound, storyboard_file
 from stages.contract import Published, StageError
 from stages.cues import Cue
+from stages.scenes import narration_digest
 from tests.stages.tiny_runs import FPS, HEIGHT, WIDTH, complete, context, film, moving, save
 
 pytestmark = pytest.mark.video
@@ -310,8 +311,10 @@ def test_another_size_than_asked(run_dir: Path) -> None:
 def test_rushed(run_dir: Path) -> None:
     """More words in the same time than anybody can follow."""
     board = storyboard_file.load(run_dir)
+    texts = [scene.narration + " and so on" * 9 for scene in board.scenes]
     scenes = [
-        scene.model_copy(update={"narration": scene.narration + " and so on" * 9}) for scene in board.scenes
+        scene.model_copy(update={"narration": text, "timed_for": narration_digest(text)})
+        for scene, text in zip(board.scenes, texts, strict=True)
     ]
     save(board.model_copy(update={"scenes": scenes}), run_dir)
     assert failures(run_dir) == {"words_per_minute"}

@@ -14,10 +14,11 @@ import numpy as np
 import pysubs2
 import pytest
 
-from stages import assemble, audio, sound, storyboard_file
+from stages import animatics, assemble, assets, audio, sound, storyboard_file, theme
 from stages.contract import StageError
-from stages.placing import as_spoken
-from stages.scenes import Scene, Storyboard
+from stages.placing import spoken_board
+from stages.scenes import Scene, Storyboard, narration_digest
+from stages.shot import order
 from stages.voice import speak
 from tests.stages.tiny_runs import FPS, complete, context, film, save
 
@@ -53,6 +54,14 @@ def edited(run_dir: Path, **changes: Any) -> None:
     board = storyboard_file.load(run_dir)
     scenes = [board.scenes[0].model_copy(update=changes), *board.scenes[1:]]
     save(board.model_copy(update={"scenes": scenes}), run_dir)
+
+
+def record(run_dir: Path, samples: Any) -> None:
+    """A recording of the first scene, at the voice's rate."""
+    (run_dir / "voiceover").mkdir()
+    with wave.open(str(run_dir / "voiceover" / "scene_000.wav"), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
 
 
 def captions_of(run_dir: Path) -> str:
@@ -113,24 +122,69 @@ def test_edited_narration_that_fits_is_spoken_and_captioned(run_dir: Path) -> No
     assert "file" not in captions_of(run_dir)
 
 
-def test_edited_narration_that_no_longer_fits_is_refused(run_dir: Path) -> None:
+def test_longer_narration_makes_its_scene_longer(run_dir: Path) -> None:
+    """Nothing is cut off or refused: the scene grows by what is said more, with the silence it had."""
+    before = storyboard_file.load(run_dir)
+    text = before.scenes[0].narration + " And again, and again, for as long as it runs."
+    edited(run_dir, narration=text, reveals=[before.scenes[0].words[3].start])
+    board = spoken_board(run_dir)
+    words = board.scenes[0].words
+    assert " ".join(word.text for word in words).endswith("as long as it runs.")
+    silences = [s.seconds - s.words[-1].end for s in (before.scenes[0], board.scenes[0])]
+    assert silences[1] == pytest.approx(silences[0], abs=1.5 / FPS)
+    assert board.scenes[0].reveals[0] == pytest.approx(words[3].start, abs=0.01)
+    assert board.scenes[1] == before.scenes[1]
+    Storyboard.model_validate(board.model_dump(by_alias=True))
+    speak_again(run_dir)
+    assert sound.read(run_dir / "voiceover.mp3").shape[1] == round(
+        storyboard_file.starts(board)[-1] * sound.RATE
+    )
+
+
+def test_pictures_follow_edited_narration(run_dir: Path) -> None:
+    """Stills, clips and their captions are made of what the voice will say; other scenes stay."""
+    assert spoken_board(run_dir) == storyboard_file.load(run_dir)
+    edited(run_dir, narration="When a program wants to know that a folder has changed, it can look.")
+    assets.run(context(run_dir, run_dir, "assets"))
+    animatics.run(context(run_dir, run_dir, "animatics"))
+    board = spoken_board(run_dir)
+    meta = json.loads((run_dir / ".meta.json").read_text())
+    for index, scene in enumerate(board.scenes):
+        made_of = meta[f"animatics/{scene.id}.mp4"]["meta"]["made_of"]
+        assert made_of == order(board, index, theme.load("midnight")).digest()
+        with av.open(str(run_dir / "animatics" / f"{scene.id}.mp4")) as file:
+            assert file.streams.video[0].frames == storyboard_file.frame_counts(board)[index]
+    assert [word.text for word in board.scenes[0].words][-3:] == ["it", "can", "look."]
+    speak_again(run_dir)
+    assemble.run(context(run_dir, run_dir, "assemble"))
+
+
+def test_words_edited_with_the_narration_are_timed_again(run_dir: Path) -> None:
+    """The storyboard remembers which narration its times belong to."""
+    scene = storyboard_file.load(run_dir).scenes[0]
+    words = [w.model_copy(update={"text": w.text.replace("file", "directory")}) for w in scene.words]
+    edited(
+        run_dir,
+        narration=scene.narration.replace("file", "directory"),
+        words=words,
+        timed_for=narration_digest(scene.narration),
+    )
+    again = spoken_board(run_dir).scenes[0]
+    assert [word.text for word in again.words] == [word.text for word in words]
+    assert again.words[-1].end > scene.words[-1].end + 0.1
+
+
+def test_a_recording_that_does_not_fit_is_refused(run_dir: Path) -> None:
     """With the scene, both lengths and what to do; nothing is cut off in silence."""
-    board = storyboard_file.load(run_dir)
-    edited(run_dir, narration=board.scenes[0].narration + " And again. " * 6)
+    speech = speak(storyboard_file.load(run_dir).scenes[0].narration)
+    record(
+        run_dir,
+        np.interp(np.arange(len(speech.samples) * 2) / 2, np.arange(len(speech.samples)), speech.samples),
+    )
     with pytest.raises(StageError, match="scene_000") as caught:
         audio.run(context(run_dir, run_dir / "out", "audio"))
-    assert "shorten the narration" in caught.value.hint
+    assert "set its seconds" in caught.value.hint
     assert not (run_dir / "out" / "voiceover.mp3").exists()
-
-
-def test_pictures_can_follow_edited_narration(run_dir: Path) -> None:
-    """as_spoken gives them the words that the captions show; an untouched storyboard is left as it is."""
-    board = storyboard_file.load(run_dir)
-    assert as_spoken(board, run_dir) == board
-    edited(run_dir, narration="When a program wants to know that a folder has changed, it can look.")
-    words = as_spoken(storyboard_file.load(run_dir), run_dir).scenes[0].words
-    assert [word.text for word in words][-3:] == ["it", "can", "look."]
-    assert words[-1].end < board.scenes[0].words[-1].end
 
 
 def test_a_recording_replaces_the_voice_and_captions_follow(run_dir: Path) -> None:
@@ -140,10 +194,7 @@ def test_a_recording_replaces_the_voice_and_captions_follow(run_dir: Path) -> No
     at = np.arange(round(len(speech.samples) * 1.05)) / 1.05
     slow = np.interp(at, np.arange(len(speech.samples)), speech.samples) * 0.1
     padded = np.concatenate([np.zeros(speech.rate // 2), slow])
-    (run_dir / "voiceover").mkdir()
-    with wave.open(str(run_dir / "voiceover" / "scene_000.wav"), "wb") as file:
-        file.setparams((1, 2, speech.rate, 0, "NONE", ""))
-        file.writeframes((padded * 32767).astype("<i2").tobytes())
+    record(run_dir, padded)
     before = captions_of(run_dir)
     meta = speak_again(run_dir)
     assert meta["recorded"] == ["scene_000"]

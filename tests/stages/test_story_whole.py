@@ -85,7 +85,7 @@ def test_the_length_is_what_was_asked_for(told: Run) -> None:
     board = board_of(told)
     assert board.seconds == pytest.approx(60, rel=0.1)
     words = sum(len(scene.narration.split()) for scene in board.scenes)
-    assert 125 <= words / board.seconds * 60 <= 170
+    assert 140 <= words / board.seconds * 60 <= 165
 
 
 def test_scenes_are_timed_by_the_voice(told: Run) -> None:
