@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 FOLDER_MODE = 0o2770
@@ -37,15 +38,17 @@ def open_beneath(root: Path | int, relative: str, flags: int = 0) -> int:
 
 
 def make_folders(root: Path, relative: str, mode: int = FOLDER_MODE) -> int:
-    """Open the folder at ``relative`` below ``root``, durably making what is missing; a descriptor."""
+    """Open the folder at ``relative`` below ``root``, durably making what is missing; a descriptor.
+
+    What somebody put in a folder's place, a link say, is set aside as ``_NAME.aside``.
+    """
     current = open_beneath(root, ".", os.O_DIRECTORY)
     for part in _parts(relative):
         try:
-            try:
-                os.mkdir(part, mode, dir_fd=current)
-                made = True
-            except FileExistsError:
-                made = False
+            made = _made(current, part, mode)
+            if not made and not stat.S_ISDIR(os.stat(part, dir_fd=current, follow_symlinks=False).st_mode):
+                set_aside(part, current)
+                made = _made(current, part, mode)
             below = open_beneath(current, part, os.O_DIRECTORY)
             if made:
                 os.fchmod(below, mode)
@@ -54,6 +57,32 @@ def make_folders(root: Path, relative: str, mode: int = FOLDER_MODE) -> int:
             os.close(current)
         current = below
     return current
+
+
+def _made(folder: int, name: str, mode: int) -> bool:
+    """Make a folder; False if something has its name."""
+    try:
+        os.mkdir(name, mode, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
+
+
+def set_aside(name: str, folder: int) -> None:
+    """Free a name of ours in an open folder: what somebody put there stays beside it as ``_NAME.aside``."""
+    number = 1
+    while _is_there(aside := f"_{name}{number if number > 1 else ''}.aside", folder):
+        number += 1
+    with suppress(FileNotFoundError):
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def move_beneath(source_root: Path, target_root: Path, relative: str) -> None:

@@ -13,9 +13,11 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon import beneath
 from daemon.beneath import make_folders, move_beneath, open_beneath
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "append_copy",
     "copy_in",
     "fsync_folder",
+    "is_folder",
     "make_folders",
     "move",
     "move_beneath",
     "open_beneath",
     "open_folder",
+    "remove",
+    "set_aside",
     "sweep",
     "write_copy",
     "write_durable",
@@ -69,6 +74,31 @@ class Identity:
 def open_folder(path: Path) -> int:
     """Open a folder that must not itself be a link; gives a descriptor for ``dir_fd``."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder itself is there, and not a link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def set_aside(path: Path) -> None:
+    """Free a name of ours from what somebody put there: it stays beside it as ``_NAME.aside``."""
+    folder = open_folder(path.parent)
+    try:
+        beneath.set_aside(path.name, folder)
+    finally:
+        os.close(folder)
+
+
+def remove(path: Path) -> None:
+    """Take a file of ours away; a folder that somebody put in its place is set aside."""
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        set_aside(path)
 
 
 def fsync_folder(path: Path) -> None:
@@ -112,10 +142,11 @@ def write_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
     _publish(path, mode, lambda fd: _write_all(fd, data), durable=False)
 
 
-def append_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool = False) -> None:
     """Append to a file of ours that can be made again; what a crash cut off, its owner mends.
 
-    Raises OSError: ELOOP or EINVAL where somebody has put a link or another thing in its place.
+    Raises OSError: ELOOP or EINVAL where somebody has put a link or another thing in its place; ESTALE where
+    the file is empty or missing although it was ``begun``.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     fd = os.open(path, flags, mode)
@@ -124,6 +155,8 @@ def append_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if status.st_size == 0:
+            if begun:
+                raise OSError(errno.ESTALE, "was emptied or removed", str(path))
             os.fchmod(fd, mode)
         _write_all(fd, data)
     finally:
@@ -169,12 +202,18 @@ def copy_in(source: int, target: Path, limit: int, mode: int = FILE_MODE) -> Cop
 
 
 def sweep(folder: Path) -> int:
-    """Remove what crashed writers left unpublished, not what another process is writing; gives the count."""
+    """Remove what crashed writers left unpublished, not what another process is writing; gives the count.
+
+    What cannot be removed, such as a folder that somebody named so, is left.
+    """
     names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY_PREFIX)]
-    leftovers = [name for name in names if not _is_being_written(name)]
-    for name in leftovers:
-        os.unlink(folder / name)
-    return len(leftovers)
+    removed = 0
+    for name in names:
+        if not _is_being_written(name):
+            with suppress(OSError):
+                os.unlink(folder / name)
+                removed += 1
+    return removed
 
 
 def _is_being_written(name: str) -> bool:
@@ -205,7 +244,11 @@ def _publish(path: Path, mode: int, fill: Callable[[int], None], *, durable: boo
                     os.fsync(fd)
             finally:
                 os.close(fd)
-            os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except IsADirectoryError:
+                set_aside(path)
+                os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             _unlink_quietly(temporary, folder)
             raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from daemon import review, rulings
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.digests import FileDigests
-from daemon.files import Identity, write_durable
+from daemon.files import Identity, is_folder, write_durable
 from daemon.model import Artifact, Job, Stage, StageStatus
 from daemon.names import Decision as DecisionName
 from daemon.names import Ignored, classify_decision, shown
@@ -63,11 +63,12 @@ class Gates:
     def _early(self, job: Job) -> tuple[str, ...]:
         """Decision files that already lie there: nobody can have looked yet."""
         found = []
-        with os.scandir(self._workspace.run(job.id)) as entries:
-            for entry in entries:
-                name = classify_decision(entry.name)
-                if isinstance(name, DecisionName) and name.verb in ("approve", "reject"):
-                    found.append(Identity.of(entry.stat(follow_symlinks=False)).key)
+        run = self._workspace.run(job.id)
+        # A stage may have removed its own run directory; then there is no file that could be early.
+        for entry in os.scandir(run) if is_folder(run) else ():
+            name = classify_decision(entry.name)
+            if isinstance(name, DecisionName) and name.verb in ("approve", "reject"):
+                found.append(Identity.of(entry.stat(follow_symlinks=False)).key)
         return tuple(found)
 
     def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:
@@ -126,7 +127,7 @@ class Gates:
     def show(self, job: Job) -> None:
         """Make the run directory show the review of an answerable gate, and none otherwise."""
         run = self._workspace.run(job.id)
-        if not run.is_dir():
+        if not is_folder(run):
             return
         if not job.answerable or job.gate is None:
             self.forget(job.id)
@@ -181,6 +182,11 @@ class Gates:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""
         first = min((deadline for _, deadline in self._deadlines.values()), default=None)
         return None if first is None else max(first - self._clock.boot(), 0.0)
+
+    def put_off(self, job_id: str, seconds: float) -> None:
+        """Ask about the gate's time again so much later: what lies there cannot be looked at now."""
+        expires_at, _ = self._deadlines[job_id]
+        self._deadlines[job_id] = (expires_at, self._clock.boot() + seconds)
 
     def overdue(self) -> Iterable[str]:
         """The ids of the jobs whose gate's time is over."""

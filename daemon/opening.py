@@ -133,10 +133,8 @@ def _recover(
     for job_id in store.open_attempts():
         _close_attempt(job_id, store, recorder, policy, clock)
     for job_id in store.open_ids():
-        if not workspace.run(job_id).is_dir() or not workspace.request(job_id).exists():
-            kept = store.request(job_id)
-            assert kept is not None
-            make_run(workspace, job_id, *kept)
+        if not files.is_folder(workspace.run(job_id)) or not workspace.request(job_id).exists():
+            _make_run(workspace, store, job_id)
     clear_incoming(workspace)
     for job_id in store.owing_jobs():
         job = store.job(job_id)
@@ -147,6 +145,16 @@ def _recover(
     _sweep_files(workspace.jobs, workspace.rejected, *runs, *(run / "decisions" for run in runs))
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
+
+
+def _make_run(workspace: Workspace, store: Store, job_id: str) -> None:
+    """Make the job's directory again; where that cannot be done, the job alone waits for it."""
+    kept = store.request(job_id)
+    assert kept is not None
+    try:
+        make_run(workspace, job_id, *kept)
+    except OSError as error:
+        say("orchestrator", "cannot_look", logging.ERROR, job=job_id, why=str(error))
 
 
 def _close_attempt(job_id: str, store: Store, recorder: Recorder, policy: Policy, clock: Clock) -> None:
@@ -183,7 +191,8 @@ def _heal(workspace: Workspace, store: Store, recorder: Recorder, gates: Gates, 
 
 
 def _sweep_files(*folders: Path) -> None:
-    """Remove the files that a killed daemon was writing there."""
+    """Remove the files that a killed daemon was writing there, passing no link."""
     for folder in folders:
-        with suppress(FileNotFoundError):
-            files.sweep(folder)
+        if files.is_folder(folder):
+            with suppress(OSError):
+                files.sweep(folder)

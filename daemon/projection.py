@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from daemon.codec import plain
-from daemon.files import append_copy, write_copy
-from daemon.model import Event, Job, Stage, Status
+from daemon.files import append_copy, set_aside, write_copy
+from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
 from daemon.workspace import Workspace
 
@@ -99,7 +100,8 @@ class Projection:
         if job is not None and events:
             run = self._workspace.run(job.id)
             if run.is_dir():
-                append_copy(run / "events.jsonl", lines(events))
+                begun = events[0].type is not Type.JOB_QUEUED
+                append_copy(run / "events.jsonl", lines(events), begun=begun)
 
     def show(self, job: Job) -> None:
         """Write ``state.json``, last of all, so that whoever reads it finds the rest there."""
@@ -133,10 +135,13 @@ class Projection:
 def _mend(path: Path) -> int:
     """Cut the file to its last whole line; gives that line's seq, 0 where there is none.
 
-    A file whose last whole line is not an event of ours is begun anew: it is a copy.
+    A file whose last whole line is not an event of ours is begun anew: it is a copy. What is no file is set
+    aside.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            set_aside(path)
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return 0
     with open(fd, "r+b") as file:

@@ -57,6 +57,8 @@ def _publish(run: Path, debt: Owed) -> None:
         source, target = work / artifact.path, run / artifact.path
         if not os.path.lexists(source):
             continue
+        if target.parent != run:
+            _folder(run, os.path.dirname(artifact.path))
         if os.path.lexists(target):
             if _holds(target, artifact.sha256):
                 continue

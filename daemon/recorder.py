@@ -24,6 +24,8 @@ _TAGS: dict[str, Tag] = {
     "decision": "gate",
     "request": "inbox",
 }
+_REFUSED = "copies_refused"
+"""Where the ids are noted of jobs whose directories refused their copies."""
 _GRAVE = {Type.STAGE_FAILED, Type.JOB_FAILED}
 _ODD = {Type.DECISION_REFUSED, Type.REQUEST_REFUSED, Type.STAGE_INTERRUPTED, Type.GATE_EXPIRED}
 
@@ -77,14 +79,16 @@ class Recorder:
         behind, self._behind = self._behind, {}
         for job, events in behind.values():
             try:
-                self.settle(job)
+                if not self.settle(job):
+                    self._lagging.add(job.id)
                 show(job)
                 if job.id not in self._lagging:
                     self._projection.add(job, events)
                     self._projection.show(job)
-            except OSError as error:
-                self._lagging.add(job.id)
-                say("orchestrator", "copies_behind", logging.ERROR, job=job.id, why=str(error))
+            except OSError:
+                # Often somebody meddled with a copy, and making it again is all it needs.
+                if not self._heal_job(show, job.id):
+                    self._lagging.add(job.id)
         new, self._ledger = self._ledger, []
         try:
             if not self._lagging:
@@ -92,6 +96,10 @@ class Recorder:
         except OSError as error:
             self._lagging.update(e.job_id or "" for e in new)
             say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
+
+    def lag(self, job_id: str) -> None:
+        """The job's copies are not what they should be; the next catching up makes them again."""
+        self._lagging.add(job_id)
 
     def catch_up(self, show: Callable[[Job], None]) -> None:
         """Try again what the disk refused."""
@@ -102,21 +110,34 @@ class Recorder:
                 say("orchestrator", "copies_behind", logging.ERROR, why=str(error))
 
     def heal(self, show: Callable[[Job], None], also: Iterable[str] = ()) -> None:
-        """Bring up to the database what the ledger lacks, and the jobs of ``also``; OSError leaves the rest behind.
+        """Bring up to the database what the ledger lacks, and the jobs of ``also``.
 
         In the order of :meth:`follow`: the ledger is the last, so that a crash in here is found by the next.
+        A job whose directory refuses its copies is told, tried again, and holds no other up; it is noted, for
+        the ledger will not lack it any more. OSError where the ledger itself cannot be written.
         """
         missed = self._projection.missed(self.store)
-        self._lagging.update(also, self._behind, (e.job_id or "" for e in missed))
+        noted = (self.store.meta(_REFUSED) or "").split()
+        self._lagging.update(also, noted, self._behind, (e.job_id or "" for e in missed))
         self._behind, self._ledger = {}, []
-        for job_id in self._lagging:
-            job = self.store.job(job_id)
-            if job is not None:
-                self.settle(job)
-                show(job)
-                self._projection.heal_job(self.store, job_id)
+        refused = {job_id for job_id in self._lagging if not self._heal_job(show, job_id)}
+        if refused != set(noted):
+            self.store.set_meta(_REFUSED, " ".join(sorted(refused)))
         self._projection.enter(missed)
-        self._lagging.clear()
+        self._lagging = refused
+
+    def _heal_job(self, show: Callable[[Job], None], job_id: str) -> bool:
+        job = self.store.job(job_id)
+        if job is None:
+            return True
+        try:
+            settled = self.settle(job)
+            show(job)
+            self._projection.heal_job(self.store, job_id)
+        except OSError as error:
+            say("orchestrator", "copies_behind", logging.ERROR, job=job_id, why=str(error))
+            return False
+        return settled
 
 
 def _log(event: Event) -> None:

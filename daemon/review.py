@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.clock import span
 from daemon.codec import plain
-from daemon.files import make_folders, read_regular, write_copy
+from daemon.files import make_folders, read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
 from daemon.spool import TEMPLATE_HEADER
@@ -72,7 +72,7 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
 def clear(run: Path) -> None:
     """Take the review away once nobody can answer."""
     for name in NAMES:
-        (run / name).unlink(missing_ok=True)
+        remove(run / name)
 
 
 def edit_diff(run: Path, job: Job, stage: Stage) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemon.errors import CannotWrite
+from daemon.files import is_folder, set_aside
 from daemon.orders import Order
 
 
@@ -25,26 +26,34 @@ def prepare(order: Order) -> int:
             for name, text in (("params.json", params), ("feedback.txt", order.feedback)):
                 with open(_create(order.beside(name), 0o600), "wb") as file:
                     file.write(text.encode())
-        try:
-            return _create(order.log_path, 0o660)
-        except FileNotFoundError:
-            order.log_path.parent.mkdir(mode=0o770, exist_ok=True)
-            return _create(order.log_path, 0o660)
+        _own_folder(order.log_path.parent, 0o770)
+        return _create(order.log_path, 0o660)
     except OSError as error:
         place = error.filename or order.out_dir
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
 
 
 def _create(path: Path, mode: int) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    """A new file; somebody's FIFO that waited under its name would make us wait."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, mode)
+    except FileExistsError:
+        set_aside(path)
+        return os.open(path, flags, mode)
+
+
+def _own_folder(path: Path, mode: int) -> None:
+    """A folder of ours where others can write: a link would lead us, and what we remove, elsewhere."""
+    if not is_folder(path):
+        set_aside(path)
+        os.mkdir(path, mode)
 
 
 def _make_folder(path: Path) -> None:
     """An empty folder of that name."""
+    _own_folder(path.parent, 0o750)
     try:
-        os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         os.mkdir(path, 0o700)
     except FileExistsError:
         _remove(path)
@@ -57,7 +66,7 @@ def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:
     What cannot be removed now is left for the next time.
     """
     work = run_dir / ".work"
-    with suppress(FileNotFoundError):
+    if is_folder(run_dir) and is_folder(work):
         for name in os.listdir(work):
             if name not in keep and not name.startswith(tuple(f"{kept}." for kept in keep)):
                 with suppress(OSError):

@@ -1,0 +1,174 @@
+"""Attacks on a live workspace: what a member of the group, or a stage, can put where the daemon does not expect it.
+
+Whatever it is, nothing outside the workspace is read, written or removed, other work goes on, and the
+daemon starts again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.studio import Studio
+from tests.support import wait_for
+
+PIPELINE = """\
+name: gated
+stages:
+  - name: draft
+    command: [sh, -euc, 'printf one > a.txt; mkdir sub; printf two > sub/b.txt']
+    gate: true
+    outputs: [a.txt, sub/b.txt]
+  - name: use
+    command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" "$SPORK_RUN/sub/b.txt" > used.txt']
+    outputs: [used.txt]
+"""
+
+
+@pytest.fixture
+def gated(studio: Studio) -> Studio:
+    """A live daemon with job g-1 at the gate of its draft."""
+    studio.pipeline("gated", PIPELINE)
+    studio.start()
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
+    return studio
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder that is nobody's business here."""
+    folder = tmp_path / "outside"
+    (folder / "01-draft.1").mkdir(parents=True)
+    (folder / "01-draft.1/kept.txt").write_text("kept")
+    return folder
+
+
+def swap(place: Path, kind: str, outside: Path) -> None:
+    """Put something else in the place."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    if kind == "link":
+        place.symlink_to(outside)
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "folder":
+        (place / "inside").mkdir(parents=True)
+    else:
+        place.write_text("not what it was")
+
+
+def untouched(outside: Path) -> bool:
+    return [p.name for p in sorted(outside.rglob("*"))] == ["01-draft.1", "kept.txt"]
+
+
+def start_again(studio: Studio) -> None:
+    studio.kill()
+    studio.start()
+    studio.submit("other", "gated")
+    studio.wait("other", "needs_approval")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (".work", "link"),
+        (".work", "file"),
+        ("logs", "link"),
+        ("logs", "fifo"),
+        ("decisions", "link"),
+        ("history", "link"),
+        ("state.json", "folder"),
+        ("events.jsonl", "link"),
+        ("events.jsonl", "fifo"),
+        ("events.jsonl", "folder"),
+        ("REVIEW.md", "folder"),
+        (".spork-1-x", "folder"),
+    ],
+)
+def test_a_place_of_ours_taken_by_something_else(gated: Studio, outside: Path, name: str, kind: str) -> None:
+    """It is set aside or left; the job goes on, all its copies are whole, and the daemon starts again."""
+    swap(gated.run("g-1") / name, kind, outside)
+    if name != "state.json":
+        gated.answer("g-1", "approve", by="alice")
+    else:
+        gated.write("g-1", "approve.yaml", "by: alice\n...\n")
+    wait_for((gated.run("g-1") / "used.txt").exists, "the next stage's file")
+    gated.wait("g-1", "completed")
+    seqs = [event["seq"] for event in gated.events("g-1")]
+    assert gated.types("g-1")[0] == "job_queued" and seqs == sorted(set(seqs))
+    assert untouched(outside)
+    start_again(gated)
+    assert untouched(outside)
+
+
+def test_a_fifo_where_the_log_will_be(gated: Studio) -> None:
+    """Opening it for writing would wait for a reader for ever."""
+    (gated.run("g-1") / "logs").mkdir(exist_ok=True)
+    os.mkfifo(gated.run("g-1") / "logs/02-use.1.log")
+    gated.answer("g-1", "approve")
+    gated.wait("g-1", "completed")
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "gone"])
+def test_a_run_directory_taken_away(gated: Studio, outside: Path, kind: str) -> None:
+    """It is made anew, the review says what is missing, nothing behind a link is touched."""
+    run = gated.run("g-1")
+    run.rename(outside.parent / "taken")
+    if kind != "gone":
+        swap(run, kind, outside)
+    wait_for(
+        lambda: run.is_dir() and not run.is_symlink() and (run / "state.json").exists(), "a run directory"
+    )
+    wait_for(lambda: "Missing" in (run / "REVIEW.md").read_text(), "the review to say what is missing")
+    assert gated.types("g-1")[0] == "job_queued"
+    start_again(gated)
+    assert untouched(outside)
+    gated.write("g-1", "reject.yaml", "then: retry\n...\n")
+    gated.wait("g-1", "needs_approval", attempt=2)
+    assert (run / "a.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_a_run_directory_that_was_there_before_its_job(studio: Studio, outside: Path, kind: str) -> None:
+    """The id is new, so nothing there is a run of ours, nor an answer."""
+    swap(studio.run("g-1"), kind, outside)
+    studio.pipeline("gated", PIPELINE)
+    studio.start()
+    studio.submit("g-1", "gated")
+    wait_for((studio.run("g-1") / "pipeline.yaml").is_file, "a run directory of ours")
+    studio.wait("g-1", "needs_approval")
+    assert (studio.run("g-1") / "pipeline.yaml").exists() and not (studio.run("g-1") / "inside").exists()
+    assert untouched(outside)
+
+
+def test_a_link_where_an_artifacts_folder_goes(studio: Studio, outside: Path) -> None:
+    """Publication never passes it; the files are in the run directory when the gate opens."""
+    studio.pipeline(
+        "gated", PIPELINE.replace("'printf one", f'\'ln -s {outside} "$SPORK_RUN/sub"; printf one')
+    )
+    studio.start()
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
+    assert (studio.run("g-1") / "sub/b.txt").read_text() == "two"
+    assert not (studio.run("g-1") / "sub").is_symlink() and untouched(outside)
+    studio.answer("g-1", "approve")
+    studio.wait("g-1", "completed")
+
+
+def test_a_stage_that_removes_its_run_directory(studio: Studio) -> None:
+    """Its job fails; other work goes on."""
+    studio.pipeline("gated", PIPELINE)
+    studio.pipeline(
+        "wild", "name: wild\nstages:\n  - {name: rm, command: [sh, -c, 'rm -rf \"$SPORK_RUN\"']}\n"
+    )
+    studio.start()
+    studio.submit("w-1", "wild")
+    studio.wait("w-1", "failed", "stage_failed")
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
