@@ -27,8 +27,10 @@ from daemon.runner import Runner, Running
 from daemon.settings import Policy, stage_limit_seconds
 from daemon.shelf import Shelf
 from daemon.store import Change
-from daemon.workspace import Workspace
 from stages.contract import Published
+
+KEEPER_PATIENCE = 5
+"""How often, a second apart, a keeper is told to kill before it is killed itself."""
 
 
 class Why(Enum):
@@ -53,6 +55,7 @@ class Current:
     why: Why | None = None
     terminate_at: float | None = None
     kill_at: float | None = None
+    kills: int = 0
 
 
 class Attempts:
@@ -60,7 +63,6 @@ class Attempts:
 
     def __init__(
         self,
-        workspace: Workspace,
         recorder: Recorder,
         gates: Gates,
         shelf: Shelf,
@@ -69,8 +71,8 @@ class Attempts:
         policy: Policy,
         clock: Clock,
     ) -> None:
-        self._workspace, self._recorder, self._gates, self._shelf = workspace, recorder, gates, shelf
-        self._runner, self.lane, self._clock = runner, lane, clock
+        self._workspace, self._recorder, self._gates, self._shelf = recorder.workspace, recorder, gates, shelf
+        self._runner, self._lane, self._clock = runner, lane, clock
         self.current: Current | None = None
         self.apply(policy)
 
@@ -80,7 +82,7 @@ class Attempts:
 
     def start(self, job: Job, now: datetime) -> bool:
         """Start the job's next attempt; False while another workspace has the lane. Files must be settled."""
-        if not self.lane.try_take():
+        if not self._lane.try_take():
             return False
         stage = job.pending
         assert stage is not None
@@ -89,7 +91,7 @@ class Attempts:
         try:
             running = self._runner.start(self._order(job))
         except (CannotWrite, TryAgain) as error:
-            self.lane.give_back()
+            self._lane.give_back()
             self._not_started(job, error, now)
             return True
         deadline = self._clock.boot() + limit
@@ -150,7 +152,7 @@ class Attempts:
         if current is None or (report := current.running.report()) is None:
             return False
         self.current = None
-        self.lane.give_back()
+        self._lane.give_back()
         job = self._recorder.store.job(current.job_id)
         assert job is not None
         self._ended(job, current, report, now)
@@ -233,6 +235,10 @@ class Attempts:
             self._order_end(current, Why.TIMEOUT, 0.0)
         if current.kill_at is not None:
             if boot >= current.kill_at:
+                current.kills += 1
+                if current.kills > KEEPER_PATIENCE:
+                    # Stopped, or stuck: it cannot obey. What it left is ended by us, then the lane is free.
+                    current.running.abandon()
                 current.running.kill()
                 current.kill_at = boot + 1.0
             return current.kill_at - boot

@@ -78,11 +78,7 @@ def clear(run: Path) -> None:
 def edit_diff(run: Path, job: Job, stage: Stage) -> str:
     """What a person changed since publication, as a unified diff; empty if nothing textual."""
     made = run / "history" / label(job, stage, stage.attempts) / "made"
-    return "\n".join(
-        line
-        for artifact in stage.artifacts
-        for line in _diff(made, run, artifact)
-    )
+    return "\n".join(line for artifact in stage.artifacts for line in _diff(made, run, artifact))
 
 
 def _template(gate: Gate, on_disk: OnDisk, decision: str) -> str:
@@ -137,9 +133,12 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
     yield "| file | what | bytes | |"
     yield "|---|---|---|---|"
     for artifact in stage.artifacts:
-        mark = "**PLACEHOLDER**" if artifact.meta.get("placeholder") else str(artifact.meta.get("note", ""))
+        note = " ".join(str(artifact.meta.get("note", "")).split())
+        mark = "**PLACEHOLDER**" if artifact.meta.get("placeholder") else note
         yield f"| {artifact.path} | {artifact.kind} | {artifact.bytes} | {mark} |"
-    for note in dict.fromkeys(str(n) for a in stage.artifacts for n in a.meta.get("notes", ())):
+    # What a stage says of its files is its own; only a list is read as one.
+    lists = (a.meta.get("notes") for a in stage.artifacts)
+    for note in dict.fromkeys(str(n) for found in lists if isinstance(found, list | tuple) for n in found):
         yield f"\n- {note}"
 
 

@@ -6,6 +6,7 @@ daemon starts again.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -172,3 +173,32 @@ def test_a_stage_that_removes_its_run_directory(studio: Studio) -> None:
     studio.wait("w-1", "failed", "stage_failed")
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
+
+
+def test_a_stage_that_stops_its_keeper(studio: Studio) -> None:
+    """A keeper that cannot obey is ended itself; the lane is free after that."""
+    studio.pipeline("gated", PIPELINE)
+    studio.pipeline(
+        "still", "name: still\nstages:\n  - {name: s, command: [sh, -c, 'kill -STOP $PPID; sleep 99']}\n"
+    )
+    studio.start()
+    studio.submit("s-1", "still")
+    studio.wait("s-1", "running")
+    studio.write("s-1", "cancel.yaml", "by: alice\n...\n")
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
+    assert "stage_canceled" in studio.types("s-1")
+
+
+def test_what_a_stage_says_of_its_files_is_its_own(studio: Studio) -> None:
+    """Any JSON may stand in meta, also where we look for notes."""
+    said = json.dumps({"a.txt": {"meta": {"notes": 3, "note": ["x"], "placeholder": "no"}}})
+    command = ["sh", "-c", f"echo > a.txt; echo '{said}' > .meta.json".replace("{", "{{").replace("}", "}}")]
+    studio.pipeline(
+        "odd",
+        f"name: odd\nstages:\n  - {{name: s, command: {json.dumps(command)}, gate: true, outputs: [a.txt]}}\n",
+    )
+    studio.start()
+    studio.submit("o-1", "odd")
+    studio.wait("o-1", "needs_approval")
+    assert "a.txt" in (studio.run("o-1") / "REVIEW.md").read_text()
