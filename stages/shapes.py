@@ -34,6 +34,8 @@ CARD_MOST = 84
 """Characters that a card may have at all; a longer sentence is shown alone."""
 MAX_ROWS = 7
 SOURCES_MOST = 6
+LEAD_MOST = 40
+"""Characters of a lead that can be a heading."""
 GENERIC = re.compile(
     r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b",
     re.I,
@@ -85,7 +87,7 @@ def shape_of(
     elif asked == "statement":
         shape = _statement(lines, look)
     elif asked in ("list", "recap"):
-        shape = _list(lines, None, asked, look)
+        shape = _list(lines, _only_list(lines, research), asked, look)
     elif asked == "quote":
         shape = _quote(lines, "")
     elif shown:
@@ -134,8 +136,9 @@ def _quote(lines: Sequence[Line], source: str) -> Shape:
 def _list(lines: Sequence[Line], item: Item | None, kind: str, look: Look) -> Shape:
     """A card a sentence; the sentence that leads to the list has none."""
     if len(lines) == 1 and (within := _enumerated(lines[0].text)):
-        bullets = Bullets(items=within)
-        return Shape(bullets, tuple(Cue(0, part) for part in within))
+        lead = bare(lines[0].text).partition(":")[0]
+        heading = lead if len(lead) <= LEAD_MOST else ""
+        return Shape(Bullets(items=within), tuple(Cue(0, part) for part in within), heading)
     first = 1 if len(lines) > 1 and _is_lead(lines[0], item, kind) else 0
     told = lines[first:][:6]
     cues = tuple(Cue(first + place) for place in range(len(told)))
@@ -157,6 +160,13 @@ def _list(lines: Sequence[Line], item: Item | None, kind: str, look: Look) -> Sh
         )
         return Shape(content, cues)
     return Shape(Bullets(items=texts), cues)
+
+
+def _only_list(lines: Sequence[Line], research: Research) -> Item | None:
+    """The list that all of some sentences rest on, if it is one."""
+    items = [research.item(name) for name in dict.fromkeys(name for line in lines for name in line.items)]
+    only = items[0] if len(items) == 1 else None
+    return only if only and only.kind in ("list", "steps") else None
 
 
 def _is_lead(line: Line, item: Item | None, kind: str) -> bool:

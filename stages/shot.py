@@ -124,7 +124,9 @@ def prepare(wanted: Order) -> Shot:
         page = new_page(*wanted.size, theme)
         elements = [_own_picture(wanted.picture, page)]
     else:
-        page, elements = compose(scene, wanted.size, theme, wanted.variant, wanted.shared)
+        # Neighbours of one layout are arranged in different ways.
+        arrangement = wanted.variant + wanted.index
+        page, elements = compose(scene, wanted.size, theme, arrangement, wanted.shared)
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
     layers: list[Layer] = [Backdrop(page, wanted.index)]

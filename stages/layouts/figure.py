@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import Rect, fill, stroke
-from stages.layouts.base import Alive, Element, icon_paint
+from stages.drawing import BOLD, MEDIUM, Rect, fill, fit, stroke
+from stages.layouts.base import Alive, Element, icon_paint, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from stages.layouts.base import Growing, Page
 
 
-def figure(page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False) -> list[Element]:
-    """A disc with the icon ``chosen[0]``; with ``parts``, ``chosen[i + 1]`` takes its place for part i."""
-    side = min(box.w, box.h)
-    x, y = box.centre
-    whole = Rect(x - side / 2, y - side / 2, side, side)
+def figure(
+    page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False, leaves: bool = False
+) -> list[Element]:
+    """A disc with the icon ``chosen[0]``; with ``parts``, ``chosen[i + 1]`` takes its place for part i.
+
+    An icon that ``leaves`` makes room for part 1.
+    """
+    whole = _whole(box)
+    side = whole.w
     inner = whole.inset(side * 0.29)
     colours = page.theme.colours
     made = [_disc(page, whole), *_orbit(page, whole)]
     for index, name in enumerate(chosen):
-        part = index - 1 if parts and index else None
+        part = index - 1 if parts and index else 0 if leaves else None
         made.append(
             Element(
                 f"figure_icon_{index}",
@@ -35,10 +39,38 @@ def figure(page: Page, box: Rect, chosen: Sequence[str], *, parts: bool = False)
                 grow=_drawn(name, inner, colours.accent),
                 entrance="grow",
                 delay=0.0 if part is not None else 0.2,
-                passing=parts and index < len(chosen) - 1,
+                passing=leaves or (parts and index < len(chosen) - 1),
             )
         )
     return made
+
+
+def counted(page: Page, box: Rect, value: str, unit: str, *, part: int) -> list[Element]:
+    """A number in the disc, large, with what it counts below it."""
+    whole, colours = _whole(box), page.theme.colours
+    side, (x, y) = whole.w, whole.centre
+    large = fit(value, BOLD, (side * 0.62, side * 0.3), page.sizes(side * 0.26 / page.unit, 40), 1.1)
+    small = fit(unit or " ", MEDIUM, (side * 0.52, side * 0.15), page.sizes(page.theme.type.body, 30), 1.2)
+    top = y - (large.height + (small.height if unit else 0)) / 2
+    number = Rect(x - side * 0.31, top, side * 0.62, 0)
+    below = Rect(x - side * 0.26, top + large.height, side * 0.52, 0)
+    made = [words(
+        "figure_number", large, number, page, colours.accent, colours.surface,
+        align="center", part=part, entrance="pop",
+    )]  # fmt: skip
+    if unit:
+        made.append(words(
+            "figure_unit", small, below, page, colours.ink, colours.surface,
+            align="center", part=part, entrance="fade", delay=0.15,
+        ))  # fmt: skip
+    return made
+
+
+def _whole(box: Rect) -> Rect:
+    """The largest square in the middle of ``box``."""
+    side = min(box.w, box.h)
+    x, y = box.centre
+    return Rect(x - side / 2, y - side / 2, side, side)
 
 
 def _drawn(name: str, box: Rect, colour: str) -> Growing:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stages.drawing import BOLD, MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
-from stages.layouts.base import Element, Text, icons_for, words
-from stages.layouts.figure import figure
+from stages.layouts.base import Element, Text, first_that_fits, icons_for, words
+from stages.layouts.figure import counted, figure
 
 if TYPE_CHECKING:
     from stages.drawing import Block, Canvas
     from stages.layouts.base import Page
     from stages.scenes import Statement
+
+NUMBER = re.compile(r"(?P<value>\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][^\d]{0,13}|)")
+"""An emphasis that the figure can show: a number, and in a word or two what it counts."""
 
 
 def elements(content: Statement, page: Page) -> list[Element]:
@@ -27,12 +31,28 @@ def elements(content: Statement, page: Page) -> list[Element]:
         text = Rect(body.x, body.y + body.h * 0.42, body.w, body.h * 0.58)
         picture = Rect(body.x, body.y, body.w, body.h * 0.4)
     name = icons_for(page, [f"{content.emphasis} {content.text}"])[0]
-    return [*figure(page, picture, [name]), *_words(content, page, text)]
+    number = NUMBER.fullmatch(content.emphasis) if _inside(content) else None
+    drawn = first_that_fits(
+        *([lambda: _counted(page, picture, name, number)] if number else []),
+        lambda: figure(page, picture, [name]),
+    )
+    return [*drawn, *_words(content, page, text)]
+
+
+def _counted(page: Page, box: Rect, name: str, number: re.Match[str]) -> list[Element]:
+    """An icon that makes room for the number when that is spoken."""
+    large = counted(page, box, number["value"], number["unit"], part=1)
+    return [*figure(page, box, [name], leaves=True), *large]
+
+
+def _inside(content: Statement) -> bool:
+    """Whether the emphasis is a part of the text, and not a text of its own."""
+    return bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
 
 
 def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
     scale = page.theme.type
-    inside = bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
+    inside = _inside(content)
     apart = bool(content.emphasis) and not inside
     made = fit(
         content.text,

@@ -198,6 +198,15 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
         "All of this rests on the documents shown here.",
         "Sources",
     ),
+    (
+        {
+            "layout": "statement",
+            "text": "An event reaches the program 17 microseconds after the file was closed.",
+            "emphasis": "17 microseconds",
+        },
+        "An event reaches the program seventeen microseconds after the file was closed.",
+        "The delay",
+    ),
 ]
 
 

@@ -159,6 +159,26 @@ def test_an_edited_script_is_followed(short: Run) -> None:
     assert scenes[-1].citations == []
 
 
+def test_a_lead_has_no_card(tmp_path: Path) -> None:
+    """What leads to a recap is spoken only; what leads to an enumeration is its heading."""
+    run = Run(tmp_path, "Explain bees")
+    run.source(
+        "bees.md", SHORT + "\nThree habits help bees:\n\n- Plant clover.\n- Leave wood.\n- Mow late.\n"
+    )
+    run.stage("outline")
+    run.stage("research")
+    habits = next(item.id for item in load_research(run.path).items if item.kind == "list")
+    lines = ("Three habits help bees.", "Plant clover.", "Leave wood.", "Mow late.")
+    told = "\n".join(f"{line} [{habits}]" for line in lines)
+    text = f"show: list\nIn a minute: clover, wood and mowing.\n\nshow: recap\n{told}\n"
+    (run.path / "script.txt").write_text(text, encoding="utf-8")
+    run.stage("storyboard")
+    first, second = (scene.model_dump() for scene in board_of(run).scenes)
+    assert (first["heading"], first["content"]["items"]) == ("In a minute", ["Clover", "Wood", "Mowing"])
+    assert second["content"] == {"layout": "recap", "items": ["Plant clover", "Leave wood", "Mow late"]}
+    assert second["words"][0]["text"] == "Three"
+
+
 def test_a_broken_edit_is_refused(short: Run) -> None:
     """A marker that names nothing stops the storyboard with the line."""
     text = short.text("script.txt")
