@@ -32,6 +32,6 @@ def later(start: datetime, seconds: float | None) -> str | None:
 def span(seconds: float) -> str:
     """A duration for people: ``1 h 05 min``, ``12.3 s``."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

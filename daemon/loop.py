@@ -7,19 +7,19 @@ next stage has been started.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from daemon import rulings
 from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
-from daemon.decisions import ORDER, Desk
+from daemon.decisions import Desk
 from daemon.files import is_folder
 from daemon.gates import Gates
 from daemon.ground import Ground
 from daemon.inbox import Inbox, make_run
+from daemon.lane import Lane
 from daemon.logs import say
 from daemon.machine import Effect, due
 from daemon.model import Job
@@ -28,49 +28,51 @@ from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.store import Change
 from daemon.watcher import Hints, Watcher
+from daemon.watchlist import INBOX, Watchlist
 from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
-INBOX = "inbox"
-DECISION_NAMES = frozenset(f"{verb}.yaml" for verb in ORDER)
 LANE_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 TROUBLE_SECONDS = 1.0
 
 
-class Loop:
-    """One workspace's work. ``turn`` does all that can be done now and says how long nothing will."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with; each is handed in, and closed by who made it."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        policy: Policy,
-        recorder: Recorder,
-        inbox: Inbox,
-        desk: Desk,
-        gates: Gates,
-        attempts: Attempts,
-        runner: Runner,
-        watcher: Watcher,
-        ground: Ground,
-        clock: Clock,
-        only: str | None = None,
-    ) -> None:
-        self._workspace, self._recorder = workspace, recorder
-        self._inbox, self._desk, self._gates, self._attempts = inbox, desk, gates, attempts
-        self._runner, self._watcher, self._ground, self._clock = runner, watcher, ground, clock
+    workspace: Workspace
+    clock: Clock
+    recorder: Recorder
+    watcher: Watcher
+    ground: Ground
+    inbox: Inbox
+    gates: Gates
+    desk: Desk
+    attempts: Attempts
+    runner: Runner
+    lane: Lane
+
+
+class Loop:
+    """One workspace's work. ``turn`` does all that can be done now and says how long nothing will.
+
+    ``only``: take and run only what comes as this name in the inbox.
+    """
+
+    def __init__(self, parts: Parts, policy: Policy, only: str | None = None) -> None:
+        self._workspace, self._clock = parts.workspace, parts.clock
+        self._recorder, self._watcher, self._ground = parts.recorder, parts.watcher, parts.ground
+        self._inbox, self._gates, self._desk = parts.inbox, parts.gates, parts.desk
+        self._attempts, self._runner, self._lane = parts.attempts, parts.runner, parts.lane
+        self.jobs = Watchlist(parts.workspace, parts.watcher)
         self._only = only
         self._only_ids: set[str] = set()
-        self.open: dict[str, int] = {}
-        """The jobs that can still change, each with its run directory's last seen mtime_ns."""
-        self._again: dict[str, float] = {}
         self._inbox_again: float | None = 0.0
         self._rescan_at = 0.0
         self._poll_at = 0.0
         self._lane_at: float | None = None
-        self._busy_at = clock.boot()
-        self._folders: dict[str, set[str]] = {}
-        self._lying: set[str] = set()
+        self._busy_at = self._clock.boot()
         self._unready = 0
         self.stopping = False
         self.full = False
@@ -82,13 +84,6 @@ class Loop:
         self._policy = policy
         for part in (self._inbox, self._desk, self._gates, self._attempts):
             part.apply(policy)
-
-    def adopt(self, job_id: str) -> None:
-        """Watch a job that can still change, and look at it in the next turn."""
-        if job_id not in self.open:
-            self.open[job_id] = 0
-            self._watcher.watch(job_id, self._workspace.run(job_id))
-            self._again[job_id] = 0.0
 
     def turn(self) -> float:
         """One turn; gives the seconds until the next is due if the bell does not ring before."""
@@ -106,7 +101,8 @@ class Loop:
             self._recorder.catch_up(self._show)
         progressed = self._attempts.look(now)
         if not self.stopping:
-            self._look_at_runs(hints, polled, now, boot, everything=everything)
+            for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):
+                self._try_to_look(job_id, now, boot)
             self._look_at_inbox(hints, polled, now, boot, everything=everything)
             self._expire(now)
             progressed |= not self.full and self._start(now)
@@ -124,39 +120,20 @@ class Loop:
         self._poll_at = boot + self._policy.watch.poll_seconds
         return frozenset(self._watcher.unwatched)
 
-    def _look_at_runs(
-        self, hints: Hints, polled: frozenset[str], now: datetime, boot: float, *, everything: bool
-    ) -> None:
-        rung = {
-            key.partition("/")[0] for key, names in hints.rang.items() if key != INBOX and _matters(names)
-        }
-        polled_jobs = (key.partition("/")[0] for key in polled)
-        wanted = dict.fromkeys(i for i in (*rung, *polled_jobs) if i in self.open)
-        wanted.update(dict.fromkeys(i for i, at in self._again.items() if at <= boot))
-        if everything:
-            wanted.update(dict.fromkeys(i for i in self.open if self._touched(i)))
-        for job_id in wanted:
-            try:
-                self._look_at_run(job_id, now, boot)
-            except OSError as error:
-                self._trouble(error, job=job_id)
-                self._again[job_id] = boot + TROUBLE_SECONDS
-
-    def _touched(self, job_id: str) -> bool:
-        """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
+    def _try_to_look(self, job_id: str, now: datetime, boot: float) -> bool:
         try:
-            mtime = os.stat(self._workspace.run(job_id)).st_mtime_ns
-        except OSError:
-            return True
-        before, self.open[job_id] = self.open[job_id], mtime
-        return before != mtime or job_id in self._lying
+            self._look_at_run(job_id, now, boot)
+        except OSError as error:
+            self._trouble(error, job=job_id)
+            self.jobs.look_again(job_id, boot + TROUBLE_SECONDS)
+            return False
+        return True
 
     def _trouble(self, error: OSError, **facts: str) -> None:
         """No descriptors, no memory, a sick disk: not the file's fault, so it waits for better times."""
         say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
 
     def _look_at_run(self, job_id: str, now: datetime, boot: float) -> None:
-        self._again.pop(job_id, None)
         job = self._recorder.store.job(job_id)
         if job is None or job.final:
             return
@@ -164,7 +141,7 @@ class Loop:
             self._make_run(job)
         looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now)
         job, waits = looked.job, [looked.retry_in]
-        (self._lying.add if looked.lying else self._lying.discard)(job_id)
+        self.jobs.looked(job_id, lying=looked.lying)
         if Effect.END_ATTEMPT in due(job):
             self._attempts.end(job.id)
         if job.answerable:
@@ -172,7 +149,7 @@ class Loop:
             waits.append(settle)
         soonest = min((w for w in waits if w is not None), default=None)
         if soonest is not None:
-            self._again[job_id] = boot + soonest
+            self.jobs.look_again(job_id, boot + soonest)
 
     def _look_at_inbox(
         self, hints: Hints, polled: frozenset[str], now: datetime, boot: float, *, everything: bool
@@ -193,10 +170,7 @@ class Loop:
             job = self._recorder.store.job(job_id)
             if job is not None and job.answerable and job.reason != "expired":
                 # An answer that lay there wins over the timer.
-                try:
-                    self._look_at_run(job_id, now, self._clock.boot())
-                except OSError as error:
-                    self._trouble(error, job=job_id)
+                if not self._try_to_look(job_id, now, self._clock.boot()):
                     self._gates.put_off(job_id, TROUBLE_SECONDS)
                     continue
                 job = self._recorder.store.job(job_id)
@@ -228,7 +202,7 @@ class Loop:
                 return True
             self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
             return False
-        self._attempts.lane.stop_waiting()
+        self._lane.stop_waiting()
         return False
 
     def _ready(self, job: Job) -> bool:
@@ -252,7 +226,7 @@ class Loop:
         make_run(self._workspace, job.id, *kept)
         self._recorder.lag(job.id)
         self._rescan_at = 0.0
-        self._watcher.check_roots([job.id] if job.id in self.open else ())
+        self.jobs.made_anew(job.id)
 
     def _show(self, job: Job) -> None:
         """Bring what a person sees of the job up to date, and watch it for as long as it can change."""
@@ -260,34 +234,13 @@ class Loop:
             self._make_run(job)
         self._gates.show(job)
         if job.final and not job.open_attempt:
-            self._drop(job.id)
+            self.jobs.drop(job.id)
+            self._desk.forget(job.id)
+            self._gates.forget(job.id)
+            sweep(self._workspace.run(job.id))
             return
-        self.adopt(job.id)
-        self._watch_folders(job)
-
-    def _watch_folders(self, job: Job) -> None:
-        """Hear edits in the folders of an open gate's artifacts, for as long as it is open."""
-        wanted: set[str] = set()
-        if job.answerable and job.gate is not None:
-            parents = (os.path.dirname(a.path) for a in job.at(job.gate.stage).artifacts)
-            wanted = {f"{job.id}/{parent}" for parent in parents if parent}
-        for key in self._folders.pop(job.id, set()) - wanted:
-            self._watcher.forget(key)
-        if wanted:
-            self._folders[job.id] = wanted
-        for key in wanted:
-            self._watcher.watch(key, self._workspace.runs / key)
-
-    def _drop(self, job_id: str) -> None:
-        """The job is over: from here on it costs nothing."""
-        self.open.pop(job_id, None)
-        self._again.pop(job_id, None)
-        self._lying.discard(job_id)
-        for key in (job_id, *self._folders.pop(job_id, ())):
-            self._watcher.forget(key)
-        self._desk.forget(job_id)
-        self._gates.forget(job_id)
-        sweep(self._workspace.run(job_id))
+        self.jobs.adopt(job.id)
+        self.jobs.hear_edits(job)
 
     # -- waiting
 
@@ -301,8 +254,8 @@ class Loop:
     def _wait(self, boot: float, ticks: float | None) -> float:
         if self._watcher.unread:
             return 0.0
-        times = [self._rescan_at, *self._again.values()]
-        times += [at for at in (self._inbox_again, self._lane_at) if at is not None]
+        wishes = (self.jobs.next_look, self._inbox_again, self._lane_at)
+        times = [self._rescan_at, *(at for at in wishes if at is not None)]
         if self._watcher.unwatched:
             times.append(self._poll_at)
         if boot - self._busy_at < IDLE_SECONDS:
@@ -323,7 +276,7 @@ class Loop:
             self._attempts.current is None
             and not self._recorder.store.queued(only=self._only_ids if self._only else None)
             and self._inbox_again is None
-            and not self._again
+            and self.jobs.next_look is None
         )
 
     def stop(self, *, at_once: bool) -> None:
@@ -337,12 +290,7 @@ class Loop:
         current = self._attempts.current
         found = [
             self._watcher.fileno(),
-            self._attempts.lane.fileno(),
+            self._lane.fileno(),
             current.running.fileno() if current else None,
         ]
         return [fd for fd in found if fd is not None and fd >= 0]
-
-
-def _matters(names: Iterable[str]) -> bool:
-    """Whether a change of these names can be an answer, or an edit of what is gated."""
-    return any(name in DECISION_NAMES or not name.startswith(".") for name in names)

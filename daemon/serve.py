@@ -73,7 +73,7 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
     wait = loop.turn()
     # The first turn was the first full scan.
     notify.ready()
-    say("orchestrator", "daemon_ready", workspace=str(opened.workspace.root), open_jobs=len(loop.open))
+    say("orchestrator", "daemon_ready", workspace=str(opened.parts.workspace.root), open_jobs=len(loop.jobs))
     while True:
         if signals.stops != stops:
             stops = signals.stops
@@ -96,7 +96,7 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
 
 
 def _failures(opened: Opened) -> int:
-    return opened.recorder.store.counts().get("failed", 0)
+    return opened.parts.recorder.store.counts().get("failed", 0)
 
 
 def _wait(descriptors: list[int], seconds: float) -> None:

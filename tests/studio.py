@@ -175,6 +175,16 @@ class Studio:
             raise AssertionError(f"{error}; it is {self.state(job_id)}") from None
         return self.state(job_id)
 
+    def wait_for_review(self, job_id: str, text: str) -> None:
+        """Wait until REVIEW.md shows the text, and the template, written after it, stands for the same files."""
+
+        def shown() -> bool:
+            review = (self.run(job_id) / "REVIEW.md").read_text()
+            template = (self.run(job_id) / "approve.template.yaml").read_text()
+            return text in review and template.split("digest: ")[1].split("\n")[0] in review
+
+        wait_for(shown, f"the review of {job_id} to show {text!r}")
+
     def _died(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(

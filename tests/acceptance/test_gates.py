@@ -174,8 +174,8 @@ def test_editing_at_the_gate(gated: Studio) -> None:
     wait_for(lambda: "artifact_edited" in gated.types("g-1"), "the edit to be recorded")
     gated.write("g-1", "approve.yaml", old)
     assert "stale" in refusal(gated, "approve.yaml")
-    wait_for(lambda: digest_of(run) in (run / "approve.template.yaml").read_text(), "a fresh template")
-    assert "+edited" in (run / "REVIEW.md").read_text()
+    gated.wait_for_review("g-1", "+edited")
+    assert digest_of(run) in (run / "approve.template.yaml").read_text()
     gated.answer("g-1", "approve")
     gated.wait("g-1", "completed")
     assert (run / "used.txt").read_text() == "oneedited"

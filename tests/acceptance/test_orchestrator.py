@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from tests.studio import Studio
-from tests.support import wait_for
 
 PIPELINE = """\
 name: walk
@@ -53,7 +52,7 @@ def test_one_job_through_its_gates(studio: Studio) -> None:
 
     with (studio.run("walk-1") / "draft.txt").open("a") as draft:
         draft.write("a line by hand\n")
-    wait_for_fresh_template(studio, "a line by hand")
+    studio.wait_for_review("walk-1", "a line by hand")
     studio.answer("walk-1", "approve", by="alice")
     studio.wait("walk-1", "needs_approval", "gate_open", stage="polish")
     said = tell(studio, said, "draft.txt edited by hand, then approve.template.yaml renamed")
@@ -77,7 +76,3 @@ def test_one_job_through_its_gates(studio: Studio) -> None:
         "reject",
         "approve",
     ]
-
-
-def wait_for_fresh_template(studio: Studio, text: str) -> None:
-    wait_for(lambda: text in (studio.run("walk-1") / "REVIEW.md").read_text(), "REVIEW.md to show the edit")

@@ -156,7 +156,7 @@ def test_somebody_of_the_group_can_drop_edit_and_approve(studio: Studio, tmp_pat
         run = studio.run("mine")
         as_person(f"echo edited >> {run}/note.txt")
         wait_for(lambda: "artifact_edited" in studio.types("mine"), "the edit to be recorded")
-        wait_for(lambda: "+edited" in (run / "REVIEW.md").read_text(), "a fresh review")
+        studio.wait_for_review("mine", "+edited")
         as_person(f"cat {run}/REVIEW.md && mv {run}/approve.template.yaml {run}/approve.yaml")
         state = studio.wait("mine", "completed")
         assert "edited" in (run / "published/note.txt").read_text()

@@ -30,7 +30,7 @@ def test_what_rings_while_a_file_is_looked_at_is_not_slept_over(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking whether a file arrived whole reads the bell; what else had rung is still heard, without a rescan."""
-    inbox = opened.workspace.inbox
+    inbox = opened.parts.workspace.inbox
 
     def look(arrived_whole: object, *_: object) -> None:
         assert callable(arrived_whole)
@@ -67,7 +67,7 @@ def at_gate(opened: Opened, clock: Clocks, job_id: str) -> None:
     def waits() -> bool:
         clock.pass_time(0.01)
         opened.loop.turn()
-        job = opened.recorder.store.job(job_id)
+        job = opened.parts.recorder.store.job(job_id)
         return job is not None and job.status == "needs_approval"
 
     wait_for(waits, "the gate")

@@ -14,7 +14,9 @@ __main__ cli
 doors
 serve
 opening
+recovery
 loop
+watchlist
 attempts inbox decisions ground
 gates
 recorder sources retention review shelf rebuild evidence

@@ -1,0 +1,100 @@
+"""Which jobs can still change, when to look at each again, and the bell in their folders. The rest costs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from daemon.decisions import ORDER
+from daemon.model import Job
+from daemon.watcher import Hints, Watcher
+from daemon.workspace import Workspace
+
+INBOX = "inbox"
+_DECISIONS = frozenset(f"{verb}.yaml" for verb in ORDER)
+
+
+class Watchlist:
+    """The open jobs of one workspace. Times are the boot clock's."""
+
+    def __init__(self, workspace: Workspace, watcher: Watcher) -> None:
+        self._workspace, self._watcher = workspace, watcher
+        self._seen: dict[str, int] = {}
+        """Each open job's run directory as it was last listed: its mtime_ns."""
+        self._again: dict[str, float] = {}
+        self._lying: set[str] = set()
+        self._folders: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def adopt(self, job_id: str) -> None:
+        """Watch a job that can still change, and look at it in the next turn."""
+        if job_id not in self._seen:
+            self._seen[job_id] = 0
+            self._watcher.watch(job_id, self._workspace.run(job_id))
+            self._again[job_id] = 0.0
+
+    def drop(self, job_id: str) -> None:
+        """The job is over."""
+        self._seen.pop(job_id, None)
+        self._again.pop(job_id, None)
+        self._lying.discard(job_id)
+        for key in (job_id, *self._folders.pop(job_id, ())):
+            self._watcher.forget(key)
+
+    def made_anew(self, job_id: str) -> None:
+        """The job's directory was replaced: hang the bell into the one that is there now."""
+        if job_id in self._seen:
+            self._watcher.check_roots([job_id])
+
+    def hear_edits(self, job: Job) -> None:
+        """Hear edits in the folders of an open gate's artifacts, for as long as it is open."""
+        wanted: set[str] = set()
+        if job.answerable and job.gate is not None:
+            parents = (os.path.dirname(a.path) for a in job.at(job.gate.stage).artifacts)
+            wanted = {f"{job.id}/{parent}" for parent in parents if parent}
+        for key in self._folders.pop(job.id, set()) - wanted:
+            self._watcher.forget(key)
+        if wanted:
+            self._folders[job.id] = wanted
+        for key in wanted:
+            self._watcher.watch(key, self._workspace.runs / key)
+
+    def look_again(self, job_id: str, at: float) -> None:
+        self._again[job_id] = at
+
+    def looked(self, job_id: str, *, lying: bool) -> None:
+        """A look ended; ``lying``: a file that did not count is still there, and may be rewritten in place."""
+        (self._lying.add if lying else self._lying.discard)(job_id)
+
+    def take_due(self, hints: Hints, polled: Iterable[str], boot: float, *, everything: bool) -> list[str]:
+        """The jobs to look at now: heard, polled, asked for again, or with ``everything`` whatever was touched."""
+        heard = (key for key, names in hints.rang.items() if key != INBOX and _matters(names))
+        wanted = dict.fromkeys(key.partition("/")[0] for key in (*heard, *polled))
+        wanted.update(dict.fromkeys(job_id for job_id, at in self._again.items() if at <= boot))
+        if everything:
+            wanted.update(dict.fromkeys(job_id for job_id in self._seen if self._touched(job_id)))
+        due = [job_id for job_id in wanted if job_id in self._seen]
+        for job_id in due:
+            self._again.pop(job_id, None)
+        return due
+
+    def _touched(self, job_id: str) -> bool:
+        """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
+        try:
+            mtime = os.stat(self._workspace.run(job_id)).st_mtime_ns
+        except OSError:
+            return True
+        before, self._seen[job_id] = self._seen[job_id], mtime
+        return before != mtime or job_id in self._lying
+
+    @property
+    def next_look(self) -> float | None:
+        """When the first job wants another look; None if none does."""
+        return min(self._again.values(), default=None)
+
+
+def _matters(names: Iterable[str]) -> bool:
+    """Whether a change of these names can be an answer, or an edit of what is gated."""
+    return any(name in _DECISIONS or not name.startswith(".") for name in names)
