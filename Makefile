@@ -16,6 +16,9 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && { command -v $$p; break; }; done)
 
+# The tests wait for processes more than they compute: more of them than cores.
+PARALLEL := -n 4 --dist worksteal
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
@@ -30,7 +33,7 @@ demo: $(STAMPS)/video ## Make a narrated video from examples/, through every gat
 	$(BIN)/spork --workspace . run $(DEMO) --approve-all
 
 test: $(STAMPS)/dev ## All tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 test-orchestrator: $(STAMPS)/dev ## One job through its gates: approve, reject with notes, resume; states and events as they come
 	$(BIN)/pytest -p no:cacheprovider --capture=no --quiet tests/acceptance/test_orchestrator.py
@@ -39,7 +42,7 @@ check: $(STAMPS)/dev ## What CI runs: format, lint, strict types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 format: $(STAMPS)/dev ## Format the code and sort the imports
 	$(BIN)/ruff format .
