@@ -29,7 +29,9 @@ def diagram() -> str:
                     ways.setdefault((job.status, after.status), set()).add(str(event.type))
     order = list(Status)
     lines = ["stateDiagram-v2", "    [*] --> queued: job_queued"]
-    for (source, target), types in sorted(ways.items(), key=lambda w: (order.index(w[0][0]), order.index(w[0][1]))):
+    for (source, target), types in sorted(
+        ways.items(), key=lambda w: (order.index(w[0][0]), order.index(w[0][1]))
+    ):
         lines.append(f"    {source} --> {target}: {', '.join(sorted(types))}")
     lines += [f"    {status} --> [*]" for status in (Status.COMPLETED, Status.CANCELED)]
     return "\n".join(lines) + "\n"

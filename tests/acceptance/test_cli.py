@@ -86,6 +86,7 @@ def test_status_imports_nothing_heavy(studio: Studio) -> None:
     )
     assert done.stdout.splitlines()[-1] == "[] 0"
 
+
 def test_submit_checks_first(studio: Studio) -> None:
     """With one wrong file among them nothing is written, and the problem has its line."""
     right, wrong = studio.root / "right.yaml", studio.root / "wrong.yaml"
