@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.database import open_reader
-from daemon.errors import Halt
 
 if TYPE_CHECKING:
     from daemon.model import Event, Job

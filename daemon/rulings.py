@@ -13,7 +13,6 @@ from typing import Any, Literal
 from daemon.machine import decide, readers
 from daemon.model import Artifact, Event, Job, Stage, StageStatus, Status, Type
 
-
 Verb = Literal["approve", "reject", "cancel", "resume"]
 
 
@@ -338,7 +337,8 @@ def _resume(
 ) -> list[Event]:
     _fits_place(job, decision)
     if job.status is Status.PAUSED and job.gate is not None:
-        assert terms is not None and on_disk is not None
+        assert terms is not None
+        assert on_disk is not None
         if decision.from_stage:
             raise Refused("the gate expired but waits; answer it with reject.yaml and 'from' to go back")
         message = f"{job.stage} waits again, resumed by {decision.by}"
@@ -353,6 +353,6 @@ def _resume(
     message = f"resumed by {decision.by}"
     facts = {**decision.facts(), "feedback": told, "from": decision.from_stage}
     events = [_event(job, Type.JOB_RESUMED, now, message, **facts)]
-    if decision.from_stage and decision.from_stage != job.stage or len(back) > 1:
+    if (decision.from_stage and decision.from_stage != job.stage) or len(back) > 1:
         events.append(_rewound(job, now, back, "resumed"))
     return events

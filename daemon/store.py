@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from daemon import codec
 from daemon.database import open_reader, open_writer

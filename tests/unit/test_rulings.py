@@ -9,7 +9,7 @@ import pytest
 
 from daemon import rulings
 from daemon.machine import fold
-from daemon.model import Artifact, Event, Job
+from daemon.model import Artifact, Event, Job, Type
 from daemon.rulings import Decision, GateTerms, OnDisk, Refused, Repeated
 
 NOW = "2026-01-01T00:00:00Z"
@@ -31,9 +31,11 @@ def new_job(retries: int = 0) -> Job:
     facts = {
         "id": "j", "slug": "s", "intent": "i", "pipeline": "p", "pipeline_sha256": "0", "priority": "normal",
         "labels": {}, "params": {}, "gates": {}, "stage_timeouts": {},
-        "stages": [{"name": n, "needs": needs, "retries": retries, "gate": n == "script"} for n, needs in names.items()],
+        "stages": [
+            {"name": n, "needs": needs, "retries": retries, "gate": n == "script"} for n, needs in names.items()
+        ],
     }  # fmt: skip
-    return then(None, [Event(rulings.Type.JOB_QUEUED, NOW, "j", None, None, "", facts)])
+    return then(None, [Event(Type.JOB_QUEUED, NOW, "j", None, None, "", facts)])
 
 
 def then(job: Job | None, events: Sequence[Event]) -> Job:
@@ -206,7 +208,7 @@ def test_the_fourth_crash_in_a_row_fails_the_job() -> None:
     job = new_job()
     for cause in ("crash", "crash", "stop", "crash"):
         job = then(job, rulings.start(job, NOW, limit_seconds=60))
-        job = then(job, rulings.interrupted(job, NOW, cause=cause, max_interruptions=3))  # type: ignore[arg-type]
+        job = then(job, rulings.interrupted(job, NOW, cause=cause, max_interruptions=3))
         assert job.status == "queued"
     job = then(job, rulings.start(job, NOW, limit_seconds=60))
     job = then(job, rulings.interrupted(job, NOW, cause="crash", max_interruptions=3))
