@@ -23,7 +23,7 @@ from stages.layouts.base import (
 )
 
 if TYPE_CHECKING:
-    from stages.drawing import Block, Canvas
+    from stages.drawing import Align, Block, Canvas
     from stages.layouts.base import Page, Paint
     from stages.scenes import Steps
 
@@ -54,7 +54,9 @@ def _across(texts: list[str], page: Page, smallest: float) -> list[Element]:
     for index, name in enumerate(icons_for(page, texts)):
         box = cards[index]
         picture = Rect(box.x, box.y + 34 * u, box.w, icon)
-        where = centred(blocks[index], Rect(box.x + 28 * u, picture.bottom + 24 * u, space[0], space[1]))
+        # All begin at the height at which the longest is in the middle.
+        first = picture.bottom + 24 * u + (space[1] - max(block.height for block in blocks)) / 2
+        where = Rect(box.x + 28 * u, first, space[0], blocks[index].height)
         made += _station(index, spots, box, (name, picture), (blocks[index], where), page, across=True)
     return made
 
@@ -90,7 +92,8 @@ def _station(
     across: bool,
 ) -> list[Element]:
     colours = page.theme.colours
-    shown = text_paint(text[0], text[1], colours.ink)
+    align: Align = "center" if across else "left"
+    shown = text_paint(text[0], text[1], colours.ink, align)
     made = [ghost(page, f"outline_{index}", box, icon)]
     if index:
         made.append(_link(index, spots[index - 1], spots[index], page, across=across))
@@ -104,7 +107,7 @@ def _station(
             lit=over(card(page, box, lit=True), icon_paint(icon[0], icon[1], colours.accent, 1.7), shown),
             entrance="rise" if across else "slide",
             delay=0.1,
-            texts=(noted(text[0], text[1], colours.ink, colours.surface_lit),),
+            texts=(noted(text[0], text[1], colours.ink, colours.surface_lit, align),),
         ),
     ]
     return made
