@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.errors import CannotWrite, NotPossible, TryAgain
-from daemon.files import TEMPORARY_PREFIX, copy_in, fsync_folder, make_folders, open_beneath, write_durable
+from daemon.files import (
+    TEMPORARY_PREFIX,
+    copy_in,
+    fsync_folder,
+    make_folders,
+    open_beneath,
+    read_regular,
+    write_durable,
+)
 from daemon.model import Job, Status
 from daemon.names import LONGEST_NAME, shown
 from daemon.workspace import Workspace
@@ -209,7 +217,7 @@ def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
     if answer.verb == "resume":
         return {"stage": job.stage or "", "attempt": job.attempt}
     try:
-        shown_gate = json.loads((run / "gate.json").read_bytes())
+        shown_gate = json.loads(read_regular(run, "gate.json", 1 << 26))
         bound = {key: shown_gate[key] for key in ("stage", "attempt", "digest")}
     except (OSError, ValueError, KeyError, TypeError):
         bound = {}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,9 +56,8 @@ class Evidence:
         return b""
 
     def _lines(self, path: Path) -> Iterator[Event]:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+        data = whole(path)
+        if data is None:
             return
         for number, line in enumerate(data.split(b"\n")[:-1], 1):
             try:
@@ -79,7 +79,7 @@ def whole(path: Path) -> bytes | None:
         return None
     with open(fd, "rb") as file:
         try:
-            return file.read()
+            return file.read() if stat.S_ISREG(os.fstat(fd).st_mode) else None
         except OSError:
             return None
 

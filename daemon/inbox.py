@@ -63,11 +63,12 @@ class Inbox:
     def look(
         self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
     ) -> float | None:
-        """Take what is complete, at most ``BATCH`` files; gives the seconds until a file wants another look."""
+        """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
         names = sorted(os.listdir(self._workspace.inbox), key=os.fsencode)
         self.waiting = {}
         self.taken_ids: list[str] = []
         taken: list[Taken] = []
+        self._refused = 0
         again: list[float] = []
         for name in names:
             meant = classify_inbox(name)
@@ -76,7 +77,7 @@ class Inbox:
             if meant.unfit:
                 self._refuse_in_place(name, meant.unfit, now)
                 continue
-            if len(taken) == BATCH:
+            if len(taken) + self._refused >= BATCH:
                 again.append(0.0)
                 break
             retry = self._look_at(name, partial(arrived_whole, name), taken, now)
@@ -160,6 +161,7 @@ class Inbox:
             self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
+        self._refused += 1
         rejected = self._workspace.rejected
         kept = _free_name(rejected, name)
         write_durable(rejected / kept, whole.data)

@@ -14,6 +14,7 @@ from daemon import strictyaml
 from daemon.documents import Minutes, Name, Strict, as_model, matching, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
+from daemon.files import read_of_operator
 from daemon.params import Param, faults_of, relative_name
 from daemon.tree import NOTHING, Document, shown
 
@@ -151,8 +152,7 @@ def load_named(folder: Path, name: str) -> tuple[Pipeline, bytes]:
     path = folder / f"{name}.yaml"
     where = f"conf/pipelines/{path.name}"
     try:
-        with path.open("rb") as file:
-            data = file.read(strictyaml.MAX_BYTES + 1)
+        data = read_of_operator(path, strictyaml.MAX_BYTES + 1)
     except FileNotFoundError:
         known = sorted(entry.stem for entry in folder.glob("*.yaml"))
         hint = nearest(name, known)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from daemon import strictyaml
 from daemon.documents import Line, Minutes, Name, Strict, as_model
 from daemon.errors import BadPolicy, Invalid
+from daemon.files import read_of_operator
 from daemon.pipelines import Module, Variable
 from daemon.tree import Document
 from daemon.workspace import Workspace
@@ -183,8 +184,7 @@ def load_policy(workspace: Path | Workspace) -> Policy:
     """The policy of a workspace, its paths made absolute. Raises BadPolicy with file and line."""
     root = workspace.root if isinstance(workspace, Workspace) else workspace
     try:
-        with (root / "conf/operator.yaml").open("rb") as file:
-            data = file.read(strictyaml.MAX_BYTES + 1)
+        data = read_of_operator(root / "conf/operator.yaml", strictyaml.MAX_BYTES + 1)
     except OSError as error:
         raise BadPolicy(f"conf/operator.yaml: cannot be read: {error.strerror}") from None
     try:

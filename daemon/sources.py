@@ -92,6 +92,8 @@ class Sources:
         self._remove_empty(self._workspace.inbox / stem)
 
     def _remove_empty(self, folder: Path) -> None:
+        if folder == self._workspace.rejected:
+            return
         try:
             os.rmdir(folder)
         except OSError:
@@ -105,7 +107,9 @@ class Sources:
     def _bring_one(self, target: Path, name: str, stem: str, vetted: Vetted) -> tuple[str, Identity] | None:
         for root in self._roots(stem):
             try:
-                fd = open_beneath(root, name)
+                own = root == self._workspace.inbox / stem
+                # Whoever drops the request makes that folder, so it must not be a link either.
+                fd = open_beneath(root.parent, f"{stem}/{name}") if own else open_beneath(root, name)
             except FileNotFoundError:
                 continue
             except NotADirectoryError:

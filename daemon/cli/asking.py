@@ -7,6 +7,7 @@ from enum import Enum
 
 from daemon.cli.screen import clean, tell
 from daemon.doors import Answer, user_name
+from daemon.files import read_regular
 from daemon.model import Job
 from daemon.workspace import Workspace
 
@@ -53,7 +54,7 @@ def _rejection() -> Answer:
 
 def _view(workspace: Workspace, job: Job) -> None:
     try:
-        text = (workspace.run(job.id) / "REVIEW.md").read_text(encoding="utf-8", errors="replace")
+        text = read_regular(workspace.run(job.id), "REVIEW.md", 1 << 26).decode("utf-8", "replace")
     except OSError as error:
         text = f"REVIEW.md: {error.strerror}"
     tell(clean(text))

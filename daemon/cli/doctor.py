@@ -17,6 +17,7 @@ from daemon.catalog import Catalog
 from daemon.cli.places import catalog_of, daemon_line, holder_of, workspace_of
 from daemon.cli.screen import colorful, one_line, paint, show_json, show_lines
 from daemon.errors import BadPolicy, Halt, Invalid
+from daemon.files import read_regular
 from daemon.mounts import needs_polling
 from daemon.settings import Policy, load_policy
 from daemon.workspace import Workspace
@@ -195,7 +196,7 @@ def _copies(workspace: Workspace, catalog: Catalog) -> Iterator[Finding]:
         if job is None or not run.is_dir():
             continue
         try:
-            shown_seq = int(json.loads((run / "state.json").read_bytes())["seq"])
+            shown_seq = int(json.loads(read_regular(run, "state.json", 1 << 26))["seq"])
         except (OSError, ValueError, KeyError, TypeError):
             shown_seq = -1
         now = catalog.job(summary.id)

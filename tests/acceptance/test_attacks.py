@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,57 @@ def test_what_a_stage_says_of_its_files_is_its_own(studio: Studio) -> None:
     studio.submit("o-1", "odd")
     studio.wait("o-1", "needs_approval")
     assert "a.txt" in (studio.run("o-1") / "REVIEW.md").read_text()
+
+
+def test_a_request_whose_own_folder_is_a_link(studio: Studio, outside: Path) -> None:
+    """inbox/STEM/ leads nowhere else: what it leads to is never read."""
+    studio.pipeline(
+        "quoting",
+        "name: quoting\nparams: {docs: {type: files}}\nstages:\n  - {name: q, command: ['true']}\n",
+    )
+    (studio.root / "inbox/quote").symlink_to(outside / "01-draft.1")
+    studio.start()
+    studio.drop("quote.yaml", "intent: x\nid: q-1\npipeline: quoting\nparams: {docs: [kept.txt]}\n")
+    note = studio.root / "inbox/rejected/quote.yaml.error.txt"
+    wait_for(note.exists, "the refusal")
+    assert "link" in note.read_text() and not studio.run("q-1").exists() and untouched(outside)
+
+
+def test_a_request_called_rejected(studio: Studio) -> None:
+    """Its own folder would be inbox/rejected/, and that stays."""
+    studio.start()
+    studio.drop("rejected.yaml", "intent: x\nid: r-1\npipeline: note\n")
+    studio.wait("r-1", "needs_approval")
+    studio.drop("wrong.yaml", "intent: [\n")
+    wait_for((studio.root / "inbox/rejected/wrong.yaml.error.txt").exists, "the refusal")
+
+
+@pytest.mark.parametrize("name", ["operator.yaml", "pipelines/gated.yaml"])
+def test_a_fifo_among_the_settings(studio: Studio, name: str) -> None:
+    """Refused with its name, never waited on; other work goes on."""
+    studio.pipeline("gated", PIPELINE)
+    studio.start()
+    place = studio.root / "conf" / name
+    place.unlink()
+    os.mkfifo(place)
+    if name == "operator.yaml":
+        assert studio.process is not None
+        studio.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "not a regular file" in studio.log.read_text().lower(), "the refusal")
+    else:
+        studio.submit("g-1", "gated")
+        note = studio.root / "inbox/rejected/g-1.yaml.error.txt"
+        wait_for(note.exists, "the refusal")
+        assert "conf/pipelines/gated.yaml: cannot be read: not a regular file" in note.read_text()
+    studio.submit("n-1", "note")
+    studio.wait("n-1", "needs_approval")
+
+
+def test_many_wrong_requests_do_not_hold_up_a_right_one(studio: Studio) -> None:
+    """A turn refuses as many as it takes; then what can start is started."""
+    for number in range(250):
+        studio.drop(f"wrong-{number:03d}.yaml", "intent: [\n")
+    studio.submit("right")
+    studio.start()
+    assert len(list((studio.root / "inbox/rejected").glob("*.error.txt"))) < 250
+    studio.wait("right", "needs_approval")
