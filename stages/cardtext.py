@@ -25,7 +25,12 @@ TAILS = re.compile(
 )
 CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
 """Words in a tail that the head must not lose: without them it would say something else."""
-MEASURED = re.compile(r"[$€£]?\d[\d,.]*(?:\s?(?:%|[a-zA-Zµ°/]+\b(?<!\band)(?<!\bto)(?<!\bof)(?<!\bin)))?")
+NO_UNITS = ("and", "to", "of", "in", "at", "by", "or", "on", "for", "from", "the", "was", "were", "is", "are")
+MEASURED = re.compile(
+    r"[$€£]?\d[\d,.]*(?:\s?(?:(?:thousand|million|billion)\s(?=[a-z]))?(?:%|[a-zA-Zµ°/]+\b"
+    + "".join(rf"(?<!\b{word})" for word in NO_UNITS)
+    + "))?"
+)
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(
     r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+(?: of [\w-]+)?|"

@@ -111,6 +111,8 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
     heading = "" if part.heading.lower() in UNSHOWN else shown_heading(part.heading)
     if paragraph.show == "sources":
         heading = "Sources"
+    elif paragraph.show == "recap" and not heading:
+        heading = "To sum up"
     shape = shape_of(paragraph, shown, frame.script, frame.research, frame.look)
     return Draft(shape.heading or heading, paragraph.lines, shape, tuple(cited))
 

@@ -13,6 +13,9 @@ UNIT_IN_HEADING = re.compile(
     r"\s*[(\[](?P<unit>[^()\[\]]{1,20})[)\]]\s*$|,\s*(?:in\s+)?(?P<comma>[a-zA-Zµ%/]{1,12})$"
 )
 MAX_POINTS = 8
+YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
+PLURAL = re.compile(r"\w+[^\Wsu]s\b")
+"""A heading whose first word is a plural: "bicycles a day", not "process" or "status"."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,25 @@ def tell(figures: Figures) -> list[str]:
     """The table in two sentences: its two ends, computed and never judged."""
     value = _lower(figures.heading)
     first, last = (_amount(figures, place) for place in (0, len(figures.values) - 1))
+    many = PLURAL.match(value)
+    if all(YEAR.fullmatch(label) for label in figures.labels):
+        return [
+            f"In {figures.labels[0]}, {value} stood at {first}.",
+            f"In {figures.labels[-1]}, the figure was {last}.",
+        ]
     if all(NUMBER.match(label) for label in figures.labels):
         noun = _lower(figures.label_heading)
         return [
-            f"With {figures.labels[0]} {noun}, the {value} is {first}.",
-            f"With {figures.labels[-1]}, it is {last}.",
+            f"With {figures.labels[0]} {noun}, the {value} {'are' if many else 'is'} {first}.",
+            f"With {figures.labels[-1]}, {'they are' if many else 'it is'} {last}.",
         ]
     low = min(range(len(figures.values)), key=lambda place: figures.values[place])
     high = max(range(len(figures.values)), key=lambda place: figures.values[place])
+    if many:
+        return [
+            f"The {value} are highest for {figures.labels[high]}, at {_amount(figures, high)}.",
+            f"They are lowest for {figures.labels[low]}, at {_amount(figures, low)}.",
+        ]
     return [
         f"The highest {value} is {_amount(figures, high)}, for {figures.labels[high]}.",
         f"The lowest is {_amount(figures, low)}, for {figures.labels[low]}.",

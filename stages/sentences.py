@@ -50,7 +50,7 @@ POINTS_ELSEWHERE = re.compile(
     r"discussed) (?:above|below)|"
     r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"
     r"(?:figure|fig\.|table|section|chapter|appendix|listing) \d+|click|this (?:document|page|article|"
-    r"section|chapter|paper|"
+    r"section|chapter|paper|report|study|book|manual|text|overview|"
     r"guide|tutorial|post|readme)|in this (?:article|post)|the table shows|the table below|et al)\b",
     re.IGNORECASE,
 )

@@ -165,9 +165,14 @@ class Story:
     def _recap(self, items: Sequence[Item]) -> list[Paragraph]:
         """The shortest strong sentence of up to three parts, said once more."""
         best: dict[str, Item] = {}
+        firsts: dict[tuple[str, str, int], str] = {}
+        for item in self.items:
+            firsts.setdefault((item.source, item.section, item.paragraph), item.id)
         for item in items:
             short = item.kind in ("fact", "number") and item.alone and count_words(item.text) <= 14
-            if short and (item.section not in best or item.score > best[item.section].score):
+            # What does not open its paragraph may need the sentence before it to be understood.
+            opens = firsts[item.source, item.section, item.paragraph] == item.id
+            if short and opens and (item.section not in best or item.score > best[item.section].score):
                 best[item.section] = item
         if len(best) < 2:
             return []

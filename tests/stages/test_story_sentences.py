@@ -110,3 +110,26 @@ def test_named_figures_are_told_by_their_ends() -> None:
     figures = figures_of(["Place", "Range (m)"], [["Fundy", "16.3"], ["Hamburg", "3.7"], ["Bristol", "12.3"]])
     assert figures is not None
     assert tell(figures) == ["The highest range is 16.3 m, for Fundy.", "The lowest is 3.7 m, for Hamburg."]
+
+
+def test_years_and_plurals_are_told_as_a_person_says_them() -> None:
+    """A year is a time and no amount; a heading in the plural takes a plural verb."""
+    years = figures_of(["Year", "Bicycles a day"], [["2019", "8,120"], ["2023", "16,210"]])
+    places = figures_of(["Town", "Bicycles"], [["Halden", "9,000"], ["Moss", "700"]])
+    amounts = figures_of(["Watches", "Errors"], [["10", "3"], ["90", "8"]])
+    assert years is not None
+    assert places is not None
+    assert amounts is not None
+    assert tell(years) == ["In 2019, bicycles a day stood at 8,120.", "In 2023, the figure was 16,210."]
+    assert tell(places) == [
+        "The bicycles are highest for Halden, at 9,000.",
+        "They are lowest for Moss, at 700.",
+    ]
+    assert tell(amounts) == ["With 10 watches, the errors are 3.", "With 90, they are 8."]
+
+
+def test_an_amount_stands_out_with_its_unit() -> None:
+    """A number alone says little: its unit stands out with it, a preposition does not."""
+    card = "The tunnel cost 118 million euros for 900 metres"
+    assert emphasis(card, card, {}) == "118 million euros"
+    assert emphasis("It fell from 214 in a year.", "It fell from 214 in a year", {}) == "214"
