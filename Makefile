@@ -22,7 +22,7 @@ PARALLEL := -n 4 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -50,6 +50,12 @@ format: $(STAMPS)/dev ## Format the code and sort the imports
 
 bench: $(STAMPS)/dev ## Measure reaction, throughput, idle cost and video speed; a table, no verdict
 	$(BIN)/python -m bench
+
+soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under load, checked by a reader of files alone
+	$(BIN)/python -m tests.soak 1000
+
+crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (half an hour)
+	$(BIN)/python -m tests.soak steps
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
