@@ -7,6 +7,7 @@ original unlinked. After a crash anywhere in between the same file is found clai
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
 from daemon.files import holds, is_folder, set_aside, write_copy, write_durable
+from daemon.logs import say
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
@@ -30,6 +32,7 @@ from daemon.store import Change, Claim
 from daemon.workspace import Workspace
 
 BATCH = 100
+STUCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Inbox:
     ) -> None:
         self._workspace, self._recorder, self._clock = workspace, recorder, clock
         self._told: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
         self.waiting: dict[str, str] = {}
         """Name and reason of each file that is not taken yet, for status."""
         self.apply(policy)
@@ -80,14 +84,26 @@ class Inbox:
             if len(taken) + self._refused >= BATCH:
                 again.append(0.0)
                 break
-            retry = self._look_at(name, partial(arrived_whole, name), taken, now)
+            try:
+                retry = self._look_at(name, partial(arrived_whole, name), taken, now)
+            except OSError as error:
+                retry = self._stuck(name, error)
             if retry is not None:
                 again.append(retry)
         self._claim(taken, now)
         here = frozenset(names)
         self._told = {name: why for name, why in self._told.items() if name in here}
+        self._kept = {name: key for name, key in self._kept.items() if name in here}
         self._box.keep_only(self._workspace.inbox, here)
         return min(again, default=None)
+
+    def _stuck(self, name: str, error: OSError) -> float:
+        """A file that cannot be read, kept or removed now holds no other up; it is told once."""
+        reason = self.waiting[name] = f"{error.strerror or error}; tried again"
+        if self._told.get(name) != reason:
+            self._told[name] = reason
+            say("inbox", "cannot_look", logging.ERROR, file=shown(name), why=str(error))
+        return STUCK_SECONDS
 
     def _look_at(
         self, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
@@ -154,19 +170,27 @@ class Inbox:
         self.taken_ids = [t.job_id for t in taken]
         for t in taken:
             # The id is new: what lies under it is no run of ours, and nobody's answers.
-            set_aside(self._workspace.run(t.job_id))
-            make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
-            # The request goes last: while it lies there, the next start knows that there is more to do.
-            self._sources.clear(Path(t.name).stem, t.job_id)
-            self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
+            try:
+                set_aside(self._workspace.run(t.job_id))
+                make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
+                # The request goes last: while it lies there, the next start knows that there is more to do.
+                self._sources.clear(Path(t.name).stem, t.job_id)
+                self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
+            except OSError as error:
+                self._stuck(t.name, error)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1
         rejected = self._workspace.rejected
+        if self._kept.get(name) == whole.identity.key:
+            # Refused already, but it could not be removed.
+            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+            return
         kept = _free_name(rejected, name)
         write_durable(rejected / kept, whole.data)
         write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
         self._tell(name, str(error), now)
+        self._kept[name] = whole.identity.key
         self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
 
     def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:

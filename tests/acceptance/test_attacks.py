@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -257,3 +258,25 @@ def test_many_wrong_requests_do_not_hold_up_a_right_one(studio: Studio) -> None:
     studio.start()
     assert len(list((studio.root / "inbox/rejected").glob("*.error.txt"))) < 250
     studio.wait("right", "needs_approval")
+
+
+@pytest.mark.parametrize("text", ["intent: x\nid: s-1\npipeline: note\n...\n", "intent: [\n"])
+def test_a_request_that_cannot_be_removed(studio: Studio, text: str) -> None:
+    """Taken or refused once; what is dropped beside it is taken too."""
+    stuck = studio.drop("stuck.yaml", text)
+    if subprocess.run(["chattr", "+i", stuck], capture_output=True, check=False).returncode:
+        pytest.skip("this file system, or this user, cannot make a file immutable")
+    try:
+        studio.start()
+        studio.submit("before")
+        studio.submit("then")
+        studio.wait("before", "needs_approval")
+        studio.wait("then", "needs_approval")
+        studio.write("before", "cancel.yaml", "...\n")
+        studio.wait("before", "canceled")
+        kept = list((studio.root / "inbox/rejected").glob("stuck*"))
+        jobs = list((studio.root / "jobs").glob("*.yaml"))
+        assert (len(jobs), len(kept)) == ((3, 0) if "id: s-1" in text else (2, 2))
+    finally:
+        subprocess.run(["chattr", "-i", stuck], check=True)
+    wait_for(lambda: not stuck.exists(), "it to be taken away")
