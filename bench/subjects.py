@@ -17,7 +17,7 @@ from daemon.setup import init
 from daemon.store import Store
 
 CHECKOUT = Path(__file__).parents[1]
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 60.0
 _REST_SECONDS = 0.03
 """Between what is seen of a job and the next thing done to it: the subject finishes and waits again."""
 
@@ -151,7 +151,7 @@ class Daemon:
             (self.root / "daemon.log").open("ab") as log,
         ):
             manager.bind(str(address))
-            manager.settimeout(PATIENCE_SECONDS)
+            manager.settimeout(0.2)
             began = time.monotonic()
             self._process = subprocess.Popen(
                 [*(command or (sys.executable, "-m", "daemon")), "--workspace", str(self.root), "daemon"],
@@ -160,8 +160,9 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
-            while b"READY=1" not in manager.recv(4096):
-                pass
+            while not _says_ready(manager):
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"the daemon ended at once; see {self.root / 'daemon.log'}")
             return time.monotonic() - began
 
     def stop(self) -> None:
@@ -202,6 +203,13 @@ class Daemon:
             return store.counts().get(Status.NEEDS_APPROVAL, 0)
         finally:
             store.close()
+
+
+def _says_ready(manager: socket.socket) -> bool:
+    try:
+        return b"READY=1" in manager.recv(4096)
+    except TimeoutError:
+        return False
 
 
 def _written(path: Path) -> int | None:
