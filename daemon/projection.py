@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from daemon.codec import plain
 from daemon.files import append_copy, set_aside, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
@@ -107,8 +109,7 @@ class Projection:
         """Write ``state.json``, last of all, so that whoever reads it finds the rest there."""
         run = self._workspace.run(job.id)
         if run.is_dir():
-            body = json.dumps(state(job), ensure_ascii=False, indent=1)
-            write_copy(run / "state.json", body.encode("utf-8", "surrogateescape") + b"\n")
+            write_copy(run / "state.json", _indented(state(job)) + b"\n")
 
     def enter(self, events: Sequence[Event]) -> None:
         """Append to the ledger of the workspace."""
@@ -130,6 +131,14 @@ class Projection:
         if missed:
             append_copy(own, lines(missed))
         self.show(job)
+
+
+def _indented(facts: dict[str, Any]) -> bytes:
+    try:
+        # The standard encoder indents in Python, at three times the cost: this is done once a stage.
+        return to_json(facts, indent=1)
+    except ValueError:
+        return json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "surrogateescape")
 
 
 def _mend(path: Path) -> int:

@@ -21,6 +21,9 @@ from daemon.machine import decide
 from daemon.model import Artifact, Event, Job, Type
 from daemon.tables import INSERT_EVENT, event_row, index, job_row
 
+REMEMBERED = 128
+"""Jobs kept in memory as they were last recorded: the head of the queue and who moved lately."""
+
 
 class Overtaken(Exception):
     """The job's version is not the one this change was decided on."""
@@ -94,6 +97,11 @@ class Owed:
     def label(self) -> str:
         return f"{self.number:02d}-{self.stage}.{self.attempt}"
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from the job's other debts."""
+        return self.stage, self.attempt, self.goal
+
 
 class Store:
     """The open database. ``read_only`` is for commands that look while the daemon works."""
@@ -104,6 +112,7 @@ class Store:
         self._inode = os.stat(path).st_ino
         self._next_seq = self.last_seq() + 1
         self._moved: list[tuple[str, str, str, int]] = []
+        self._known: dict[str, Job] = {}
 
     @property
     def token(self) -> str:
@@ -164,6 +173,9 @@ class Store:
             raise
         self._next_seq = seq
         self._moved.clear()
+        for done in recorded:
+            if done.job is not None:
+                self._remember(done.job)
         return recorded
 
     def _roll_back(self) -> None:
@@ -241,16 +253,33 @@ class Store:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def job(self, job_id: str) -> Job | None:
-        row = self._db.execute("SELECT state FROM jobs WHERE id=?", (job_id,)).fetchone()
-        return codec.load(row[0]) if row else None
+        row = self._db.execute("SELECT version FROM jobs WHERE id=?", (job_id,)).fetchone()
+        return self._at_version(job_id, row[0]) if row else None
+
+    def _at_version(self, job_id: str, version: int) -> Job:
+        """The job from memory if it was last recorded here, else from its row, which costs the most."""
+        known = self._known.get(job_id)
+        if known is None or known.version != version:
+            (text,) = self._db.execute("SELECT state FROM jobs WHERE id=?", (job_id,)).fetchone()
+            known = codec.load(text)
+            self._remember(known)
+        return known
+
+    def _remember(self, job: Job) -> None:
+        self._known.pop(job.id, None)
+        self._known[job.id] = job
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
 
     def queued(self, only: Collection[str] | None = None, limit: int = 8) -> list[Job]:
         """The next in the queue, first by priority, then age; of these ids only, if given."""
         rows = self._db.execute(
-            "SELECT id, state FROM jobs WHERE status = 'queued' ORDER BY priority DESC, queued_seq LIMIT ?",
+            "SELECT id, version FROM jobs WHERE status = 'queued' ORDER BY priority DESC, queued_seq LIMIT ?",
             (limit if only is None else -1,),
         ).fetchall()
-        return [codec.load(state) for job_id, state in rows if only is None or job_id in only]
+        return [
+            self._at_version(job_id, version) for job_id, version in rows if only is None or job_id in only
+        ]
 
     def open_ids(self) -> list[str]:
         """The jobs that can still change, oldest first."""
@@ -277,8 +306,8 @@ class Store:
             row[0] for row in self._db.execute("SELECT DISTINCT job_id FROM attempts WHERE place <> goal")
         ]
 
-    def owed(self, job_id: str) -> list[Owed]:
-        """What the job's attempts still owe its directory, in the order to do it in."""
+    def owed(self, job_id: str, done: Collection[tuple[str, int, str]] = ()) -> list[Owed]:
+        """What the job's attempts still owe its directory but for those keys, in the order to do it in."""
         rows = self._db.execute(
             "SELECT stage, attempt, number, place, goal FROM attempts WHERE job_id=? AND place <> goal"
             " ORDER BY number, attempt",
@@ -288,7 +317,7 @@ class Store:
         return [
             Owed(stage, attempt, number, place, goal, self.artifacts(job_id, stage, attempt))
             for stage, attempt, number, place, goal in rows
-            if settled.get((stage, attempt)) != goal
+            if settled.get((stage, attempt)) != goal and (stage, attempt, goal) not in done
         ]
 
     def artifacts(self, job_id: str, stage: str, attempt: int) -> tuple[Artifact, ...]:
