@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from daemon.digests import digest_of
@@ -24,13 +25,18 @@ def gate_digest(artifacts: Iterable[tuple[str, str]]) -> str:
     return f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
-def settle(run: Path, owed: Sequence[Owed]) -> None:
-    """Do what the attempts owe, in order, and make it durable. OSError leaves it owed."""
+def settle(run: Path, owed: Sequence[Owed]) -> set[Path]:
+    """Do what the attempts owe, in order; gives the folders to `sync` before it may be recorded as done.
+
+    What an earlier call moved counts again: it may not be durable yet. OSError leaves it owed.
+    """
+    touched: set[Path] = set()
     for debt in owed:
         if debt.goal == "history":
-            _retire(run, debt, _successor(debt, owed))
+            _retire(run, debt, _successor(debt, owed), touched)
         else:
-            _publish(run, debt)
+            _publish(run, debt, touched)
+    return touched
 
 
 def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
@@ -38,34 +44,37 @@ def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
     return {a.path: a.sha256 for o in owed if o.stage == debt.stage and o.goal == "run" for a in o.artifacts}
 
 
-def _retire(run: Path, debt: Owed, successor: dict[str, str]) -> None:
+def _retire(run: Path, debt: Owed, successor: dict[str, str], touched: set[Path]) -> None:
     history = _folder(run, f"history/{debt.label}")
-    touched: set[Path] = set()
     for artifact in debt.artifacts:
         source, target = run / artifact.path, history / artifact.path
         kept = successor.get(artifact.path) == artifact.sha256 and _holds(source, artifact.sha256)
-        if kept or not os.path.lexists(source) or os.path.lexists(target):
-            continue
-        _move(run, history, artifact.path, touched)
-    _sync(touched)
+        if os.path.lexists(target):
+            touched.add(target.parent)
+        elif not kept and os.path.lexists(source):
+            _move(run, history, artifact.path, touched)
 
 
-def _publish(run: Path, debt: Owed) -> None:
+def _publish(run: Path, debt: Owed, touched: set[Path]) -> None:
     work = run / ".work" / debt.label
-    touched: set[Path] = set()
     for artifact in debt.artifacts:
         source, target = work / artifact.path, run / artifact.path
         if not os.path.lexists(source):
+            if os.path.lexists(target):
+                touched.add(target.parent)
             continue
         if target.parent != run:
             _folder(run, os.path.dirname(artifact.path))
         if os.path.lexists(target):
             if _holds(target, artifact.sha256):
+                touched.add(target.parent)
                 continue
             _move(run, _folder(run, f"history/{debt.label}/before"), artifact.path, touched)
         _move(work, run, artifact.path, touched)
-    _sync(touched)
-    shutil.rmtree(work, ignore_errors=True)
+    try:
+        os.rmdir(work)
+    except OSError:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _folder(run: Path, relative: str) -> Path:
@@ -86,7 +95,9 @@ def _move(source_root: Path, target_root: Path, relative: str, touched: set[Path
     touched.add((target_root / relative).parent)
 
 
-def _sync(folders: set[Path]) -> None:
-    # Once "place" is recorded nobody looks in .work/ again, so the renames must be down before that.
+def sync(folders: Iterable[Path]) -> None:
+    """Make the renames durable: once "place" is recorded nobody looks in ``.work/`` again."""
     for folder in folders:
-        fsync_folder(folder)
+        # Whoever removed the folder since then removed what could be lost.
+        with suppress(FileNotFoundError):
+            fsync_folder(folder)

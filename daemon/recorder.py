@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemon import publication
 from daemon.logs import Tag, say
-from daemon.model import Event, Job, Type
+from daemon.model import Event, Job, Status, Type
 from daemon.projection import Projection
-from daemon.store import Change, Recorded, Store
+from daemon.store import Change, Owed, Recorded, Store
 from daemon.workspace import Workspace
 
 _TAGS: dict[str, Tag] = {
@@ -30,6 +32,18 @@ _GRAVE = {Type.STAGE_FAILED, Type.JOB_FAILED}
 _ODD = {Type.DECISION_REFUSED, Type.REQUEST_REFUSED, Type.STAGE_INTERRUPTED, Type.GATE_EXPIRED}
 
 
+_MOVES_ON = {Status.QUEUED, Status.RUNNING}
+_UNSYNCED_AT_MOST = 64
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What was moved for a job and not synced yet, and the folders that takes."""
+
+    debts: list[Owed] = field(default_factory=list)
+    folders: set[Path] = field(default_factory=set)
+
+
 class Recorder:
     """Records changes and keeps what must follow them."""
 
@@ -38,14 +52,13 @@ class Recorder:
         self._behind: dict[str, tuple[Job, list[Event]]] = {}
         self._ledger: list[Event] = []
         self._lagging: set[str] = set()
+        self._settled: dict[str, _Settled] = {}
 
     def record(self, *changes: Change) -> list[Recorded]:
         """Commit all or nothing; raises what :meth:`Store.record` raises."""
         recorded = self.store.record(*changes)
         for done in recorded:
             self._ledger += done.events
-            for event in done.events:
-                _log(event)
             if done.job is not None:
                 _, earlier = self._behind.get(done.job.id, (done.job, []))
                 self._behind[done.job.id] = (done.job, [*earlier, *done.events])
@@ -59,23 +72,41 @@ class Recorder:
 
     def settle(self, job: Job) -> bool:
         """Put the job's files where they belong; False, and told, if the disk refused."""
-        owed = self.store.owed(job.id)
-        if not owed:
-            return True
+        settled = self._settled.get(job.id) or _Settled()
+        done = {debt.key for debt in settled.debts}
+        owed = self.store.owed(job.id, done)
         try:
-            publication.settle(self.workspace.run(job.id), owed)
+            if owed:
+                settled.folders |= publication.settle(self.workspace.run(job.id), owed)
+                settled.debts += owed
+                self._settled[job.id] = settled
+            if settled.debts and (job.status not in _MOVES_ON or len(settled.debts) >= _UNSYNCED_AT_MOST):
+                self._make_durable(job.id, settled)
         except OSError as error:
+            # Looked at afresh the next time: a folder may have been replaced since its files were moved.
+            self._settled.pop(job.id, None)
             say("stage", "publication_failed", logging.ERROR, job=job.id, why=str(error))
             return False
-        for debt in owed:
-            self.store.moved(job.id, debt)
         return True
+
+    def _make_durable(self, job_id: str, settled: _Settled) -> None:
+        """Sync what was moved and say so. Not after each stage: until then the database says that it is owed,
+        and the bytes were synced before the stage counted as completed, so a power cut loses no file and a
+        restart moves it again.
+        """
+        publication.sync(settled.folders)
+        for debt in settled.debts:
+            self.store.moved(job_id, debt)
+        self._settled.pop(job_id, None)
 
     def follow(self, show: Callable[[Job], None]) -> None:
         """Bring the copies of every changed job up to its state; ``show`` sees to the review.
 
         What the disk refuses now is caught up from the database the next time.
         """
+        # Told here and not in `record`: the next stage has been started by now and does not wait for the log.
+        for event in self._ledger:
+            _log(event)
         behind, self._behind = self._behind, {}
         for job, events in behind.values():
             try:
