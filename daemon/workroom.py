@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ def prepare(order: Order) -> int:
 
     Raises CannotWrite.
     """
+    _refuse_links(order)
     try:
         _make_folder(order.out_dir)
         if order.command:
@@ -31,6 +33,26 @@ def prepare(order: Order) -> int:
     except OSError as error:
         place = error.filename or order.out_dir
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
+
+
+def _refuse_links(order: Order) -> None:
+    """What the stage is told to read is a file of the run; a link there would show it anything of ours."""
+    made = {artifact.path for artifact in order.artifacts}
+    folders = {os.path.dirname(path) for path in made}
+    while above := {os.path.dirname(path) for path in folders} - folders:
+        folders |= above
+    found = [os.path.join(order.run_dir, path) for path in sorted((folders | made) - {""})]
+    found.append(str(order.sources))
+    found += [
+        os.path.join(at, name) for at, below, here in os.walk(order.sources) for name in (*below, *here)
+    ]
+    for path in found:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            kind = os.lstat(path).st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise CannotWrite(
+                    f"{path} is no regular file or folder, and the stage would read it; remove it"
+                )
 
 
 def _create(path: Path, mode: int) -> int:

@@ -268,15 +268,35 @@ def test_a_request_that_cannot_be_removed(studio: Studio, text: str) -> None:
         pytest.skip("this file system, or this user, cannot make a file immutable")
     try:
         studio.start()
-        studio.submit("before")
-        studio.submit("then")
-        studio.wait("before", "needs_approval")
-        studio.wait("then", "needs_approval")
-        studio.write("before", "cancel.yaml", "...\n")
-        studio.wait("before", "canceled")
+        settled = "jobs/s-1.yaml" if "id: s-1" in text else "inbox/rejected/stuck.yaml.error.txt"
+        wait_for((studio.root / settled).exists, settled)
+        # Each of these has the inbox looked at once more, and stands before or after it there.
+        for name in ("before", "then", "there"):
+            studio.submit(name)
+            studio.wait(name, "needs_approval")
         kept = list((studio.root / "inbox/rejected").glob("stuck*"))
         jobs = list((studio.root / "jobs").glob("*.yaml"))
-        assert (len(jobs), len(kept)) == ((3, 0) if "id: s-1" in text else (2, 2))
+        assert (len(jobs), len(kept)) == ((4, 0) if "id: s-1" in text else (3, 2))
     finally:
         subprocess.run(["chattr", "-i", stuck], check=True)
     wait_for(lambda: not stuck.exists(), "it to be taken away")
+
+
+@pytest.mark.parametrize("name", ["sources", "sources/in.txt", "made.txt", "folder/made.txt", "folder"])
+def test_a_link_where_a_stage_will_read(studio: Studio, outside: Path, name: str) -> None:
+    """The stage does not start: what it is told to read is never outside the run directory."""
+    studio.pipeline(
+        "reads",
+        "name: reads\nparams: {docs: {type: files}}\nstages:\n"
+        "  - {name: make, command: [sh, -c, 'mkdir folder; echo > folder/made.txt; echo > made.txt']}\n"
+        "  - {name: hold, needs: [], gate: true, command: [sh, -c, 'echo > held.txt']}\n"
+        "  - {name: read, needs: [make], command: [sh, -c, 'cat $SPORK_RUN/*.txt $SPORK_SOURCES/* > r.txt']}\n",
+    )
+    (studio.root / "sources/in.txt").write_text("in")
+    studio.start()
+    studio.submit("r-1", "reads", params={"docs": ["in.txt"]})
+    studio.wait("r-1", "needs_approval")
+    swap(studio.run("r-1") / name, "link", outside)
+    studio.answer("r-1", "approve")
+    error = studio.wait("r-1", "failed", "stage_failed", stage="read")["error"]
+    assert name in error["message"] and "regular file" in error["message"]
