@@ -16,7 +16,8 @@ from daemon.runner import Runner, Running
 from daemon.strays import end_strays
 from tests.support import wait_for
 
-TOKEN = "ws"
+# Of this test process and its children alone: tests that run beside it end their own strays, not ours.
+TOKEN = os.environ.setdefault("SPORK_TEST_TOKEN", f"ws{os.getpid()}")
 
 # Every process of these stages shares a flock on `witness`; whoever finds it taken writes `overlap`.
 WITNESS = """

@@ -96,7 +96,7 @@ def test_command_gets_its_variables_and_no_others(place: Place, monkeypatch: pyt
     allowed = "HOME LANG LET_THROUGH OLDPWD PATH PWD SHLVL TMPDIR TZ USER _".split()
     assert {n for n in lines if not n.startswith(("SPORK_", "LC_"))} <= set(allowed)
     assert lines["LET_THROUGH"] == "yes"
-    assert lines["SPORK_KEEPER"] == "ws:job-1:s:1"
+    assert lines["SPORK_KEEPER"] == f"{TOKEN}:job-1:s:1"
     assert lines["SPORK_OUT"] == lines["PWD"] == str(order.out_dir)
     assert place.log(order) == '{"a": 1}do better\n0007\n'
 
