@@ -144,6 +144,7 @@ class Loop:
         self.jobs.looked(job_id, lying=looked.lying)
         if Effect.END_ATTEMPT in due(job):
             self._attempts.end(job.id)
+        self.jobs.hear_edits(job)
         if job.answerable:
             job, settle = self._gates.notice_edits(job, now)
             waits.append(settle)

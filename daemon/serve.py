@@ -70,6 +70,7 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
     loop, stops, failures = opened.loop, 0, _failures(opened)
     # Three signs of life in the time the manager allows.
     beat = (notify.watchdog_seconds() or 3600.0) / 3
+    told = 0.0
     wait = loop.turn()
     # The first turn was the first full scan.
     notify.ready()
@@ -92,7 +93,9 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
         _wait([signals.fileno(), *loop.descriptors], min(wait, beat))
         signals.clear()
         wait = loop.turn()
-        notify.watchdog()
+        if opened.parts.clock.boot() - told >= beat / 2:
+            told = opened.parts.clock.boot()
+            notify.watchdog()
 
 
 def _failures(opened: Opened) -> int:

@@ -374,7 +374,7 @@ class Store:
             kind, ts, job, stage, attempt, message, payload, status, seq = row
             yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
 
-    def touched_lately(self, events: int = 50_000) -> set[str]:
+    def touched_lately(self, events: int = 12_000) -> set[str]:
         """The jobs of the last so many events: more than a kernel keeps unwritten."""
         rows = self._db.execute(
             "SELECT DISTINCT job_id FROM events WHERE job_id IS NOT NULL AND seq > ?",

@@ -24,6 +24,7 @@ class Watchlist:
         self._again: dict[str, float] = {}
         self._lying: set[str] = set()
         self._folders: dict[str, set[str]] = {}
+        self._gated: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -40,6 +41,7 @@ class Watchlist:
         self._seen.pop(job_id, None)
         self._again.pop(job_id, None)
         self._lying.discard(job_id)
+        self._gated.discard(job_id)
         for key in (job_id, *self._folders.pop(job_id, ())):
             self._watcher.forget(key)
 
@@ -51,6 +53,7 @@ class Watchlist:
     def hear_edits(self, job: Job) -> None:
         """Hear edits in the folders of an open gate's artifacts, for as long as it is open."""
         wanted: set[str] = set()
+        (self._gated.add if job.answerable else self._gated.discard)(job.id)
         if job.answerable and job.gate is not None:
             parents = (os.path.dirname(a.path) for a in job.at(job.gate.stage).artifacts)
             wanted = {f"{job.id}/{parent}" for parent in parents if parent}
@@ -70,7 +73,7 @@ class Watchlist:
 
     def take_due(self, hints: Hints, polled: Iterable[str], boot: float, *, everything: bool) -> list[str]:
         """The jobs to look at now: heard, polled, asked for again, or with ``everything`` whatever was touched."""
-        heard = (key for key, names in hints.rang.items() if key != INBOX and _matters(names))
+        heard = (key for key, names in hints.rang.items() if key != INBOX and self._matters(key, names))
         wanted = dict.fromkeys(key.partition("/")[0] for key in (*heard, *polled))
         wanted.update(dict.fromkeys(job_id for job_id, at in self._again.items() if at <= boot))
         if everything:
@@ -79,6 +82,11 @@ class Watchlist:
         for job_id in due:
             self._again.pop(job_id, None)
         return due
+
+    def _matters(self, key: str, names: Iterable[str]) -> bool:
+        """Whether these names can be an answer, or an edit at an open gate; what we publish ourselves is neither."""
+        gated = key.partition("/")[0] in self._gated
+        return any(name in _DECISIONS or (gated and not name.startswith(".")) for name in names)
 
     def _touched(self, job_id: str) -> bool:
         """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
@@ -93,8 +101,3 @@ class Watchlist:
     def next_look(self) -> float | None:
         """When the first job wants another look; None if none does."""
         return min(self._again.values(), default=None)
-
-
-def _matters(names: Iterable[str]) -> bool:
-    """Whether a change of these names can be an answer, or an edit of what is gated."""
-    return any(name in _DECISIONS or not name.startswith(".") for name in names)

@@ -184,6 +184,14 @@ def test_editing_at_the_gate(gated: Studio) -> None:
     assert edit["payload"]["old"] != edit["payload"]["new"] == digest_of(run)
 
 
+def test_edits_are_heard_after_a_restart(gated: Studio) -> None:
+    """Also in the folders below the run directory, and without waiting for a rescan."""
+    gated.kill()
+    gated.start()
+    (gated.run("g-1") / "sub/b.txt").write_text("edited after the restart")
+    gated.wait_for_review("g-1", "+edited after the restart")
+
+
 def test_a_missing_file_cannot_be_approved(gated: Studio) -> None:
     """It says which; putting it back mends it."""
     (gated.run("g-1") / "a.txt").unlink()
