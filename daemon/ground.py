@@ -103,6 +103,10 @@ def check_folders(workspace: Workspace, policy: Policy) -> None:
             raise CannotWrite(
                 f"{path}: not writable for user {os.getuid()} (mode {mode:04o}); mend its owner or mode"
             )
+    if not policy.lane.path.parent.is_dir():
+        raise BadPolicy(
+            f"{policy.place('lane', 'path')}: lane.path: there is no folder {policy.lane.path.parent}"
+        )
     if os.getuid() == 0:
         say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
 
@@ -129,8 +133,10 @@ def _group_id(policy: Policy) -> int | None:
         group = grp.getgrnam(policy.group).gr_gid
     except KeyError:
         raise BadPolicy(
-            f"conf/operator.yaml: group: there is no group {policy.group!r} on this machine"
+            f"{policy.place('group')}: group: there is no group {policy.group!r} on this machine"
         ) from None
     if os.getuid() != 0 and group not in {os.getgid(), *os.getgroups()}:
-        raise BadPolicy(f"conf/operator.yaml: group: the daemon's user is not a member of {policy.group!r}")
+        raise BadPolicy(
+            f"{policy.place('group')}: group: the daemon's user is not a member of {policy.group!r}"
+        )
     return group

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from operator import attrgetter
 
 from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
@@ -11,6 +13,7 @@ from daemon.gates import Gates
 from daemon.ground import Ground, check_folders
 from daemon.inbox import Inbox
 from daemon.lane import DaemonLock, Lane
+from daemon.logs import say
 from daemon.loop import Loop, Parts
 from daemon.model import Event, Type
 from daemon.projection import Projection
@@ -35,9 +38,20 @@ class Opened:
     lock: DaemonLock
 
     def reload(self) -> None:
-        """Use conf/operator.yaml as it is now; BadPolicy leaves the old one in force."""
-        self.policy = load_policy(self.parts.workspace)
-        self.loop.apply(self.policy)
+        """Use conf/operator.yaml as it is now; BadPolicy or CannotWrite leave the old one in force."""
+        policy = load_policy(self.parts.workspace)
+        check_folders(self.parts.workspace, policy)
+        for key in ("lane", "watch.mode", "stages.preload"):
+            if attrgetter(key)(policy) != attrgetter(key)(self.policy):
+                say(
+                    "orchestrator",
+                    "needs_restart",
+                    logging.WARNING,
+                    key=key,
+                    note="the old value stays until then",
+                )
+        self.policy = policy
+        self.loop.apply(policy)
         now = rfc3339(self.parts.clock.wall())
         event = Event(Type.POLICY_RELOADED, now, message="conf/operator.yaml was read again")
         self.parts.recorder.record(Change(None, [event]))

@@ -10,7 +10,7 @@ import socket
 from types import FrameType
 
 from daemon import notify
-from daemon.errors import BadPolicy
+from daemon.errors import BadPolicy, CannotWrite
 from daemon.lease import install_lease_signal_handler
 from daemon.logs import say
 from daemon.opening import Opened, open_workspace
@@ -114,6 +114,6 @@ def _reload(opened: Opened) -> None:
     notify.reloading()
     try:
         opened.reload()
-    except BadPolicy as error:
+    except (BadPolicy, CannotWrite) as error:
         say("orchestrator", "policy_refused", logging.ERROR, why=str(error), note="the old policy stays")
     notify.ready()

@@ -122,9 +122,13 @@ def test_a_fifo_where_the_log_will_be(gated: Studio) -> None:
 def test_a_run_directory_taken_away(gated: Studio, outside: Path, kind: str) -> None:
     """It is made anew, the review says what is missing, nothing behind a link is touched."""
     run = gated.run("g-1")
+    assert gated.process is not None
+    # Held still, or the directory is made anew between the two steps of its replacement.
+    gated.process.send_signal(signal.SIGSTOP)
     run.rename(outside.parent / "taken")
     if kind != "gone":
         swap(run, kind, outside)
+    gated.process.send_signal(signal.SIGCONT)
     wait_for(
         lambda: run.is_dir() and not run.is_symlink() and (run / "state.json").exists(), "a run directory"
     )

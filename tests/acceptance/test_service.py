@@ -118,6 +118,24 @@ def test_a_bad_policy_stops_the_start_and_not_a_reload(studio: Studio) -> None:
     assert "operator.yaml:2" in done.stderr and "required" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [("group: nobody_has_this_group\n", "no group"), ("lane: {path: nowhere/lane.lock}\n", "nowhere")],
+)
+def test_a_policy_that_cannot_be_kept_is_refused_at_once(studio: Studio, policy: str, says: str) -> None:
+    """On reload the old one stays, and the next start would say the same, with the line."""
+    studio.start()
+    (studio.root / "conf/operator.yaml").write_text(QUICK + policy)
+    assert studio.process is not None
+    studio.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "policy_refused" in studio.log.read_text(), "the refusal in the log")
+    studio.stop()
+    done = studio.spork("daemon", check=False)
+    assert done.returncode == 78
+    assert says in done.stderr
+    assert "operator.yaml:5" in done.stderr
+
+
 def test_a_reload_applies_to_gates_that_open_later(studio: Studio) -> None:
     """The open gate keeps its terms; the next one has the new."""
     studio.start()
