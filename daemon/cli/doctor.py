@@ -25,6 +25,11 @@ from daemon.workspace import Workspace
 WATCHES_WANTED = 65_536
 INSTANCES_WANTED = 16
 RECENT = 200
+VIDEO_MODULES = (
+    "av", "fontpkg_inter", "fontpkg_jetbrains_mono", "hibari", "lucide", "markdown_it", "numpy",
+    "onnxruntime", "pypdfium2", "pysubs2", "skia", "trafilatura", "wordllama",
+)  # fmt: skip
+"""What the [video] extra installs, by the names under which the stages import it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +253,7 @@ def _video(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
             return
     except OSError:
         return
-    absent = [
-        name
-        for name in ("av", "skia", "hibari", "cv2", "numpy", "onnxruntime", "pysubs2")
-        if not find_spec(name)
-    ]
+    absent = [name for name in VIDEO_MODULES if not find_spec(name)]
     if absent:
         yield Finding(
             "video",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.cli.doctor import VIDEO_MODULES
 from daemon.files import Identity
 from daemon.rebuild import rebuild
 from daemon.workspace import Workspace
-from tests.studio import Studio
+from tests.studio import ROOT, Studio
 from tests.support import wait_for
 
 PIPELINE = """\
@@ -288,6 +292,27 @@ def test_doctor_finds_and_mends(worked: Studio) -> None:
     assert any("spork rebuild" in mend for mend in wrong.values())
     worked.spork("rebuild", check=False)
     assert any("wait-1" in said for said in findings())
+
+
+def test_doctor_asks_for_what_the_stages_import() -> None:
+    """The modules wanted for videos are those that stages/ imports beyond the daemon's own, no more, no less."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "stages").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    used = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    used |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    # Packages that only hold data are opened: files("lucide").
+    used |= {
+        str(node.args[0].value)
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "files"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    own = {*sys.stdlib_module_names, "stages", "pydantic", "yaml"}
+    assert {name.partition(".")[0] for name in used} - own == set(VIDEO_MODULES)
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["video"]
+    assert len(extra) == len(VIDEO_MODULES)
 
 
 def test_reload_needs_a_daemon(studio: Studio) -> None:
