@@ -44,7 +44,7 @@ def table(root: Path) -> str:
                 return False
             return state["status"] in ("completed", "failed", "paused", "needs_approval")
 
-        until(over, "the video")
+        until(over, "the video", seconds=1800.0)
         elapsed = time.monotonic() - began
     finally:
         daemon.stop()

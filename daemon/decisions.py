@@ -78,11 +78,15 @@ class Desk:
         again: list[float] = []
         waiting: dict[str, str] = {}
         found = [verb for verb in ORDER if os.path.lexists(run / f"{verb}.yaml")]
+        for verb in ORDER:
+            if verb not in found:
+                _untell(run, f"{verb}.yaml")
         for verb in found:
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
             match seen:
                 case Waiting():
+                    _untell(run, name)
                     waiting[name] = seen.reason
                     if seen.retry_in is not None:
                         again.append(seen.retry_in)
@@ -176,7 +180,7 @@ class Desk:
             target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
         write_durable(target, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
-        remove(run / beside(whole.name, ".error.txt"))
+        _untell(run, whole.name)
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
         file = _refused_file(whole.name, whole.identity.key, whole.data, why, whole.owner)
@@ -206,6 +210,11 @@ def _tell(run: Path, name: str, why: str) -> None:
     note, text = beside(name, ".error.txt"), f"{why}\n".encode("utf-8", "replace")
     if not holds(run, note, text):
         write_copy(run / note, text)
+
+
+def _untell(run: Path, name: str) -> None:
+    """Take the reason away with what it was about."""
+    remove(run / beside(name, ".error.txt"))
 
 
 def _refused_file(name: str, key: str, data: bytes, why: str, owner: str | None) -> DecisionFile:

@@ -21,6 +21,7 @@ from daemon.spool import TEMPLATE_HEADER
 
 TEXT_LIMIT = 1024 * 1024
 DIFF_LINES = 200
+QUOTED_BYTES = 6000
 NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml")
 
 
@@ -116,6 +117,7 @@ def _review(
     if on_disk.missing:
         yield f"**Missing, so it cannot be approved: {', '.join(on_disk.missing)}**\n"
     yield from _made(job, stage, gate)
+    yield from _quoted(run, stage)
     yield from _answering(gate, on_disk)
     for note in others:
         yield f"- Beside the gate: {note}"
@@ -125,7 +127,7 @@ def _review(
 
 def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
     spent = sum(s.seconds for s in job.stages)
-    yield f"Attempt {gate.attempt}, made in {span(stage.seconds)}; the job so far: {span(spent)}."
+    yield f"Attempt {gate.attempt}, made in {span(stage.seconds)}; all stages as they stand: {span(spent)}."
     if gate.expires_at and job.reason != "expired":
         then = "it approves itself" if gate.auto_approve else f"then: {gate.on_timeout}"
         yield f"Open since {gate.opened_at}, until {gate.expires_at} ({then})."
@@ -140,6 +142,17 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
     lists = (a.meta.get("notes") for a in stage.artifacts)
     for note in dict.fromkeys(str(n) for found in lists if isinstance(found, list | tuple) for n in found):
         yield f"\n- {note}"
+
+
+def _quoted(run: Path, stage: Stage) -> Iterator[str]:
+    """A short text is shown in full: it is what is to be judged."""
+    for artifact in stage.artifacts:
+        if artifact.kind == "text" and artifact.bytes <= QUOTED_BYTES:
+            text = _text(run, artifact.path)
+            if text is not None:
+                yield f"\n## {artifact.path}\n\n```"
+                yield text.rstrip("\n").replace("```", "'''")
+                yield "```"
 
 
 def _answering(gate: Gate, on_disk: OnDisk) -> Iterator[str]:

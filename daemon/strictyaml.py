@@ -33,6 +33,8 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?: |$)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+# `issue #12` is meant as text; a comment that is meant as one has a space after its mark.
+_SWALLOWED = re.compile(r"[ \t]+#[^\s#]")
 _BLOCK = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:(?<=[ \t])#[^\r\n]*)?(?:[\r\n]\s*|\Z)")
 _COMMENT_OR_TAB = re.compile(r"(?:(?<=\s)|\A)#[^\r\n]*|\t")
 _NO_SPACE = re.compile(r" *:[,?\[\]{}]")
@@ -196,6 +198,11 @@ class _Reader:
             return ScalarNode(text, text, mark.line + 1, mark.column + 1)
         if flow:
             self.flow_text(event, text)
+        elif _SWALLOWED.match(self.text, event.end_mark.index):
+            self.at(
+                event,
+                "the text ends before ` #`, which begins a comment; put it in quotes, or write it below `|`",
+            )
         return ScalarNode(self.resolve(event, text), text, mark.line + 1, mark.column + 1)
 
     def block(self, event: Any) -> int:
@@ -256,6 +263,8 @@ class _Reader:
         if tab >= 0:
             self.refuse(_TAB, *_position(self.text, tab))
         told = f"not YAML: {error.problem}"
+        if "mapping values" in str(error.problem):
+            told = "not YAML: a `: ` inside a text; put the text in quotes, or write it below `key: |`"
         if error.context and error.context_mark:
             told += f" ({error.context} from line {error.context_mark.line + 1})"
         self.refuse(f"{told}; look at this line and the one before it", mark.line + 1, mark.column + 1)

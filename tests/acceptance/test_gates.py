@@ -108,6 +108,8 @@ def test_both_answers_reject_wins_and_it_is_said(gated: Studio) -> None:
         ("<<<<<<< HEAD\nby: a\n=======\nby: b\n>>>>>>> x\n...\n", "merge conflict"),
         ("by: &a x\nnotes: *a\n...\n", "not allowed"),
         ("then: retry\n...\n", "then"),
+        ("notes: please see issue #12\n...\n", "1:8: the text ends before ` #`"),
+        ("notes: mention: the coffee\n...\n", "put the text in quotes"),
     ],
 )
 def test_what_does_not_count_stays_with_its_reason(gated: Studio, text: str, says: str) -> None:
@@ -373,3 +375,13 @@ def test_cancel_and_resume_are_files_too(gated: Studio) -> None:
     gated.write("g-1", "cancel.yaml", "by: alice\n...\n")
     gated.wait("g-1", "canceled", "canceled")
     assert (gated.run("g-1") / "decisions/01-draft.1.cancel.yaml").exists()
+
+
+def test_a_reason_goes_with_the_file_it_is_about(gated: Studio) -> None:
+    """Removed, or replaced by one that is not whole yet: nothing says any more that it was refused."""
+    gated.write("g-1", "approve.yaml", "bye: alice\n...\n")
+    refusal(gated, "approve.yaml")
+    note = gated.run("g-1") / "approve.yaml.error.txt"
+    (gated.run("g-1") / "approve.yaml").unlink()
+    gated.write("g-1", "reject.yaml", "bye: alice\n...\n")  # rings, as a removal does not
+    wait_for(lambda: not note.exists(), "the note to go")

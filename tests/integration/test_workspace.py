@@ -71,7 +71,7 @@ def test_init_says_where_it_cannot_write(tmp_path: Path) -> None:
 
 def test_the_samples_are_the_repositorys_own_files() -> None:
     """The copies that a wheel carries are those the repository works with; copy them anew after a change."""
-    for sample in SAMPLES.rglob("*.yaml"):
+    for sample in SAMPLES.rglob("*.*"):
         assert sample.read_bytes() == (ROOT / sample.relative_to(SAMPLES)).read_bytes(), sample.name
     for pipeline in (ROOT / "conf/pipelines").glob("*.yaml"):
         assert (SAMPLES / "conf/pipelines" / pipeline.name).exists(), pipeline.name
