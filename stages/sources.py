@@ -69,7 +69,7 @@ def read_documents(context: Context) -> list[Document]:
     if not files:
         raise StageError(
             "the request names no source documents, and nothing may be invented",
-            "add them to the request: params: {sources: [document.md]}",
+            f"spork cancel {context.job_id}, then drop a new request with params: {{sources: [document.md]}}",
         )
     return [read_document(path, path.relative_to(context.sources).as_posix()) for path in files]
 

@@ -142,9 +142,12 @@ def test_what_is_no_document_is_refused_with_a_hint(
 
 
 def test_no_sources_is_said_plainly(tmp_path: Path) -> None:
-    """Without a source there is no video: nothing is invented."""
-    with pytest.raises(StageError, match="no source documents"):
+    """Without a source there is no video; the hint fits a request that is taken already."""
+    with pytest.raises(StageError, match="no source documents") as caught:
         Run(tmp_path).stage("outline")
+    assert (
+        caught.value.hint
+    ) == "spork cancel story, then drop a new request with params: {sources: [document.md]}"
 
 
 def test_a_source_outside_the_folder_is_not_read(tmp_path: Path) -> None:
