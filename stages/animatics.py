@@ -6,7 +6,8 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from stages.shot import Order, order, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.sharedctypes import Synchronized
     from pathlib import Path
     from typing import Any
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 4
 """Each takes about 150 MB for 1080p."""
+TELL_SECONDS = 1.0
 _WORTH_A_PROCESS = 150_000_000
 """Pixels to encode (72 frames of 1080p) before a second process pays for its start."""
 
@@ -41,11 +44,8 @@ def run(context: Context) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     orders = _orders(context, storyboard)
     wanted = [each for each in orders if not _kept(context, each, folder)]
-    done = len(orders) - len(wanted)
-    context.progress(done / len(orders), f"{done} scenes unchanged")
-    for name in _made(wanted, folder):
-        done += 1
-        context.progress(done / len(orders), f"drew {name}")
+    if wanted:
+        _make_all(wanted, folder, Tally(context, sum(each.frames for each in orders), wanted, len(orders)))
     for each in orders:
         digest = each.digest()
         context.describe(f"animatics/{each.scene.id}.mp4", "video", made_of=digest, frames=each.frames)
@@ -96,23 +96,60 @@ def _kept(context: Context, wanted: Order, folder: Path) -> bool:
     return False
 
 
-def _made(wanted: Sequence[Order], folder: Path) -> Iterator[str]:
-    """Draw and encode, longest scenes first, on as many processors as there are; yields each when done."""
+@dataclass(frozen=True)
+class Tally:
+    """Says how far the drawing is, counted in frames."""
+
+    context: Context
+    total: int
+    """Frames of all scenes, the unchanged ones included."""
+    wanted: Sequence[Order]
+    scenes: int
+
+    def tell(self, drawn: int, done: int) -> None:
+        """``drawn`` frames and ``done`` whole scenes of those wanted are there."""
+        before = self.total - sum(each.frames for each in self.wanted)
+        kept = self.scenes - len(self.wanted)
+        scene = f"drawing scene {min(done + 1, len(self.wanted))} of {len(self.wanted)}"
+        self.context.progress((before + drawn) / self.total, f"{scene}, {kept} unchanged" if kept else scene)
+
+
+def _make_all(wanted: Sequence[Order], folder: Path, tally: Tally) -> None:
+    """Draw and encode, longest scenes first, on as many processors as there are."""
     longest = sorted(wanted, key=lambda each: -each.frames)
     pixels = sum(each.frames * math.prod(each.size) for each in wanted)
     workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS, len(wanted), 1 + pixels // _WORTH_A_PROCESS)
+    tally.tell(0, 0)
     if workers < 2:
-        yield from (make(each, folder) for each in longest)
+        drawn = 0
+        for done, each in enumerate(longest, 1):
+            make(each, folder)
+            drawn += each.frames
+            tally.tell(drawn, done)
         return
     # Not fork: numpy and x264 may have threads, and a forked child of a process with threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(make, each, folder) for each in longest]
+    spawn = get_context("spawn")
+    counter = spawn.Value("L", 0)
+    with ProcessPoolExecutor(workers, spawn, initializer=_count_in, initargs=(counter,)) as pool:
+        pending = {pool.submit(make, each, folder) for each in longest}
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while pending:
+                finished, pending = wait(pending, TELL_SECONDS, FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                tally.tell(counter.value, len(wanted) - len(pending))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+_counter: Synchronized[int] | None = None
+
+
+def _count_in(counter: Synchronized[int]) -> None:
+    """In a worker process: count its frames where all workers count."""
+    global _counter  # noqa: PLW0603  # a shared value can only be handed over when the process starts
+    _counter = counter
 
 
 def make(wanted: Order, folder: Path) -> str:
@@ -132,3 +169,6 @@ def _frames(wanted: Order) -> Iterator[Any]:
         for area in canvas.show(number / wanted.fps):
             planes.update(canvas, area)
         yield planes.frame
+        if _counter is not None:
+            with _counter.get_lock():
+                _counter.value += 1

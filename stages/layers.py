@@ -138,42 +138,32 @@ def sprite(box: Rect, paint: Paint) -> Any:
 
 
 class Captions:
-    """The cues in the band kept for them; a mark glides from word to word as they are spoken."""
+    """The cues in the band kept for them; a mark is on the word that is spoken.
 
-    GLIDE = 0.08
+    It jumps: halfway between two words neither could be read.
+    """
 
     def __init__(self, page: Page, cues: Sequence[Cue]) -> None:
         self.page, self.cues = page, cues
 
-    def state(self, seconds: float) -> tuple[int, int, float] | None:
-        """(cue, word, how far the mark has come from the word before)."""
+    def state(self, seconds: float) -> tuple[int, int] | None:
+        """(cue, word)"""
         for number, cue in enumerate(self.cues):
             if cue.start <= seconds < cue.end:
                 spoken = [i for i, word in enumerate(cue.words) if word.start <= seconds]
-                word = spoken[-1] if spoken else 0
-                gone = (seconds - cue.words[word].start) / self.GLIDE
-                return number, word, round(ease_in_out(min(max(gone, 0.0), 1.0)), 3) if word else 1.0
+                return number, spoken[-1] if spoken else 0
         return None
 
-    def bounds(self, state: tuple[int, int, float]) -> Rect:
+    def bounds(self, state: tuple[int, int]) -> Rect:
         return self._plate(state[0]).inset(-2)
 
-    def draw(self, canvas: Canvas, state: tuple[int, int, float]) -> None:
-        number, word, share = state
-        colours, spots = self.page.theme.colours, self.placed(number)
+    def draw(self, canvas: Canvas, state: tuple[int, int]) -> None:
+        number, marked = state
+        word, box = self.placed(number)[marked]
+        colours = self.page.theme.colours
         canvas.drawImage(self._plain(number), self.page.captions.x, self.page.captions.y)
-        here = spots[word][1]
-        if word and share < 1.0 and spots[word - 1][1].y == here.y:
-            there = spots[word - 1][1]
-            x = there.x + (here.x - there.x) * share
-            here = Rect(x, here.y, there.w + (here.w - there.w) * share, here.h)
-        rounded(canvas, here, here.h * 0.22, fill(colours.accent))
-        canvas.save()
-        canvas.clipRect(here.sk(), True)
-        for spoken, box in spots:
-            if box.meets(here):
-                self._word(canvas, spoken, box, colours.accent_ink)
-        canvas.restore()
+        rounded(canvas, box, box.h * 0.22, fill(colours.accent))
+        self._word(canvas, word, box, colours.accent_ink)
 
     @property
     def size(self) -> float:

@@ -194,7 +194,7 @@ def test_captions_stay_in_their_band_and_follow_the_words(size: tuple[int, int])
     band = made.page.captions
     for number, cue in enumerate(captions.cues):
         boxes = [box for _, box in captions.placed(number)]
-        plate = captions.bounds((number, 0, 1.0))
+        plate = captions.bounds((number, 0))
         assert (
             min(plate.x - band.x, plate.y - band.y, band.right - plate.right, band.bottom - plate.bottom)
             >= -3
@@ -202,8 +202,34 @@ def test_captions_stay_in_their_band_and_follow_the_words(size: tuple[int, int])
         assert not any(a.inset(1).meets(b.inset(1)) for i, a in enumerate(boxes) for b in boxes[:i])
         for index, word in enumerate(cue.words):
             state = captions.state((word.start + word.end) / 2)
-            assert state is not None
-            assert state[:2] == (number, index)
+            assert state == (number, index)
+
+
+def test_the_mark_is_never_between_two_words() -> None:
+    """From the instant a word begins the mark is on it and the word before looks as if never marked."""
+    board = storyboard(only=[5], width=320, height=180)
+    made = prepare(order(board, 0, load()))
+    captions = next(layer for layer in made.layers if isinstance(layer, Captions))
+    for number, cue in enumerate(captions.cues):
+        for index, word in enumerate(cue.words):
+            at_once, later = (captions.state(word.start + after) for after in (0.0, 0.1))
+            assert at_once == later == (number, index)
+
+
+def test_the_progress_names_the_scene_that_is_drawn(tmp_path: Path) -> None:
+    """From the first line on it says which scene of how many, and the fractions rise to 1."""
+    start(tmp_path, storyboard(only=[0, 3, 6], seconds=0.5, **SMALL))
+    (tmp_path / "out").mkdir()
+    told = tmp_path / "progress"
+    animatics.run(
+        Context(tmp_path, tmp_path / "out", job_id="j", stage="animatics", attempt=1, progress_file=told)
+    )
+    lines = [line.split(" ", 1) for line in told.read_text(encoding="utf-8").splitlines()]
+    assert lines[0] == ["0.000", "drawing scene 1 of 3"]
+    assert {message for _, message in lines} == {f"drawing scene {number} of 3" for number in (1, 2, 3)}
+    fractions = [float(fraction) for fraction, _ in lines]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
 
 def test_an_unchanged_scene_is_not_drawn_again(
