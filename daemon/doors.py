@@ -15,6 +15,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.digests import FileDigests
 from daemon.errors import CannotWrite, NotPossible, TryAgain
 from daemon.files import (
     TEMPORARY_PREFIX,
@@ -31,6 +32,10 @@ from daemon.workspace import Workspace
 
 SOURCE_LIMIT = 2 * 1024**3
 _NOREPLACE = 1
+
+
+class Changed(NotPossible):
+    """What was looked at is not what lies there now; the review follows soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,8 @@ def drop_answer(workspace: Workspace, job: Job, answer: Answer, refused_before: 
     """Put the decision file into the job's run directory; durable on return.
 
     ``refused_before``: keys of decision files that were refused; one that still lies there is replaced.
-    Raises NotPossible where the job does not wait for such an answer, Invalid, TryAgain, CannotWrite.
+    Raises NotPossible where the job does not wait for such an answer, Changed where the files are not those
+    that gate.json shows, Invalid, TryAgain, CannotWrite.
     """
     from typing import cast, get_args
 
@@ -227,7 +233,29 @@ def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
         raise TryAgain(
             f"runs/{job.id}/gate.json does not show the {gate.stage} gate yet; try again in a moment"
         )
+    if _digest_now(run, job) not in (None, bound["digest"]):
+        raise Changed(
+            f"runs/{job.id}: files changed since REVIEW.md was written; it follows within seconds:"
+            f" read it again, then {answer.verb}; nothing was written"
+        )
     return bound
+
+
+def _digest_now(run: Path, job: Job) -> str | None:
+    """The digest of the gate's files as they are; None where we may not read them all."""
+    from daemon.publication import gate_digest
+
+    assert job.gate is not None
+    digests, now = FileDigests(), []
+    for artifact in job.at(job.gate.stage).artifacts:
+        try:
+            now.append((artifact.path, digests.digest(run, artifact.path)))
+        except PermissionError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return "being written"
+    return gate_digest(now)
 
 
 def _written(answer: Answer, bound: dict[str, str | int]) -> bytes:

@@ -17,7 +17,7 @@ from daemon.cli.places import catalog_of, holder_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.cli.submit import submit, vet
 from daemon.cli.worker import Worker
-from daemon.doors import Answer, Dropped
+from daemon.doors import Answer, Changed, Dropped
 from daemon.errors import Halt, NotPossible, TryAgain
 from daemon.model import Job, Status, Type
 from daemon.names import shown
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.1
 PROBE_SECONDS = 1.0
 DATABASE_SECONDS = 30.0
 WAITS = 3
-STALE_TRIES = 5
+STALE_SECONDS = 30.0
 
 
 def command(args: Namespace) -> int:
@@ -138,7 +138,7 @@ class Run:
     def _at_gate(self, catalog: Catalog, job: Job, shown_on: Board | Lines) -> int | None:
         assert job.gate is not None
         if self._approve_all:
-            self._pass(catalog, job, Answer("approve", by="approve-all"))
+            self._insist(catalog, job, Answer("approve", by="approve-all"))
             shown_on.note(f"gate {job.gate.stage}: passed (--approve-all)")
             return None
         if not can_ask():
@@ -147,24 +147,32 @@ class Run:
             asked = ask(self._workspace, job)
             if isinstance(asked, Asked):
                 return WAITS
-            self._pass(catalog, job, asked)
+            try:
+                self._pass(catalog, job, asked)
+            except NotPossible as refused:
+                if not _outdated(refused):
+                    raise
+                tell(str(refused))
         return None
 
-    def _pass(self, catalog: Catalog, job: Job, answer: Answer) -> None:
-        """Answer the gate as it now is. Who edits meanwhile makes the answer stale: it is given again."""
-        for left in reversed(range(STALE_TRIES)):
-            now = catalog.job(job.id)
-            if now is None or not now.answerable or now.attempt != job.attempt or now.stage != job.stage:
-                tell("somebody else answered it meanwhile")
-                return
+    def _insist(self, catalog: Catalog, job: Job, answer: Answer) -> None:
+        """Answer the gate whatever its files are: who edits meanwhile only delays it."""
+        deadline = time.monotonic() + STALE_SECONDS
+        while True:
             try:
-                await_record(self._workspace, catalog, now, give(self._workspace, catalog, now, answer))
+                return self._pass(catalog, job, answer)
             except NotPossible as refused:
-                if not left or "stale" not in str(refused):
+                if time.monotonic() > deadline or not _outdated(refused):
                     raise
                 time.sleep(POLL_SECONDS)
-            else:
-                return
+
+    def _pass(self, catalog: Catalog, job: Job, answer: Answer) -> None:
+        """Answer the gate as it now is. Raises what `give` and `await_record` raise."""
+        now = catalog.job(job.id)
+        if now is None or not _same_gate(now, job):
+            tell("somebody else answered it meanwhile")
+            return
+        await_record(self._workspace, catalog, now, give(self._workspace, catalog, now, answer))
 
     def _tell_end(self, job: Job, code: int) -> None:
         run = self._workspace.run(job.id)
@@ -182,6 +190,16 @@ class Run:
                 tell(f"PLACEHOLDERS, no real results: {', '.join(map(shown, job.placeholders))}")
             for path in results(job):
                 show(str(run / path))
+
+
+def _same_gate(now: Job, then: Job) -> bool:
+    """Whether the gate that was looked at still waits."""
+    return now.answerable and (now.stage, now.attempt) == (then.stage, then.attempt)
+
+
+def _outdated(refused: NotPossible) -> bool:
+    """Whether the answer was about files that have changed."""
+    return isinstance(refused, Changed) or "stale" in str(refused)
 
 
 def results(job: Job) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.studio import QUICK, Studio
+from tests.studio import QUICK, ROOT, Studio
 from tests.support import wait_for
 
 PIPELINE = """\
@@ -90,19 +91,46 @@ def test_reject_resume_cancel(gated: Studio) -> None:
 
 
 def test_a_stale_answer_is_refused_with_the_reason(gated: Studio) -> None:
-    """Files changed since gate.json was written: --wait says so, and a fresh answer replaces it."""
+    """Files changed before the daemon read the answer: --wait says so, and a fresh answer replaces it."""
+    assert gated.process is not None
+    gate, answer = gated.run("g-1") / "gate.json", gated.run("g-1") / "approve.yaml"
+    old = gate.read_bytes()
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    gated.process.send_signal(signal.SIGSTOP)
+    try:
+        waiting = subprocess.Popen(
+            gated.command("approve", "g-1", "--wait"), env=env, stderr=subprocess.PIPE, text=True
+        )
+        wait_for(answer.exists, "the answer to lie there")
+        (gated.run("g-1") / "a.txt").write_text("edited\n")
+    finally:
+        gated.process.send_signal(signal.SIGCONT)
+    assert "stale" in waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == 65
+    assert "refused" in gated.spork("explain", str(answer)).stdout
+    assert "runs/g-1/approve.yaml: refused" in gated.spork("status").stdout
+    wait_for(lambda: gate.read_bytes() != old, "gate.json to show the edit")
+    gated.spork("approve", "g-1", "--wait")
+    gated.wait("g-1", "completed")
+
+
+def test_an_answer_right_after_an_edit_is_not_written(gated: Studio) -> None:
+    """65 until the review follows: nobody can have read what lies there now. Then it is taken."""
+    assert gated.process is not None
     gate = gated.run("g-1") / "gate.json"
     old = gate.read_bytes()
-    (gated.run("g-1") / "a.txt").write_text("edited\n")
+    gated.process.send_signal(signal.SIGSTOP)
+    try:
+        (gated.run("g-1") / "a.txt").write_text("edited\n")
+        before = files(gated)
+        for verb in ("approve", "reject"):
+            done = gated.spork(verb, "g-1", check=False)
+            assert done.returncode == 65
+            assert "files changed since REVIEW.md was written" in done.stderr
+        assert files(gated) == before
+    finally:
+        gated.process.send_signal(signal.SIGCONT)
     wait_for(lambda: gate.read_bytes() != old, "gate.json to show the edit")
-    fresh = gate.read_bytes()
-    gate.write_bytes(old)
-    done = gated.spork("approve", "g-1", "--wait", check=False)
-    assert done.returncode == 65
-    assert "stale" in done.stderr
-    assert "refused" in gated.spork("explain", str(gated.run("g-1") / "approve.yaml")).stdout
-    assert "runs/g-1/approve.yaml: refused" in gated.spork("status").stdout
-    gate.write_bytes(fresh)
     gated.spork("approve", "g-1", "--wait")
     gated.wait("g-1", "completed")
 
