@@ -266,9 +266,10 @@ class Loop:
         return max(min(spans), 0.0)
 
     @property
-    def running(self) -> bool:
-        """Whether an attempt is open."""
-        return self._attempts.current is not None
+    def running(self) -> str:
+        """The open attempt, as in ``script of job-1``; empty if there is none."""
+        current = self._attempts.current
+        return f"{current.stage} of {current.job_id}" if current else ""
 
     @property
     def idle(self) -> bool:

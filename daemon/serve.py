@@ -78,7 +78,14 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
     while True:
         if signals.stops != stops:
             stops = signals.stops
-            say("orchestrator", "daemon_stopping", at_once=stops > 1)
+            hint = "a second signal ends it at once" if loop.running and stops == 1 else None
+            say(
+                "orchestrator",
+                "daemon_stopping",
+                at_once=stops > 1,
+                waits_for=loop.running or None,
+                hint=hint,
+            )
             notify.stopping()
             loop.stop(at_once=stops > 1)
             wait = 0.0
