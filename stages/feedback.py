@@ -43,10 +43,14 @@ ABOUT = re.compile(r"\b(?:mention|about|says?|claim|number)\b", re.I)
 PLAIN = re.compile(
     r"\b(simpler|simple|easier|plain(er)?|less technical|less jargon|shorter sentences)\b", re.I
 )
-CLAUSES = re.compile(
-    r"[.;\n]+(?=\s|$)|\s*,\s*(?:and|but)\s+|\s+and\s+(?=(?:no|less|fewer|more|without|leave|drop|remove|skip|omit|make|add|include|mention|focus)\b)|,\s+",
+CLAUSES = re.compile(r"([.;:!?\n]+(?=\s|$)|,(?=\s)|\s+(?:and|but|then)\s+)", re.I)
+"""Between two wishes; what is between is kept, since "the table and the list" is one verb's two objects."""
+VERB = re.compile(
+    r"^(?:please\s+)?(?:make|use|be|it|let|give|change|put|do|try|this|that|we|you|i|the (?:tone|pace|voice|style))\b",
     re.I,
 )
+OBJECT_WORDS = 6
+POLITE = re.compile(r"^(?:please|thanks|thank you|thx|ok|okay|also|then|too|again)$", re.I)
 IGNORED = set("the and for with that this about from are was its you how what".split())
 
 
@@ -66,13 +70,15 @@ class Feedback:
 
     wishes: tuple[Wish, ...] = ()
 
-    def minutes(self, asked: float) -> float:
-        """The length that the notes leave of the one that was asked."""
+    def minutes(self, asked: float, last: float | None = None) -> float:
+        """The length that the notes leave of the one that was asked, or of the ``last`` attempt's."""
         for wish in self.wishes:
             if wish.kind == "length":
                 return float(wish.what)
-            if wish.kind in ("shorter", "longer"):
-                asked *= SHORTER if wish.kind == "shorter" else LONGER
+        if self.asks("shorter"):
+            asked = min(asked, last or asked) * SHORTER
+        elif self.asks("longer"):
+            asked = max(asked, last or asked) * LONGER
         return round(asked, 3)
 
     def leaves_out(self, text: str, item: str = "", kind: str = "") -> bool:
@@ -88,9 +94,16 @@ class Feedback:
         """Whether simpler sentences are asked for."""
         return any(wish.kind == "plain" for wish in self.wishes)
 
-    def report(self, texts: list[str] | None = None) -> list[str]:
-        """What was done and what could not be; ``texts`` are what the sources say, if known."""
-        return [self._told(wish, texts) for wish in self.wishes]
+    def report(self, texts: list[str] | None = None, change: float | None = None) -> list[str]:
+        """What was done and what could not be, wish by wish.
+
+        ``texts`` are what the sources say and ``change`` the seconds that the new attempt is longer than the
+        last one, if they are known.
+        """
+        return [self._told(wish, texts, change) for wish in self.wishes]
+
+    def asks(self, kind: str) -> bool:
+        return any(wish.kind == kind for wish in self.wishes)
 
     @staticmethod
     def _meets(wish: Wish, text: str, item: str, kind: str) -> bool:
@@ -100,9 +113,14 @@ class Feedback:
             return wish.what == kind
         return bool(_stems(wish.what)) and _stems(wish.what) <= _stems(text)
 
-    def _told(self, wish: Wish, texts: list[str] | None) -> str:
+    def _told(self, wish: Wish, texts: list[str] | None, change: float | None) -> str:
         if wish.kind == "unknown":
             return f"could not be honoured without a writer: {wish.text!r}"
+        if wish.kind in ("with", "without") and not _stems(wish.what):
+            return f"could not be honoured, it names nothing: {wish.text!r}"
+        missed = change is not None and (change >= 0 if wish.kind == "shorter" else change <= 0)
+        if wish.kind in ("shorter", "longer") and missed:
+            return f"could not be honoured, the sources and the outline leave no {wish.kind} script: {wish.text!r}"
         named = not re.fullmatch(r"f\d{3,}", wish.what) and wish.what not in KINDS.values()
         sought = named and wish.kind in ("with", "without") and texts is not None
         if sought and not any(self._meets(wish, text, "", "") for text in texts or []):
@@ -119,16 +137,42 @@ def read_feedback(notes: str) -> Feedback:
 
 
 def _wishes(notes: str) -> Iterator[Wish]:
-    for clause in CLAUSES.split(" ".join(line.strip(" -*") + "\n" for line in notes.splitlines())):
-        text = " ".join((clause or "").split()).strip(" .")
-        if len(text) > 2 or text.lower() in ("ok",):
-            yield _wish(text)
+    lines = " ".join(line.strip(" -*") + "\n" for line in notes.splitlines())
+    pieces = [" ".join(piece.split()) for piece in ["", *CLAUSES.split(lines)]]
+    last: Wish | None = None
+    for joint, piece in zip(pieces[0::2], pieces[1::2], strict=True):
+        text = piece.strip(" .")
+        if len(text) <= 2 or POLITE.match(text):
+            continue
+        for wish in _wishes_of(text):
+            last = _shared_verb(wish, last, joint) or wish
+            yield last
+
+
+def _wishes_of(text: str) -> Iterator[Wish]:
+    """The wishes of one clause: "shorter without the table" has two."""
+    rest = SHORT.sub("", text)
+    if SHORT.search(text) and WITHOUT.search(rest) and not LENGTH.search(text):
+        yield Wish(text, "shorter")
+        text = " ".join(rest.split())
+    yield _wish(text)
+
+
+def _shared_verb(wish: Wish, last: Wish | None, joint: str) -> Wish | None:
+    """The second object of the verb before it, as in "drop the table and the quote"; None if it is not one."""
+    shares = last is not None and last.kind in ("with", "without") and joint.lower() in ("and", ",")
+    if wish.kind != "unknown" or not shares or VERB.match(wish.text) or len(wish.text.split()) > OBJECT_WORDS:
+        return None
+    assert last is not None
+    return Wish(
+        wish.text, last.kind, _subject(re.sub(r"^(?:and\s+)?(?:the|all|any)\s+", "", wish.text, flags=re.I))
+    )
 
 
 def _wish(text: str) -> Wish:
     if (match := LENGTH.search(text)) and not ABOUT.search(text):
         return Wish(text, "length", str(_minutes(match)))
-    if SHORT.search(text) and not WITHOUT.search(SHORT.sub("", text)):
+    if SHORT.search(text):
         return Wish(text, "shorter")
     for kind, pattern in (("longer", LONG), ("plain", PLAIN)):
         if pattern.search(text):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.contract import Context
+from stages.contract import Context, StageError
+from stages.earlier import earlier
 from stages.feedback import Feedback, read_feedback
 from stages.items import Research, load_research
 from stages.plan import Plan, load_plan
-from stages.script_text import Script, print_script
+from stages.script_text import Script, parse_script, print_script
 from stages.sentences import MAX_WORDS, count_words
 from stages.storytelling import Story
 
@@ -24,12 +25,14 @@ def run(context: Context) -> None:
     research = load_research(context.run_dir)
     plan = load_plan(context.run_dir)
     feedback = read_feedback(context.feedback)
-    asked = feedback.minutes(plan.minutes) * 60
+    last = _last_seconds(context, research) if feedback.wishes else None
+    asked = round(feedback.minutes(plan.minutes, last / 60 if last else None) * 60, 1)
     context.progress(0.2, "choosing what is told")
     script, seconds = fitted(plan, research, feedback, asked, context)
+    told = [item.text + item.section for item in research.items]
     notes = [
         *_notes(script, seconds, asked),
-        *feedback.report([item.text + item.section for item in research.items]),
+        *feedback.report(told, seconds - last if last else None),
     ]
     summary = _summary(script, seconds)
     (context.out_dir / "script.txt").write_text(print_script(script, [*notes, summary]), encoding="utf-8")
@@ -42,6 +45,20 @@ def run(context: Context) -> None:
         note=summary,
         notes=notes,
     )
+
+
+def _last_seconds(context: Context, research: Research) -> float | None:
+    """How long the last attempt's script is, as a person may have left it; None if there is none to compare."""
+    from stages.rehearsal import rehearse
+
+    before = earlier(context, "script.txt")
+    if not before:
+        return None
+    try:
+        text = before[0].read_text(encoding="utf-8-sig")
+        return rehearse(parse_script(text, [item.id for item in research.items]), research)
+    except (StageError, UnicodeDecodeError):
+        return None
 
 
 def fitted(

@@ -49,3 +49,36 @@ def test_each_wish_is_reported() -> None:
     assert told[0].startswith("honoured")
     assert told[1].startswith("could not be honoured without a writer: 'Make the tone funnier'")
     assert "no research item" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("notes", "kinds"),
+    [
+        ("Shorter please: drop the table", ["shorter", "without"]),
+        ("Too long; leave out the quote and more about queues", ["shorter", "without", "with"]),
+        ("shorter without the table", ["shorter", "without"]),
+        ("Drop the table, the code and f014", ["without", "without", "without"]),
+        ("Drop the table and make it funnier", ["without", "unknown"]),
+        ("90 seconds, simpler sentences!", ["length", "plain"]),
+        ("Drop the table, please", ["without"]),
+    ],
+)
+def test_each_wish_of_one_note_is_understood_by_itself(notes: str, kinds: list[str]) -> None:
+    """A second wish in the same breath is neither lost nor covered by the first."""
+    assert [wish.kind for wish in read_feedback(notes).wishes] == kinds
+
+
+def test_objects_of_one_verb_are_all_left_out() -> None:
+    """ "Drop the table and the code" drops both."""
+    feedback = read_feedback("Drop the table and the code")
+    assert feedback.leaves_out("any", "f001", "table")
+    assert feedback.leaves_out("any", "f001", "code")
+
+
+def test_shorter_that_did_not_happen_is_not_called_honoured() -> None:
+    """The report looks at the lengths of the two attempts, not at the wish alone."""
+    feedback = read_feedback("shorter, drop it")
+    told = feedback.report(["The queue overflows."], change=1.5)
+    assert told[0].startswith("could not be honoured")
+    assert told[1].startswith("could not be honoured, it names nothing")
+    assert feedback.report(change=-1.5)[0] == "honoured: 'shorter'"

@@ -217,6 +217,22 @@ def test_feedback_changes_the_script(short: Run) -> None:
     assert "# Note: honoured: 'leave out pollen'" in script
 
 
+def test_shorter_is_shorter_than_the_last_attempt_each_time(tmp_path: Path) -> None:
+    """The example's script shrinks with every "shorter", also when the same note drops its table."""
+    run = Run(tmp_path, "Explain how inotify works to a backend engineer", 1.5)
+    run.source("inotify.md", EXAMPLE.read_bytes())
+    for stage in ("outline", "research", "script"):
+        run.stage(stage)
+    known = {item.id for item in load_research(run.path).items}
+    lengths = [count_words(load_script(run.path, known).text)]
+    for notes in ("Shorter please: drop the table", "Shorter"):
+        script = run.stage("script", feedback=notes)
+        lengths.append(count_words(load_script(run.path, known).text))
+        for wish in notes.split(": "):
+            assert f"# Note: honoured: {wish!r}" in script
+    assert lengths[0] > lengths[1] > lengths[2]
+
+
 def test_the_published_schema_is_the_model() -> None:
     """Editors are given what the stages check."""
     described = schema()
