@@ -17,7 +17,7 @@ from daemon.model import Job, Stage, StageStatus
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.live import Live
 
 _MARKS = {
@@ -38,10 +38,12 @@ def board(workspace: Workspace, catalog: Catalog, job_id: str) -> Iterator[Board
         yield Lines(catalog, job_id)
         return
     from rich.console import Console
-    from rich.live import Live
 
-    with Live(console=Console(stderr=True), auto_refresh=False) as live:
-        yield Board(workspace, live)
+    drawn = Board(workspace, Console(stderr=True))
+    try:
+        yield drawn
+    finally:
+        drawn.leave()
 
 
 class Lines:
@@ -68,27 +70,37 @@ class Lines:
 class Board:
     """The stages with their state, time and progress."""
 
-    def __init__(self, workspace: Workspace, live: Live) -> None:
-        self._workspace, self._live = workspace, live
+    def __init__(self, workspace: Workspace, console: Console) -> None:
+        self._workspace, self._console = workspace, console
+        self._live: Live | None = None
 
     def update(self, job: Job) -> None:
         """Draw the job as it is."""
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
         self._live.update(self._table(job), refresh=True)
+
+    def leave(self) -> None:
+        """Leave the table where it stands; the next one is drawn below."""
+        # One that is started again would draw over what was printed since.
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def note(self, text: str) -> None:
         """A line that stays above the table."""
         from rich.text import Text
 
-        self._live.console.print(Text(one_line(text), style="green" if colorful(sys.stderr) else ""))
+        self._console.print(Text(one_line(text), style="green" if colorful(sys.stderr) else ""))
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Make room for a question; the table is drawn again below it."""
-        self._live.stop()
-        try:
-            yield
-        finally:
-            self._live.start()
+        self.leave()
+        yield
 
     def _table(self, job: Job) -> Group:
         from rich.console import Group

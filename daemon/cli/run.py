@@ -144,7 +144,10 @@ class Run:
         if not can_ask():
             return WAITS
         with shown_on.aside():
-            asked = ask(self._workspace, job)
+            asked = ask(self._workspace, job, lambda: _same_gate(catalog.job(job.id), job))
+            if asked is Asked.GONE:
+                tell("somebody else answered it meanwhile")
+                return None
             if isinstance(asked, Asked):
                 return WAITS
             try:
@@ -192,9 +195,9 @@ class Run:
                 show(str(run / path))
 
 
-def _same_gate(now: Job, then: Job) -> bool:
+def _same_gate(now: Job | None, then: Job) -> bool:
     """Whether the gate that was looked at still waits."""
-    return now.answerable and (now.stage, now.attempt) == (then.stage, then.attempt)
+    return now is not None and now.answerable and (now.stage, now.attempt) == (then.stage, then.attempt)
 
 
 def _outdated(refused: NotPossible) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -113,6 +114,8 @@ def test_asking_on_a_terminal(studio: Studio, request_file: Path) -> None:
     job = only_job(studio)
     assert "say hello" in (studio.run(job) / "note.txt").read_text()
     terminal.type("a\n")
+    printed = terminal.expect(f"{job}: ")
+    assert re.search(r"\x1b\[\d*A", printed) is None, "the table is drawn below the question, not over it"
     terminal.expect("published/note.txt")
     assert terminal.end() == 0
     given = sorted(path.name for path in (studio.run(job) / "decisions").iterdir())
@@ -127,6 +130,16 @@ def test_leaving_at_the_question(studio: Studio, request_file: Path) -> None:
     assert terminal.end() == 3
     assert studio.state(only_job(studio))["status"] == "needs_approval"
     assert nobody_works(studio)
+
+
+def test_answered_elsewhere(studio: Studio, request_file: Path) -> None:
+    """While the question stands, another approves: it is noticed without a key, and the job seen through."""
+    terminal = Terminal(studio.command("run", str(request_file)))
+    terminal.expect("[a]pprove")
+    studio.spork("approve", only_job(studio))
+    terminal.expect("somebody else")
+    terminal.expect("published/note.txt")
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -161,8 +174,8 @@ class Terminal:
         os.set_blocking(self._main, False)
         self._seen = ""
 
-    def expect(self, text: str) -> None:
-        """Wait until this is on the screen; what stands before it is not looked at again."""
+    def expect(self, text: str) -> str:
+        """Wait until this is on the screen; gives what stands before it, which is not looked at again."""
 
         def there() -> bool:
             self._read()
@@ -172,7 +185,8 @@ class Terminal:
             wait_for(there, repr(text))
         except AssertionError as error:
             raise AssertionError(f"{error}; on the screen is {self._seen!r}") from None
-        self._seen = self._seen.partition(text)[2]
+        before, _, self._seen = self._seen.partition(text)
+        return before
 
     def type(self, text: str) -> None:
         os.write(self._main, text.encode())
