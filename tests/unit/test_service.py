@@ -112,7 +112,12 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "spork.service"
     unit.write_text(render("system", workspace, executable, "daemon", "daemon", 50))
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False, timeout=60
+        # A server without manual pages has the same unit.
+        ["systemd-analyze", "--man=no", "verify", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
