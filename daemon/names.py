@@ -21,7 +21,7 @@ _OURS = frozenset(
     " approve.template.yaml reject.template.yaml".split()
 )
 _REQUEST = re.compile(r".+\.ya?ml", re.DOTALL)
-_NEAR_REQUEST = re.compile(r"(.+)\.ya?ml(\.txt)?", re.DOTALL | re.IGNORECASE)
+_NEAR_REQUEST = re.compile(r"(.+?)(\.ya?ml|\.json)(\.txt)?", re.DOTALL | re.IGNORECASE)
 _DECISION_WORD = re.compile(rf"({'|'.join(DECISIONS)})(?![a-z])")
 _WORD_WITH_ENDING = re.compile(rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*")
 _CONFLICT = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 20
 TAIL = 4096
+DAY_SECONDS = 86_400
 
 
 def inbox_notes(workspace: Workspace) -> list[str]:
@@ -31,6 +34,21 @@ def inbox_notes(workspace: Workspace) -> list[str]:
     if count > MOST:
         notes.append(f"... and {count - MOST} more")
     return notes
+
+
+def refused_lately(workspace: Workspace) -> int:
+    """How many requests were refused within the last day."""
+    since = time.time() - DAY_SECONDS
+    with suppress(FileNotFoundError), os.scandir(workspace.rejected) as entries:
+        return sum(e.name.endswith(".error.txt") and _modified(e) >= since for e in entries)
+    return 0
+
+
+def _modified(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:

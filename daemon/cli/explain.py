@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.catalog import Catalog, Looked, file_key
 from daemon.cli.places import catalog_of, holder_of, workspace_of
-from daemon.cli.screen import show, show_json
+from daemon.cli.screen import show, show_json, tell
 from daemon.errors import NotPossible
 from daemon.lease import Writers, install_lease_signal_handler, writer_pids, writers
 from daemon.model import Job
@@ -33,10 +33,19 @@ class Explained:
 
 
 def command(args: Namespace) -> int:
-    """One story a path; NotPossible for a path that is in no drop-box."""
+    """One story a path; those in no drop-box are told on stderr, NotPossible if there is no other."""
     workspace = workspace_of(args)
     install_lease_signal_handler()
-    found = [explain(workspace, text) for text in args.paths]
+    found, elsewhere = [], []
+    for text in args.paths:
+        try:
+            found.append(explain(workspace, text))
+        except NotPossible as error:
+            elsewhere.append(str(error))
+    if not found:
+        raise NotPossible("\n".join(elsewhere))
+    for said in elsewhere:
+        tell(said)
     if args.json:
         show_json([{"path": e.path, "verdict": e.verdict, "why": list(e.lines)} for e in found])
         return 0
@@ -52,6 +61,8 @@ def explain(workspace: Workspace, text: str) -> Explained:
     path = _placed(workspace, text)
     catalog = catalog_of(workspace)
     parts = path.relative_to(workspace.root).parts
+    if len(parts) <= 2 and path.is_dir() and not path.is_symlink():
+        return _said(path, workspace, "folder", _folder(parts))
     if len(parts) == 2 and parts[0] == "inbox" and parts[1] != "rejected":
         return _request(workspace, catalog, path)
     if len(parts) > 2 and parts[:2] == ("inbox", "rejected"):
@@ -73,6 +84,14 @@ def _placed(workspace: Workspace, text: str) -> Path:
         if real.is_relative_to(root / "inbox") or real.is_relative_to(root / "runs"):
             return workspace.root / real.relative_to(root)
     raise NotPossible(f"{text}: only files in inbox/ and in runs/ID/ of {workspace.root} are explained")
+
+
+def _folder(parts: tuple[str, ...]) -> str:
+    if parts[0] == "runs":
+        return f"of a job; where it is: spork status {shown(parts[1])}" if parts[1:] else "one folder a job"
+    if parts[1:] == ("rejected",):
+        return "refused requests, each with its reason beside it in NAME.error.txt"
+    return f"sources of the request {shown(parts[1])}.yaml, or nothing" if parts[1:] else "requests, dropped"
 
 
 def _said(path: Path, workspace: Workspace, verdict: str, *lines: str) -> Explained:

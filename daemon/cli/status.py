@@ -92,6 +92,10 @@ def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
     notes = beside.inbox_notes(workspace)
     if notes:
         lines += ["", "In the inbox:", *(f"  {clean(note)}" for note in notes)]
+    refused = beside.refused_lately(workspace)
+    if refused:
+        what = "request was" if refused == 1 else "requests were"
+        lines += ["", f"{refused} {what} refused in the last 24 hours, see inbox/rejected/"]
     lines += ["", *_daemon(catalog, holder, bool(notes), on=on)]
     return lines
 
@@ -218,6 +222,7 @@ def _facts(workspace: Workspace, args: Namespace) -> dict[str, Any]:
         "daemon": _holder_facts(workspace),
         "jobs": listed,
         "inbox": [one_line(note) for note in beside.inbox_notes(workspace)],
+        "refused_lately": beside.refused_lately(workspace),
     }
 
 

@@ -182,6 +182,33 @@ def test_what_waits_in_the_inbox_is_named(studio: Studio) -> None:
     assert any("ok.yaml" in note for note in json.loads(studio.spork("status", "--json").stdout)["inbox"])
 
 
+@pytest.mark.parametrize("name", ["plan.yaml.txt", "plan.json", "plan.YAML", "plan.yml.TXT"])
+def test_status_names_what_looks_like_a_request(
+    studio: Studio, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each, with the name that would be read."""
+    (studio.root / "inbox" / name).write_text(NOTE)
+    assert main(["--workspace", str(studio.root), "status"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if name in line]
+    assert "did you mean plan.yaml?" in line
+
+
+def test_status_counts_what_was_refused_lately(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of the last 24 hours, by the reasons that lie in inbox/rejected; older ones are not told again."""
+    status = ["--workspace", str(studio.root), "status"]
+    rejected = studio.root / "inbox/rejected"
+    for name in ("old.yaml", "a.yaml", "b.yaml"):
+        (rejected / name).write_text("intnet: x\n")
+        (rejected / f"{name}.error.txt").write_text("unknown key\n")
+    os.utime(rejected / "old.yaml.error.txt", (0, 0))
+    assert main(status) == 0
+    assert "2 requests were refused in the last 24 hours, see inbox/rejected/" in capsys.readouterr().out
+    for path in rejected.iterdir():
+        path.unlink()
+    assert main(status) == 0
+    assert "refused" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "text", "verdict", "says"),
     [
@@ -206,6 +233,23 @@ def test_explain_a_request(
     (story,) = json.loads(capsys.readouterr().out)
     assert story["verdict"] == verdict
     assert any(says in line for line in story["why"]), story
+
+
+def test_explain_everything_in_the_inbox(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """Folders have a line of their own; what cannot be explained stops nothing and is 65 only if it is all."""
+    (studio.root / "inbox/plan").mkdir()
+    (studio.root / "inbox/plan.yaml").write_text(NOTE)
+    paths = [f"inbox/{name}" for name in ("plan", "plan.yaml", "rejected")]
+    explain = ["--workspace", str(studio.root), "explain"]
+    assert main([*explain, *paths, "runs", "/etc/hostname"]) == 0
+    said = capsys.readouterr()
+    for line in ("inbox/plan: folder", "inbox/plan.yaml: waiting", "inbox/rejected: folder", "runs: folder"):
+        assert line in said.out.splitlines()
+    assert "/etc/hostname: only files in" in said.err
+    assert main([*explain, "/etc/hostname", "/etc/passwd"]) == 65
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "/etc/passwd" in said.err
 
 
 def test_explain_who_writes(studio: Studio) -> None:
