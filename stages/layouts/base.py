@@ -210,14 +210,27 @@ def card(page: Page, box: Rect, *, lit: bool = False, outline: str | None = None
     return paint
 
 
-def ghost(page: Page, name: str, box: Rect, icon: tuple[str, Rect] | None = None) -> Element:
-    """The empty outline, and faintly its icon, that show from the start where something will come."""
+DIMMED = 0.45
+"""How opaque a card's text is before it is spoken of."""
+
+
+def ghost(
+    page: Page, name: str, box: Rect, icon: tuple[str, Rect] | None = None, text: Paint | None = None
+) -> Element:
+    """The outline, and faintly its icon and its text, that show from the start where something will come.
+
+    What comes over a text must not move, or the text is seen twice.
+    """
     inner, colour = box.inset(page.line / 2), page.theme.colours.line
 
     def paint(canvas: Canvas) -> None:
         rounded(canvas, inner, page.radius, stroke(colour, page.line * 0.75))
         if icon:
             icons.paint_icon(canvas, icon[0], icon[1], colour, 1.6)
+        if text:
+            canvas.saveLayerAlpha(box.sk(), round(DIMMED * 255))
+            text(canvas)
+            canvas.restore()
 
     return Element(name, box, paint, entrance="fade")
 

@@ -74,14 +74,14 @@ def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, small
         where = centred(text, Rect(place.x + indent, place.y, space[0], place.h))
         shown = text_paint(text, where, colours.ink)
         made += [
-            ghost(page, f"outline_{index}", place, (chosen[index], spot)),
+            ghost(page, f"outline_{index}", place, (chosen[index], spot), shown),
             Element(
                 f"part_{index}",
                 place,
                 over(card(page, place), icon_paint(chosen[index], spot, colours.second), shown),
                 part=index,
                 lit=over(card(page, place, lit=True), icon_paint(chosen[index], spot, colours.accent), shown),
-                entrance=("slide", "rise", "wipe")[page.variant % 3],
+                entrance=("fade", "wipe")[page.variant % 2],
                 texts=(noted(text, where, colours.ink, colours.surface_lit),),
             ),
         ]

@@ -94,7 +94,7 @@ def _station(
     colours = page.theme.colours
     align: Align = "center" if across else "left"
     shown = text_paint(text[0], text[1], colours.ink, align)
-    made = [ghost(page, f"outline_{index}", box, icon)]
+    made = [ghost(page, f"outline_{index}", box, icon, shown)]
     if index:
         made.append(_link(index, spots[index - 1], spots[index], page, across=across))
     made += [
@@ -105,7 +105,6 @@ def _station(
             over(card(page, box), icon_paint(icon[0], icon[1], colours.second, 1.7), shown),
             part=index,
             lit=over(card(page, box, lit=True), icon_paint(icon[0], icon[1], colours.accent, 1.7), shown),
-            entrance="rise" if across else "slide",
             delay=0.1,
             texts=(noted(text[0], text[1], colours.ink, colours.surface_lit, align),),
         ),

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import skia
 
 from stages import animatics, assets
 from stages.contract import Context
@@ -18,7 +19,7 @@ from stages.reveals import reveal_times
 from stages.scenes import Storyboard
 from stages.shot import Shot, order, prepare
 from stages.theme import load
-from tests.stages.storyboards import scene, storyboard
+from tests.stages.storyboards import CONTENTS, scene, storyboard
 
 pytestmark = pytest.mark.video
 
@@ -214,6 +215,24 @@ def test_the_mark_is_never_between_two_words() -> None:
         for index, word in enumerate(cue.words):
             at_once, later = (captions.state(word.start + after) for after in (0.0, 0.1))
             assert at_once == later == (number, index)
+
+
+@pytest.mark.parametrize("layout", ["list", "steps"])
+def test_cards_hold_their_text_before_they_are_spoken_of(layout: str) -> None:
+    """No empty boxes: the text stands dimmed from the start, and what lights it does not move over it."""
+    index = [content["layout"] for content, _, _ in CONTENTS].index(layout)
+    made = prepare(order(storyboard(only=[index], width=640, height=360), 0, load()))
+    cards = {element.name: element for element in made.elements}
+    texts = [element.texts[0] for name, element in cards.items() if name.startswith("part_")]
+    assert len(texts) > 2
+    for number, text in enumerate(texts):
+        surface = skia.Surface(640, 360)
+        surface.getCanvas().clear(skia.ColorBLACK)
+        cards[f"outline_{number}"].paint(surface.getCanvas())
+        box = text.box
+        seen = surface.toarray()[int(box.y) : int(box.bottom), int(box.x) : int(box.right), :3].max()
+        assert 80 < seen < 160
+        assert cards[f"part_{number}"].entrance in ("fade", "wipe")
 
 
 def test_the_progress_names_the_scene_that_is_drawn(tmp_path: Path) -> None:
