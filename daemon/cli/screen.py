@@ -37,8 +37,10 @@ def show(text: str = "") -> None:
 
 
 def show_lines(lines: Iterable[str]) -> None:
-    """Lines that were made by `table` and `paint` from cleaned text, as they are."""
+    """Lines that were made by `table` and `paint` from cleaned text, as they are, at once."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    # Whoever follows through a pipe waits for them.
+    sys.stdout.flush()
 
 
 def tell(text: str) -> None:

@@ -10,7 +10,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -242,8 +241,8 @@ def test_a_backup_restores(worked: Studio, tmp_path: Path) -> None:
     restored = Studio(tmp_path / "restored")
     shutil.rmtree(restored.root)
     restored.root.mkdir()
-    with tarfile.open(archive) as tar:
-        tar.extractall(restored.root, filter="tar")
+    # With tar, as its help says; tarfile's filters differ between 3.11.2 and later.
+    subprocess.run(["tar", "-xf", archive, "-C", restored.root], check=True, timeout=60)
     shutil.copytree(worked.root / "runs", restored.root / "runs")
     restored.spork("init", str(restored.root))
     assert told(restored)["jobs"] == told(worked)["jobs"]

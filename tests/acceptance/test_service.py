@@ -186,8 +186,8 @@ def test_somebody_of_the_group_can_drop_edit_and_approve(studio: Studio, tmp_pat
 def daemon_of(studio: Studio, uid: int, group: int) -> Iterator[None]:
     """The daemon, running as another user than this test."""
     become = ["setpriv", f"--reuid={uid}", f"--regid={group}", "--clear-groups"]
-    if Path(sys.executable).resolve().is_relative_to("/root"):
-        # The interpreter itself is out of others' reach here; may it be read, and nothing more be written.
+    if any(path.is_relative_to("/root") for path in (Path(sys.executable).resolve(), ROOT)):
+        # The interpreter or the code is out of others' reach here; may it be read, and nothing more be written.
         become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     studio.start(before=become)
     try:
