@@ -121,7 +121,9 @@ class _Reader:
         loader.get_event()
         start = loader.get_event()
         if isinstance(start, yaml.StreamEndEvent):
-            self.refuse("expected a mapping (key: value), the file holds none (a policy of nothing but defaults is {})")
+            self.refuse(
+                "expected a mapping (key: value), the file holds none (a policy of nothing but defaults is {})"
+            )
         first = loader.get_event()
         if not isinstance(first, yaml.MappingStartEvent):
             self.own(first)
