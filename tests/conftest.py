@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studio import Studio
+from tests.studio import GATED, Studio
 
 
 @pytest.fixture
@@ -16,3 +16,13 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     made = Studio(tmp_path / "studio")
     yield made
     made.close()
+
+
+@pytest.fixture
+def gated(studio: Studio) -> Studio:
+    """A live daemon with job g-1 at the gate of its draft."""
+    studio.pipeline("gated", GATED)
+    studio.start()
+    studio.submit("g-1", "gated")
+    studio.wait("g-1", "needs_approval")
+    return studio

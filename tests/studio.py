@@ -25,6 +25,19 @@ min_free_mib: 1
 """
 """A policy for tests: the same rules, shorter waits."""
 
+GATED = """\
+name: gated
+stages:
+  - name: draft
+    command: [sh, -euc, 'printf one > a.txt; mkdir sub; printf two > sub/b.txt']
+    gate: true
+    outputs: [a.txt, sub/b.txt]
+  - name: use
+    command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" "$SPORK_RUN/sub/b.txt" > used.txt']
+    outputs: [used.txt]
+"""
+"""A pipeline whose first stage ends at a gate and whose second reads what was approved."""
+
 
 class Studio:
     """One workspace. ``start`` runs ``spork daemon`` in it as a child process."""

@@ -15,30 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.studio import Studio
+from tests.studio import GATED, Studio
 from tests.support import wait_for
-
-PIPELINE = """\
-name: gated
-stages:
-  - name: draft
-    command: [sh, -euc, 'printf one > a.txt; mkdir sub; printf two > sub/b.txt']
-    gate: true
-    outputs: [a.txt, sub/b.txt]
-  - name: use
-    command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" "$SPORK_RUN/sub/b.txt" > used.txt']
-    outputs: [used.txt]
-"""
-
-
-@pytest.fixture
-def gated(studio: Studio) -> Studio:
-    """A live daemon with job g-1 at the gate of its draft."""
-    studio.pipeline("gated", PIPELINE)
-    studio.start()
-    studio.submit("g-1", "gated")
-    studio.wait("g-1", "needs_approval")
-    return studio
 
 
 @pytest.fixture
@@ -145,7 +123,7 @@ def test_a_run_directory_taken_away(gated: Studio, outside: Path, kind: str) -> 
 def test_a_run_directory_that_was_there_before_its_job(studio: Studio, outside: Path, kind: str) -> None:
     """The id is new, so nothing there is a run of ours, nor an answer."""
     swap(studio.run("g-1"), kind, outside)
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     wait_for((studio.run("g-1") / "pipeline.yaml").is_file, "a run directory of ours")
@@ -156,9 +134,7 @@ def test_a_run_directory_that_was_there_before_its_job(studio: Studio, outside: 
 
 def test_a_link_where_an_artifacts_folder_goes(studio: Studio, outside: Path) -> None:
     """Publication never passes it; the files are in the run directory when the gate opens."""
-    studio.pipeline(
-        "gated", PIPELINE.replace("'printf one", f'\'ln -s {outside} "$SPORK_RUN/sub"; printf one')
-    )
+    studio.pipeline("gated", GATED.replace("'printf one", f'\'ln -s {outside} "$SPORK_RUN/sub"; printf one'))
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
@@ -170,7 +146,7 @@ def test_a_link_where_an_artifacts_folder_goes(studio: Studio, outside: Path) ->
 
 def test_a_stage_that_removes_its_run_directory(studio: Studio) -> None:
     """Its job fails; other work goes on."""
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.pipeline(
         "wild", "name: wild\nstages:\n  - {name: rm, command: [sh, -c, 'rm -rf \"$SPORK_RUN\"']}\n"
     )
@@ -183,7 +159,7 @@ def test_a_stage_that_removes_its_run_directory(studio: Studio) -> None:
 
 def test_a_stage_that_stops_its_keeper(studio: Studio) -> None:
     """A keeper that cannot obey is ended itself; the lane is free after that."""
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.pipeline(
         "still", "name: still\nstages:\n  - {name: s, command: [sh, -c, 'kill -STOP $PPID; sleep 99']}\n"
     )
@@ -236,7 +212,7 @@ def test_a_request_called_rejected(studio: Studio) -> None:
 @pytest.mark.parametrize("name", ["operator.yaml", "pipelines/gated.yaml"])
 def test_a_fifo_among_the_settings(studio: Studio, name: str) -> None:
     """Refused with its name, never waited on; other work goes on."""
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     place = studio.root / "conf" / name
     place.unlink()

@@ -11,30 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.studio import QUICK, Studio
+from tests.studio import GATED, QUICK, Studio
 from tests.support import wait_for
-
-PIPELINE = """\
-name: gated
-stages:
-  - name: draft
-    command: [sh, -euc, 'printf one > a.txt; mkdir sub; printf two > sub/b.txt']
-    gate: true
-    outputs: [a.txt, sub/b.txt]
-  - name: use
-    command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" "$SPORK_RUN/sub/b.txt" > used.txt']
-    outputs: [used.txt]
-"""
-
-
-@pytest.fixture
-def gated(studio: Studio) -> Studio:
-    """A live daemon with job g-1 at the gate of its draft."""
-    studio.pipeline("gated", PIPELINE)
-    studio.start()
-    studio.submit("g-1", "gated")
-    studio.wait("g-1", "needs_approval")
-    return studio
 
 
 def refusal(studio: Studio, name: str, job: str = "g-1") -> str:
@@ -206,7 +184,7 @@ def test_a_missing_file_cannot_be_approved(gated: Studio) -> None:
 
 def test_early_decisions_are_refused(studio: Studio) -> None:
     """A file that lay there before the gate opened cannot be about what was made, whoever wrote it."""
-    source = PIPELINE.replace(
+    source = GATED.replace(
         "printf one > a.txt", 'sleep 1; printf one > a.txt; echo ... > "$SPORK_RUN/approve.yaml"'
     )
     studio.pipeline("gated", source)
@@ -220,7 +198,7 @@ def test_early_decisions_are_refused(studio: Studio) -> None:
 
 def test_an_old_answer_brought_back_answers_nothing_else(studio: Studio) -> None:
     """Copied to another run, or restored by git or a backup: a bound decision is about its own gate only."""
-    studio.pipeline("gated", PIPELINE.replace("name: use\n", "name: use\n    gate: true\n"))
+    studio.pipeline("gated", GATED.replace("name: use\n", "name: use\n    gate: true\n"))
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval", stage="draft")
@@ -240,7 +218,7 @@ def test_an_old_answer_brought_back_answers_nothing_else(studio: Studio) -> None
 def test_unbound_can_be_forbidden(studio: Studio) -> None:
     """With unbound: refuse only a decision that names the digest counts."""
     (studio.root / "conf/operator.yaml").write_text(QUICK + "decisions: {unbound: refuse}\n")
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
@@ -292,7 +270,7 @@ def with_gate(**terms: Any) -> str:
 def test_an_expired_gate_pauses_and_stays_answerable(studio: Studio) -> None:
     """Its files stay and say so; an approval then counts."""
     (studio.root / "conf/operator.yaml").write_text(with_gate(timeout_minutes=0.01))
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "paused", "expired")
@@ -304,7 +282,7 @@ def test_an_expired_gate_pauses_and_stays_answerable(studio: Studio) -> None:
 def test_resume_gives_an_expired_gate_new_time(studio: Studio) -> None:
     """Same gate, same attempt, and it expires again if nobody answers."""
     (studio.root / "conf/operator.yaml").write_text(with_gate(timeout_minutes=0.02))
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "paused", "expired")
@@ -317,7 +295,7 @@ def test_resume_gives_an_expired_gate_new_time(studio: Studio) -> None:
 def test_auto_approve_is_recorded_as_the_timers(studio: Studio) -> None:
     """Unanswered, and the policy says so: by: timer."""
     (studio.root / "conf/operator.yaml").write_text(with_gate(timeout_minutes=0.01, auto_approve=True))
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     assert studio.wait("g-1", "completed")["decided"][0]["by"] == "timer"
@@ -326,7 +304,7 @@ def test_auto_approve_is_recorded_as_the_timers(studio: Studio) -> None:
 def test_an_answer_that_lay_there_wins_over_the_timer(studio: Studio) -> None:
     """The gate's time passed while the daemon was down; the rejection was there before it looked."""
     (studio.root / "conf/operator.yaml").write_text(with_gate(timeout_minutes=0.03, auto_approve=True))
-    studio.pipeline("gated", PIPELINE)
+    studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
@@ -342,7 +320,7 @@ def test_a_file_changed_after_its_approval_is_asked_about_again(studio: Studio) 
     """The approval bound other bytes; the stage that reads them does not start."""
     studio.pipeline(
         "gated",
-        PIPELINE.replace("  - name: use", "  - {name: slow, command: [sleep, '1.5']}\n  - name: use"),
+        GATED.replace("  - name: use", "  - {name: slow, command: [sleep, '1.5']}\n  - name: use"),
     )
     studio.start()
     studio.submit("g-1", "gated")
