@@ -22,7 +22,7 @@ PARALLEL := -n 4 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -56,6 +56,18 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 
 crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (half an hour)
 	$(BIN)/python -m tests.soak steps
+
+editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
+	$(BIN)/pytest tests/long/editors
+
+power: $(STAMPS)/dev ## Power cuts on a loop-mounted image and on a lossy FUSE (root; apt: e2fsprogs fuse3)
+	$(BIN)/pytest tests/long/power
+
+fuzz: $(STAMPS)/dev ## 1,000,000 requests, decisions, policies and pipelines that no person would write
+	$(BIN)/pytest tests/long/fuzz
+
+service: $(STAMPS)/dev ## A real systemd as PID 1 of its own namespaces, in a debootstrap root (root; apt: debootstrap)
+	$(BIN)/pytest tests/long/service
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
