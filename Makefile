@@ -19,6 +19,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # The tests wait for processes more than they compute: more of them than cores.
 PARALLEL := -n 4 --dist worksteal
 
+# Long runs tell their counts as they go, and take their time.
+LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
@@ -58,16 +61,16 @@ crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (hal
 	$(BIN)/python -m tests.soak steps
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
-	$(BIN)/pytest tests/long/editors
+	$(LONG) tests/long/editors
 
 power: $(STAMPS)/dev ## Power cuts on a loop-mounted image and on a lossy FUSE (root; apt: e2fsprogs fuse3)
-	$(BIN)/pytest tests/long/power
+	$(LONG) tests/long/power
 
-fuzz: $(STAMPS)/dev ## 1,000,000 requests, decisions, policies and pipelines that no person would write
-	$(BIN)/pytest tests/long/fuzz
+fuzz: $(STAMPS)/dev ## 1,000,000 requests, decisions, policies and pipelines that no person would write (SPORK_FUZZ_INPUTS for fewer)
+	$(LONG) tests/long/fuzz
 
 service: $(STAMPS)/dev ## A real systemd as PID 1 of its own namespaces, in a debootstrap root (root; apt: debootstrap)
-	$(BIN)/pytest tests/long/service
+	$(LONG) tests/long/service
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt

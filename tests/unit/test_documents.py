@@ -82,6 +82,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.fault(47, 72, 79)
 @pytest.mark.parametrize(("data", "expected"), REFUSED)
 def test_a_refused_request_says_where_what_and_how(data: str, expected: str) -> None:
     """The place, what was expected, and the nearest right spelling."""

@@ -11,9 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.documents import Request, as_model
 from daemon.errors import Invalid
 from daemon.strictyaml import MAX_BYTES, MAX_LINES, parse
 from daemon.tree import Plain
+from tests.hostile import HOSTILE
 
 ROOT = Path(__file__).parents[2]
 both = pytest.mark.parametrize("pure", [False, True], ids=["libyaml", "pure"])
@@ -83,6 +85,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.fault(59, 60, 61, 62, 63, 64, 65, 67, 69, 71, 72, 73, 74, 75, 76, 78)
 @both
 @pytest.mark.parametrize(("data", "told"), REFUSED, ids=[told[:40] for _, told in REFUSED])
 def test_refusals_say_where_and_what(data: bytes, told: str, pure: bool) -> None:
@@ -138,6 +141,7 @@ READ: list[tuple[bytes, Plain]] = [
 ]
 
 
+@pytest.mark.fault(68, 70)
 @both
 @pytest.mark.parametrize(("text", "value"), READ, ids=repr)
 def test_scalars_are_yaml_12_core(text: bytes, value: Plain, pure: bool) -> None:
@@ -145,6 +149,7 @@ def test_scalars_are_yaml_12_core(text: bytes, value: Plain, pure: bool) -> None
     assert parse(b"a: " + text + b"\n", "x", pure=pure).plain() == {"a": value}
 
 
+@pytest.mark.fault(74, 77)
 @both
 @pytest.mark.parametrize(
     "data", [b"\xef\xbb\xbfa: 1\n", b"a: 1\r\n", b"---\na: 1\n...\n", b"a: 1\n...\n# end\n", b"a: 1"]
@@ -164,6 +169,7 @@ def test_places_are_found_again() -> None:
     assert str(document.problem(("a", 0, "c"), "no")) == "x:3:5: a[0].c: no"
 
 
+@pytest.mark.fault(80)
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     """Direction marks and line ends in a key come out of a refusal as escapes."""
     told = refusal(b'"a\\nb\\u202e": 1\n"a\\nb\\u202e": 2\n')
@@ -222,6 +228,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.fault(81)
 @settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.booleans())
 def test_both_parsers_give_the_same_verdict(text: str, rooted: bool) -> None:
@@ -230,6 +237,7 @@ def test_both_parsers_give_the_same_verdict(text: str, rooted: bool) -> None:
     assert verdict(data, pure=False) == verdict(data, pure=True)
 
 
+@pytest.mark.fault(69, 75)
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_nothing_but_invalid_is_raised(data: bytes) -> None:
@@ -237,35 +245,34 @@ def test_nothing_but_invalid_is_raised(data: bytes) -> None:
     verdict(data, pure=False)
 
 
-HOSTILE = """
+@pytest.mark.fault(59, 60, 61, 62, 63, 64, 69)
+@pytest.mark.parametrize(("data", "told"), HOSTILE.values(), ids=HOSTILE)
+@both
+def test_hostile_files_are_refused(data: bytes, told: str, pure: bool) -> None:
+    """What was made to explode, hang or mislead is one refusal, whichever parser is there."""
+    with pytest.raises(Invalid) as caught:
+        as_model(parse(data, "job.yaml", pure=pure), Request)
+    assert told in str(caught.value)
+
+
+WITHIN_100_MB = """
 import resource
+from daemon.documents import Request, load
+from daemon.documents import Request, as_model
 from daemon.errors import Invalid
-from daemon.strictyaml import parse
-M = 1024 * 1024
-cases = [
-    b'a: "' + b"x\\n" * (M // 2 - 9),
-    b"a: [" + b"1," * 524_000,
-    b"{" * M,
-    b"? " * (M // 2),
-    b"- " * (M // 2),
-    b"a: " + b"::" * (M // 2 - 9),
-    b"a: 'x' #" + b"\\t" * (M - 20),
-    b"{a: b," * 100_000,
-    b"a: 1\\n" + b"...\\n" * 200_000,
-    b"".join(b"k%d: &a%d [*a]\\n" % (i, i) for i in range(40_000)),
-    b'a: "' + b"\\\\x41" * (M // 4 - 9) + b'"',
-]
-parse(b"a: 1", "warm")
+from tests.hostile import HOSTILE, MIB
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (size + 100 * M, size + 100 * M))
-for case in cases:
+resource.setrlimit(resource.RLIMIT_AS, (size + 100 * MIB, size + 100 * MIB))
+for name, (data, told) in HOSTILE.items():
     try:
-        parse(case, "x")
+        load(data, Request, "x")
+        raise SystemExit(f"{name} was taken")
     except Invalid as error:
         assert "MemoryError" not in str(error), error
 """
 
 
+@pytest.mark.fault(59, 60, 61, 62, 63, 64)
 def test_hostile_files_cost_no_memory() -> None:
     """Files made to explode are answered within 100 MB and without a crash."""
-    subprocess.run([sys.executable, "-c", HOSTILE], check=True, cwd=ROOT, timeout=120)
+    subprocess.run([sys.executable, "-c", WITHIN_100_MB], check=True, cwd=ROOT, timeout=120)
