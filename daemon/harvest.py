@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from daemon.orders import Made
+from daemon.orders import Made, Order
 from stages.contract import META_NAME
 
 RESERVED = frozenset(
@@ -61,6 +61,19 @@ def harvest(out_dir: Path, outputs: Sequence[str], stopped: Callable[[], bool]) 
         if path not in paths:
             raise Refused(f"{META_NAME} describes {path!r}, which was not made")
     return tuple(made)
+
+
+def anchor(order: Order) -> None:
+    """Make the names durable by which the files are found after a power cut: of the attempt's folder, and of
+    the run itself while nothing that was published stands for it. Raises OSError.
+    """
+    work, run = order.out_dir.parent, order.run_dir
+    for path in (work,) if order.artifacts else (work, run, run.parent):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _walk(

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from daemon.harness import Ends, become_stage, read_order
-from daemon.harvest import Refused, Stopped, harvest
+from daemon.harvest import Refused, Stopped, anchor, harvest
 from daemon.orders import COMPLETED, FAILED, Made, Report, carry, receive
 from daemon.processes import adopt_orphans, end_children, set_name
 from daemon.stagelog import StageLog
@@ -141,6 +141,7 @@ def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control
     if not message:
         try:
             made = harvest(order.out_dir, order.outputs, lambda: _told_to_stop(control))
+            anchor(order)
         except Stopped:
             message, ordered = "ended by the daemon while its files were checked", "kill"
         except Refused as refused:
