@@ -25,7 +25,7 @@ LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service mutants lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,9 @@ fuzz: $(STAMPS)/dev ## 1,000,000 requests, decisions, policies and pipelines tha
 
 service: $(STAMPS)/dev ## A real systemd as PID 1 of its own namespaces, in a debootstrap root (root; apt: debootstrap)
 	$(LONG) tests/long/service
+
+mutants: $(STAMPS)/dev ## Take out each fsync, lock, check and order of steps in turn, and see a test fail; writes docs/removals.md
+	$(BIN)/python -m tests.long.mutants
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --upgrade --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt

@@ -1,0 +1,110 @@
+"""``python -m tests.long.mutants [WORD...]``: take each one out, see a test fail, and write docs/removals.md.
+
+With words, only those whose description holds one of them; nothing is written then. Exit code 1 if one was
+missed by its tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.long.mutants.removals import ROOT, Removal, removals
+
+SIDE_BY_SIDE = 2
+PATIENCE_SECONDS = 600
+PAGE = ROOT / "docs/removals.md"
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+
+HEAD = """\
+# Removing any one of these makes a test fail
+
+Made by `make mutants` ({when}): each line was taken out of a copy of the daemon, and the test named beside it failed.
+{caught} of {total} were caught.
+
+| kind | taken out of the daemon | module | the test that fails |
+|---|---|---|---|
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Try them two at a time, each in a copy of the tree."""
+    chosen = [r for r in removals() if not words or any(word in r.what or word == r.kind for word in words)]
+    with tempfile.TemporaryDirectory(prefix="spork-mutants-") as base:
+        trees = [_copy(Path(base) / str(number)) for number in range(SIDE_BY_SIDE)]
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            found = list(pool.map(lambda one: _tried(one, trees), chosen))
+    missed = [removal.what for removal, test in zip(chosen, found, strict=True) if not test]
+    print(
+        f"{len(chosen) - len(missed)} of {len(chosen)} were caught"
+        + "".join(f"\nmissed: {what}" for what in missed)
+    )
+    if not words:
+        _write(chosen, found)
+    return 1 if missed else 0
+
+
+def _copy(tree: Path) -> Path:
+    leave_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "runs", "jobs", "inbox")
+    shutil.copytree(ROOT, tree, ignore=leave_out)
+    return tree
+
+
+def _tried(removal: Removal, trees: list[Path]) -> str:
+    """The first test that fails without it, or nothing."""
+    tree = trees.pop()
+    try:
+        module = tree / "daemon" / removal.module
+        kept = module.read_text(encoding="utf-8")
+        module.write_text(removal.applied(), encoding="utf-8")
+        try:
+            failed = _failing(tree, removal.tests)
+        finally:
+            module.write_text(kept, encoding="utf-8")
+    finally:
+        trees.append(tree)
+    print(f"{removal.kind:6} {removal.what}: {failed or 'MISSED'}", flush=True)
+    return failed
+
+
+def _failing(tree: Path, tests: Sequence[str]) -> str:
+    environ = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end of {tests[0]}"
+    if done.returncode == 0:
+        return ""
+    found = _FAILED.search(done.stdout)
+    return found[1] if found else f"{tests[0]} (exit code {done.returncode})"
+
+
+def _write(chosen: Sequence[Removal], found: Sequence[str]) -> None:
+    now = datetime.now(UTC)
+    head = HEAD.format(when=f"{now:%Y-%m-%d}", caught=sum(map(bool, found)), total=len(found))
+    rows = [
+        f"| {one.kind} | {one.what} | `{one.module}` | {f'`{test}`' if test else '**missed**'} |"
+        for one, test in zip(chosen, found, strict=True)
+    ]
+    PAGE.write_text(head + "\n".join(rows).replace("tests/", "") + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
