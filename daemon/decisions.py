@@ -92,6 +92,9 @@ class Desk:
             if verb not in found:
                 _untell(run, f"{verb}.yaml")
         for verb in found:
+            # After a cancellation, or a rejection that stops, what else lies there decides nothing any more.
+            if job.final:
+                break
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
             match seen:
