@@ -60,12 +60,14 @@ def test_requests(name: str) -> None:
     assert classify_inbox(name) == Request(name, name.rpartition(".")[0])
 
 
+@pytest.mark.fault(9, 10, 11)
 @pytest.mark.parametrize("name", SIDE_FILES)
 def test_side_files_are_never_requests(name: str) -> None:
     """What editors and sync tools leave behind is never a job."""
     assert isinstance(classify_inbox(name), Ignored)
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
