@@ -21,7 +21,7 @@ ANSWER = "runs/g-1/approve.yaml"
 
 
 @pytest.fixture
-def shared(studio: Studio, tmp_path: Path) -> Iterator[tuple[Studio, Clone, Clone]]:
+def shared(studio: Studio, tmp_path: Path) -> tuple[Studio, Clone, Clone]:
     """A live daemon with jobs g-1 and g-2 at the first of two gates, on equal files; ours, and a colleague's clone."""
     (studio.root / "conf/operator.yaml").write_text(QUICK + "watch: {rescan_seconds: 1}\n")
     studio.pipeline("gated", TWO_GATES)
@@ -59,7 +59,7 @@ def test_an_answer_pulled_counts_once_whatever_becomes_of_its_commit(
     ours.pull()
     studio.wait("g-1", "needs_approval", stage="use")
     assert (studio.run("g-1") / "decisions/01-draft.1.approve.yaml").read_text() == text
-    replays = {
+    replays: dict[str, list[tuple[str, ...]]] = {
         "checkout": [("checkout", "-q", "--", ANSWER)],
         "stash pop": [("stash", "-q"), ("stash", "pop")],
         "reset": [("reset", "-q", "--hard")],

@@ -34,23 +34,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     made.studio.close()
 
 
-SAMPLE = [
-    pytest.param("cp -p from the future", marks=pytest.mark.fault(22)),
-    pytest.param("mv from another file system"),
-    pytest.param("slow cat >", marks=pytest.mark.fault(2)),
-    pytest.param("echo >>", marks=pytest.mark.fault(3)),
-    pytest.param("truncated, then cat", marks=pytest.mark.fault(4)),
-    pytest.param("room first, then dd", marks=pytest.mark.fault(5)),
-    pytest.param("Syncthing", marks=pytest.mark.fault(5)),
-    pytest.param("rsync"),
-    pytest.param("ln", marks=pytest.mark.fault(16)),
-    pytest.param("O_TMPFILE + linkat", marks=pytest.mark.fault(16)),
-    pytest.param("VS Code"),
-    pytest.param("gedit, Text Editor (GIO)", marks=pytest.mark.fault(8)),
-]
-
-
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("cp -p from the future", marks=pytest.mark.fault(22)),
+        pytest.param("mv from another file system"),
+        pytest.param("slow cat >", marks=pytest.mark.fault(2)),
+        pytest.param("echo >>", marks=pytest.mark.fault(3)),
+        pytest.param("truncated, then cat", marks=pytest.mark.fault(4)),
+        pytest.param("room first, then dd", marks=pytest.mark.fault(5)),
+        pytest.param("Syncthing", marks=pytest.mark.fault(5)),
+        pytest.param("rsync"),
+        pytest.param("ln", marks=pytest.mark.fault(16)),
+        pytest.param("O_TMPFILE + linkat", marks=pytest.mark.fault(16)),
+        pytest.param("VS Code"),
+        pytest.param("gedit, Text Editor (GIO)", marks=pytest.mark.fault(8)),
+    ],
+)
 def test_tools(shop: Shop, tmp_path: Path, name: str) -> None:
     """A new approval, an edit of a rejection that was refused, and a request: each once, as it was saved."""
     new, old = shop.at_gate(), shop.at_gate()
