@@ -83,12 +83,25 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
         elif "stages" in strictyaml.parse(data, where).root.entries:
             _check_pipeline(data, where, None)
         else:
-            policy = load_policy(workspace)
-            vetted = vet_request(data, where, policy, workspace)
-            return _missing_sources(vetted, path, policy, workspace)
+            return _request(data, where, path, workspace)
     except Invalid as error:
         return list(error.problems)
     return []
+
+
+def check_request(path: Path, workspace: Workspace) -> list[Problem]:
+    """Everything wrong with a file as a request, whatever its name. Raises BadPolicy."""
+    where = shown_name(str(path))
+    try:
+        return _request(_read(path, where), where, path, workspace)
+    except Invalid as error:
+        return list(error.problems)
+
+
+def _request(data: bytes, where: str, path: Path, workspace: Workspace) -> list[Problem]:
+    policy = load_policy(workspace)
+    vetted = vet_request(data, where, policy, workspace)
+    return _missing_sources(vetted, path, policy, workspace)
 
 
 def _pipeline_of(

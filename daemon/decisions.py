@@ -22,6 +22,7 @@ from daemon.documents import load_decision
 from daemon.errors import Invalid
 from daemon.files import Identity, holds, remove, write_copy, write_durable
 from daemon.gates import Gates
+from daemon.logs import say
 from daemon.model import Event, Job, Type
 from daemon.names import beside
 from daemon.recorder import Recorder
@@ -59,7 +60,8 @@ class Desk:
     ) -> None:
         self._workspace, self._recorder, self._gates, self._clock = workspace, recorder, gates, clock
         self.waiting: dict[str, dict[str, str]] = {}
-        """Job id, name and reason of each decision file that is not whole yet, for status."""
+        """Job id, name and reason of each decision file that is not whole yet."""
+        self._settling: set[str] = set()
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -71,6 +73,14 @@ class Desk:
         """The job is over; nothing in its directory is awaited."""
         self._box.forget(self._workspace.run(job_id))
         self.waiting.pop(job_id, None)
+        self._settling.discard(job_id)
+
+    def holds_timer(self, job: Job) -> bool:
+        """Whether an answer lies there that is being written or settles, or a rejection where time approves."""
+        if not job.answerable or job.gate is None:
+            return False
+        rejection = job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {})
+        return rejection or job.id in self._settling
 
     def look(self, job: Job, arrived_whole: Callable[[str], bool], now: datetime) -> Looked:
         """Look at every decision file of a job and act on what counts."""
@@ -82,6 +92,9 @@ class Desk:
             if verb not in found:
                 _untell(run, f"{verb}.yaml")
         for verb in found:
+            # After a cancellation, or a rejection that stops, what else lies there decides nothing any more.
+            if job.final:
+                break
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
             match seen:
@@ -92,6 +105,9 @@ class Desk:
                         again.append(seen.retry_in)
                 case Refused():
                     job = self._cannot_read(run, job, seen, now)
+                case Whole() if verb == "approve" and "reject.yaml" in waiting:
+                    # Both lie there and reject wins, as soon as it can be read.
+                    waiting[name] = f"reject.yaml lies there too, {waiting['reject.yaml']}"
                 case Whole():
                     job = self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
                 case Gone():
@@ -100,6 +116,7 @@ class Desk:
             self.waiting[job.id] = waiting
         else:
             self.waiting.pop(job.id, None)
+        (self._settling.add if again else self._settling.discard)(job.id)
         lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
         return Looked(job, min(again, default=None), lying)
 
@@ -132,6 +149,7 @@ class Desk:
                 )
             events = self._ruling(job, decision, now)
         except rulings.Repeated:
+            say("orchestrator", "decision_repeated", job=job.id, file=whole.name)
             self._box.claim_unlink(run, whole.name, whole.identity)
             return job
         except rulings.Refused as error:
@@ -227,6 +245,7 @@ def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: st
         by=document.by or whole.owner,
         sha256=hashlib.sha256(whole.data).hexdigest(),
         identity=whole.identity.key,
+        job=document.job,
         stage=document.stage,
         attempt=document.attempt,
         digest=document.digest,

@@ -133,6 +133,7 @@ class Request(Strict):
 class Decision(Strict):
     """A decision in ``runs/ID/``: the file's name says which, every key is optional."""
 
+    job: JobId | None = Field(default=None, description="Binds: the job looked at")
     stage: Name | None = Field(default=None, description="Binds: must be the gate that waits")
     attempt: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Binds: the attempt looked at"
@@ -160,7 +161,7 @@ class Decision(Strict):
 
 
 Verb = Literal["approve", "reject", "cancel", "resume"]
-_BINDING = ("stage", "attempt", "digest", "by", "notes")
+_BINDING = ("job", "stage", "attempt", "digest", "by", "notes")
 DECISION_KEYS: Mapping[str, tuple[str, ...]] = {
     "approve": _BINDING,
     "reject": (*_BINDING, "then", "from", "redo"),

@@ -28,6 +28,7 @@ from daemon.files import (
 )
 from daemon.model import Job, Status
 from daemon.names import LONGEST_NAME, shown
+from daemon.spool import OUR_HEADER
 from daemon.workspace import Workspace
 
 SOURCE_LIMIT = 2 * 1024**3
@@ -213,15 +214,15 @@ def fits(job: Job, answer: Answer) -> None:
 def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
     """What ties the answer to what was looked at.
 
-    cancel ties itself only to a stage that was named: a job that moved on meanwhile is meant all the same.
+    cancel ties itself to the job, and only to a stage that was named: one that moved on is meant all the same.
     """
     fits(job, answer)
     if answer.unbound:
         return {}
     if answer.verb == "cancel":
-        return {"stage": answer.stage} if answer.stage else {}
+        return {"job": job.id, **({"stage": answer.stage} if answer.stage else {})}
     if answer.verb == "resume":
-        return {"stage": job.stage or "", "attempt": job.attempt}
+        return {"job": job.id, "stage": job.stage or "", "attempt": job.attempt}
     try:
         shown_gate = json.loads(read_regular(run, "gate.json", 1 << 26))
         bound = {key: shown_gate[key] for key in ("stage", "attempt", "digest")}
@@ -233,15 +234,15 @@ def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
         raise TryAgain(
             f"runs/{job.id}/gate.json does not show the {gate.stage} gate yet; try again in a moment"
         )
-    if _digest_now(run, job) not in (None, bound["digest"]):
+    if digest_now(run, job) not in (None, bound["digest"]):
         raise Changed(
             f"runs/{job.id}: files changed since REVIEW.md was written; it follows within seconds:"
             f" read it again, then {answer.verb}; nothing was written"
         )
-    return bound
+    return {"job": job.id, **bound}
 
 
-def _digest_now(run: Path, job: Job) -> str | None:
+def digest_now(run: Path, job: Job) -> str | None:
     """The digest of the gate's files as they are; None where we may not read them all."""
     from daemon.publication import gate_digest
 
@@ -259,7 +260,10 @@ def _digest_now(run: Path, job: Job) -> str | None:
 
 
 def _written(answer: Answer, bound: dict[str, str | int]) -> bytes:
-    """The decision as YAML; text in JSON's quotes, which YAML reads alike."""
+    """The decision as YAML; text in JSON's quotes, which YAML reads alike.
+
+    Whole by its end mark; its first line says that without it a copy was cut short.
+    """
     facts: dict[str, str | int | None] = {
         **bound, "by": answer.by, "notes": answer.notes, "then": answer.then, "from": answer.from_stage,
     }  # fmt: skip
@@ -270,7 +274,7 @@ def _written(answer: Answer, bound: dict[str, str | int]) -> bytes:
         if value is not None
     ]
     try:
-        return "\n".join([*lines, "...", ""]).encode()
+        return "\n".join([OUR_HEADER.decode(), *lines, "...", ""]).encode()
     except UnicodeEncodeError:
         raise NotPossible("the notes or the name are not UTF-8 text; nothing was written") from None
 

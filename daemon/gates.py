@@ -23,9 +23,11 @@ from daemon.shelf import Shelf
 from daemon.store import Change
 from daemon.workspace import Workspace
 
+NOTES = 20
+
 
 class Gates:
-    """The gates of one workspace. Remembers deadlines and which edits are settling; both can be made again."""
+    """The gates of one workspace. What it remembers (deadlines, settling edits, notes shown) can be made again."""
 
     def __init__(
         self, workspace: Workspace, recorder: Recorder, shelf: Shelf, policy: Policy, clock: Clock
@@ -34,6 +36,7 @@ class Gates:
         self._digests = FileDigests()
         self._deadlines: dict[str, tuple[str, float]] = {}
         self._settling: dict[str, tuple[str, float]] = {}
+        self._beside: dict[str, list[str]] = {}
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -108,6 +111,8 @@ class Gates:
         seen = on_disk.digest + "".join(on_disk.missing)
         if seen == job.gate.digest:
             self._settling.pop(job.id, None)
+            if self.notes(job) != self._beside.get(job.id):
+                self._review(job, on_disk)
             return job, None
         before, since = self._settling.get(job.id, ("", 0.0))
         boot = self._clock.boot()
@@ -121,7 +126,7 @@ class Gates:
         if events:
             del self._settling[job.id]
             return self._recorder.one(Change(job, events)), None
-        review.show(self._workspace.run(job.id), job, on_disk, self.notes(job))
+        self._review(job, on_disk)
         return job, None
 
     def show(self, job: Job) -> None:
@@ -135,13 +140,18 @@ class Gates:
             return
         stage = job.at(job.gate.stage)
         review.keep_as_made(run, job, stage)
-        review.show(run, job, self.on_disk(job, stage, fresh=False), self.notes(job))
+        self._review(job, self.on_disk(job, stage, fresh=False))
         self._remember_deadline(job)
+
+    def _review(self, job: Job, on_disk: OnDisk) -> None:
+        self._beside[job.id] = self.notes(job)
+        review.show(self._workspace.run(job.id), job, on_disk, self._beside[job.id])
 
     def forget(self, job_id: str) -> None:
         """Nobody is asked about this job any more."""
         self._deadlines.pop(job_id, None)
         self._settling.pop(job_id, None)
+        self._beside.pop(job_id, None)
         self._digests.forget(self._workspace.run(job_id))
 
     def _remember_deadline(self, job: Job) -> None:
@@ -157,12 +167,12 @@ class Gates:
         self._deadlines[job_id] = (expires_at, self._clock.boot() + left)
 
     def notes(self, job: Job) -> list[str]:
-        """What lies beside the gate and looks like a decision, but is none."""
-        found = []
+        """What lies beside the gate and looks like a decision, but is none; at most ``NOTES`` of them."""
+        found: list[str] = []
         with os.scandir(self._workspace.run(job.id)) as entries:
             for entry in sorted(entries, key=lambda e: e.name):
                 name = classify_decision(entry.name)
-                if isinstance(name, Ignored) and name.meant:
+                if isinstance(name, Ignored) and name.meant and len(found) < NOTES:
                     found.append(
                         f"`{shown(entry.name)}` is not read ({name.rule}); did you mean {name.meant}?"
                     )

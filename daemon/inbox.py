@@ -133,6 +133,7 @@ class Inbox:
             vetted = vet_request(whole.data, f"inbox/{shown(name)}", self._policy, self._workspace)
             job_id = self._id_for(vetted, name, sha, taken, now)
             if job_id is None:
+                say("inbox", "request_repeated", file=shown(name), job=str(vetted.request.id))
                 self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
                 return None
             self._sources.bring(job_id, Path(name).stem, vetted)

@@ -171,10 +171,11 @@ class Loop:
             job = self._recorder.store.job(job_id)
             if job is not None and job.answerable and job.reason != "expired":
                 # An answer that lay there wins over the timer.
-                if not self._try_to_look(job_id, now, self._clock.boot()):
+                looked = self._try_to_look(job_id, now, self._clock.boot())
+                job = self._recorder.store.job(job_id)
+                if not looked or (job is not None and self._desk.holds_timer(job)):
                     self._gates.put_off(job_id, TROUBLE_SECONDS)
                     continue
-                job = self._recorder.store.job(job_id)
             if job is not None and job.gate is not None and job.reason != "expired":
                 self._gates.expire(job, now)
             else:

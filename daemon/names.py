@@ -21,9 +21,11 @@ _OURS = frozenset(
     " approve.template.yaml reject.template.yaml".split()
 )
 _REQUEST = re.compile(r".+\.ya?ml", re.DOTALL)
-_NEAR_REQUEST = re.compile(r"(.+?)(\.ya?ml|\.json)(\.txt)?", re.DOTALL | re.IGNORECASE)
+_UNDER_WAY = r"\.(part|partial|filepart|crdownload|download|tmp)"
+"""What is appended to a name while its file is being brought."""
+_NEAR_REQUEST = re.compile(rf"(.+?)(\.ya?ml|\.json)(\.txt|{_UNDER_WAY})?", re.DOTALL | re.IGNORECASE)
 _DECISION_WORD = re.compile(rf"({'|'.join(DECISIONS)})(?![a-z])")
-_WORD_WITH_ENDING = re.compile(rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*")
+_WORD_WITH_ENDING = re.compile(rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*({_UNDER_WAY})?")
 _CONFLICT = (
     (".sync-conflict-", "a conflict copy of Syncthing"),
     ("conflicted copy", "a conflict copy of a sync tool"),

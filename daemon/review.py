@@ -53,8 +53,8 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
     assert gate is not None
     stage = job.at(gate.stage)
     write_copy(run / "REVIEW.md", "\n".join(_review(run, job, stage, gate, on_disk, others)).encode())
-    write_copy(run / "approve.template.yaml", _template(gate, on_disk, "approve").encode())
-    write_copy(run / "reject.template.yaml", _template(gate, on_disk, "reject").encode())
+    write_copy(run / "approve.template.yaml", _template(job, gate, on_disk, "approve").encode())
+    write_copy(run / "reject.template.yaml", _template(job, gate, on_disk, "reject").encode())
     facts = {
         "job": job.id,
         "stage": gate.stage,
@@ -82,11 +82,12 @@ def edit_diff(run: Path, job: Job, stage: Stage) -> str:
     return "\n".join(line for artifact in stage.artifacts for line in _diff(made, run, artifact))
 
 
-def _template(gate: Gate, on_disk: OnDisk, decision: str) -> str:
+def _template(job: Job, gate: Gate, on_disk: OnDisk, decision: str) -> str:
     header = TEMPLATE_HEADER.decode().rstrip("\n")
     lines = [
         header,
         f"# mv {decision}.template.yaml {decision}.yaml   gives this answer; edit it before, keep the last line.",
+        f'job: "{job.id}"',
         f"stage: {gate.stage}",
         f"attempt: {gate.attempt}",
         f"digest: {on_disk.digest}",
@@ -119,8 +120,10 @@ def _review(
     yield from _made(job, stage, gate)
     yield from _quoted(run, stage)
     yield from _answering(gate, on_disk)
-    for note in others:
-        yield f"- Beside the gate: {note}"
+    notes = list(others)
+    if notes:
+        yield "## Beside the gate\n"
+        yield from (f"- {note}" for note in notes)
     yield from _changes(run, job, stage)
     yield ""
 

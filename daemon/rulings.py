@@ -47,6 +47,7 @@ class Decision:
     sha256: str
     identity: str = ""
     """Which file it was, as the database keeps it; empty for the timer's."""
+    job: str | None = None
     stage: str | None = None
     attempt: int | None = None
     digest: str | None = None
@@ -219,6 +220,8 @@ def answer(
     terms: GateTerms | None,
 ) -> list[Event]:
     """What a decision file does. ``on_disk`` and ``terms`` are of the gate, None where there is none."""
+    if decision.job not in (None, job.id):
+        raise Refused(f"it is about {decision.job}, and this is {job.id}; rename the template that lies here")
     if decision.kind == "cancel":
         _fits_place(job, decision)
         return [_canceled(job, decision, now, "canceled")]

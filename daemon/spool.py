@@ -20,8 +20,10 @@ from daemon.lease import Writers, writer_pids, writers
 from daemon.sightings import Sighting, Sightings
 from daemon.strangers import no_permission, owner_of, unfit_kind
 
-TEMPLATE_HEADER = b"# spork decision template"
-"""Begins every template we write; a file that begins so and lacks its end mark was cut short."""
+OUR_HEADER = b"# spork decision"
+"""Begins every decision we write; a file that begins so and lacks its end mark was cut short."""
+
+TEMPLATE_HEADER = OUR_HEADER + b" template"
 
 END_MARK = b"..."
 LIMIT_BYTES = 1 << 20
@@ -91,13 +93,11 @@ class DropBox:
         settle_seconds: float,
         empty_seconds: float | None = None,
         limit_bytes: int = LIMIT_BYTES,
-        template_header: bytes | None = TEMPLATE_HEADER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settle_seconds = settle_seconds
         self.empty_seconds = empty_seconds
         self.limit_bytes = limit_bytes
-        self._template_header = template_header
         self._clock = clock
         self._sightings = Sightings()
 
@@ -219,18 +219,12 @@ class DropBox:
                 return Refused(name, reason, seen.identity, data)
             return Waiting(name, reason, left, seen.first)
         ended = ends_with_mark(data)
-        if not ended and self._is_cut_template(data):
+        if is_cut_short(data):
             return Waiting(name, "incomplete: its last line, `...`, is missing", None, seen.first)
         seen.unmarked = not ended
         if ended or seen.whole or left is None:
             return Whole(name, data, seen.identity, status.st_uid, owner_of(status.st_uid))
         return Waiting(name, "settling", left, seen.first)
-
-    def _is_cut_template(self, data: bytes) -> bool:
-        header = self._template_header
-        text = data.removeprefix(_UTF8_BOM)
-        # Cut within the header itself it would be a lone comment, and that counts as an empty decision.
-        return header is not None and bool(text) and (text.startswith(header) or header.startswith(text))
 
     def _unopened(self, folder: str, name: str, dir_fd: int, error: OSError) -> Verdict:
         if error.errno == errno.ENOENT:
@@ -276,6 +270,14 @@ def ends_with_mark(data: bytes) -> bool:
     """Whether the last line that is not blank is the YAML end mark."""
     text = data.rstrip()
     return text == END_MARK or text.endswith((b"\n" + END_MARK, b"\r" + END_MARK))
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Whether this is the beginning of a decision that we wrote, without its end."""
+    text = data.removeprefix(_UTF8_BOM)
+    # Cut within the header itself it would be a lone comment, and that counts as an empty decision.
+    ours = text.startswith(OUR_HEADER) or OUR_HEADER.startswith(text)
+    return bool(text) and ours and not ends_with_mark(data)
 
 
 def _read(fd: int, size: int) -> bytes:

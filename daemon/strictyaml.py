@@ -96,6 +96,8 @@ class _Reader:
         if found := _CONFLICT.search(self.text):
             line, _ = _position(self.text, found.start())
             self.refuse(f"merge conflict markers at line {line}; settle the conflict and save again", line, 1)
+        if self.text.startswith("version https://git-lfs."):
+            self.refuse("a git LFS pointer, not the file itself; `git lfs pull` brings it", 1, 1)
         if found := _DIRECTIVE.search(self.text):
             self.refuse("directives (lines that begin with %) are not read; remove the line",
                         *_position(self.text, found.start()))  # fmt: skip

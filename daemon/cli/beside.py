@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
+from daemon.cli.waits import open_for_writing
 from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.workspace import Workspace
 
@@ -54,9 +55,12 @@ def _modified(entry: os.DirEntry[str]) -> float:
 def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     meant = classify_inbox(name)
     if isinstance(meant, Ignored):
+        if is_folder:
+            return _folder_note(workspace, name)
+        meant_name = f"; did you mean {shown(meant.meant)}?" if meant.meant else ""
         return (
-            f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?"
-            if meant.meant
+            f"{shown(name)}: not read, {meant.rule}{meant_name}"
+            if meant_name or "conflict" in meant.rule
             else ""
         )
     path = workspace.inbox / name
@@ -68,8 +72,18 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
         return ""
     if not stat.S_ISREG(status.st_mode):
         return f"{shown(name)}: not a regular file, refused where it is"
-    empty = "empty, " if status.st_size == 0 else ""
-    return f"{shown(name)}: {empty}not taken yet; why: spork explain inbox/{shown(name)}"
+    why = open_for_writing(path) or ("empty, not taken yet" if status.st_size == 0 else "not taken yet")
+    return f"{shown(name)}: {why}; why: spork explain inbox/{shown(name)}"
+
+
+def _folder_note(workspace: Workspace, name: str) -> str:
+    """Folders are sources of the request of their name, never requests; told where somebody seems to differ."""
+    if name == "rejected" or any((workspace.inbox / f"{name}{end}").exists() for end in (".yaml", ".yml")):
+        return ""
+    with suppress(OSError), os.scandir(workspace.inbox / name) as entries:
+        if any(classify_inbox(entry.name).is_request for entry in entries):
+            return f"{shown(name)}/: a folder, and requests in it are not read; put them into inbox/ itself"
+    return ""
 
 
 def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
@@ -85,10 +99,9 @@ def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
         meant = classify_decision(name)
         place = f"runs/{job.id}/{shown(name)}"
         if isinstance(meant, Decision):
-            refused = f"{name}.error.txt" in names
-            notes.append(
-                f"{place}: {'refused' if refused else 'not decided yet'}; why: spork explain {place}"
-            )
+            refused = "refused" if f"{name}.error.txt" in names else "not decided yet"
+            said = open_for_writing(workspace.run(job.id) / name) or refused
+            notes.append(f"{place}: {said}; why: spork explain {place}")
         elif meant.meant:
             notes.append(f"{place}: not read, {meant.rule}; did you mean {meant.meant}?")
         elif meant.editing in ("approve.yaml", "reject.yaml", "resume.yaml", "cancel.yaml"):

@@ -23,6 +23,7 @@ from daemon.cli.screen import (
     table,
     tell,
 )
+from daemon.lease import install_lease_signal_handler
 from daemon.workspace import Workspace
 
 WATCH_SECONDS = 0.5
@@ -32,6 +33,7 @@ FINISHED = 10
 def command(args: Namespace) -> int:
     """Where everything is, from the database and the folders; changes nothing."""
     workspace = workspace_of(args)
+    install_lease_signal_handler()
     if args.job is not None:
         from daemon.cli.detail import detail, facts
 

@@ -56,6 +56,7 @@ def test_what_a_person_finds_at_a_gate(gated: Studio) -> None:
     assert "approve.yaml" in gated.state("g-1")["waits_for"]
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("name", ["approve.yaml", "reject.yaml"])
 def test_a_touched_file_counts_after_quiet(gated: Studio, name: str) -> None:
     """touch approve.yaml works: an empty file is an answer once it has rested."""
@@ -63,6 +64,7 @@ def test_a_touched_file_counts_after_quiet(gated: Studio, name: str) -> None:
     gated.wait("g-1", "completed" if name.startswith("approve") else "paused")
 
 
+@pytest.mark.fault(12, 19)
 def test_both_answers_reject_wins_and_it_is_said(gated: Studio) -> None:
     """When both lie there, nothing passes the gate."""
     gated.stop()
@@ -111,6 +113,7 @@ def test_a_refused_file_mended_in_place_counts(gated: Studio) -> None:
     assert gated.wait("g-1", "completed")["decided"][0]["by"] == "alice"
 
 
+@pytest.mark.fault(6, 7)
 def test_a_template_without_its_end_is_never_an_answer(gated: Studio) -> None:
     """One cut short by its writer is caught by the missing end mark, however long it rests."""
     text = (gated.run("g-1") / "approve.template.yaml").read_text()
@@ -122,6 +125,7 @@ def test_a_template_without_its_end_is_never_an_answer(gated: Studio) -> None:
     gated.wait("g-1", "completed")
 
 
+@pytest.mark.fault(6, 7)
 def test_no_prefix_of_a_template_is_an_answer(gated: Studio) -> None:
     """Of all the ways to cut a template short, none passes the gate."""
     text = (gated.run("g-1") / "approve.template.yaml").read_bytes()
@@ -134,6 +138,7 @@ def test_no_prefix_of_a_template_is_an_answer(gated: Studio) -> None:
     assert gated.state("g-1")["status"] == "needs_approval"
 
 
+@pytest.mark.fault(2)
 def test_a_file_being_written_is_waited_for(gated: Studio) -> None:
     """Valid YAML after every line, and read only when its writer has let go."""
     with (gated.run("g-1") / "reject.yaml").open("w") as file:
@@ -196,6 +201,7 @@ def test_early_decisions_are_refused(studio: Studio) -> None:
     assert studio.state("g-1")["status"] == "needs_approval"
 
 
+@pytest.mark.fault(14, 125)
 def test_an_old_answer_brought_back_answers_nothing_else(studio: Studio) -> None:
     """Copied to another run, or restored by git or a backup: a bound decision is about its own gate only."""
     studio.pipeline("gated", GATED.replace("name: use\n", "name: use\n    gate: true\n"))
@@ -234,6 +240,7 @@ SIDE_NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault(9, 10, 15)
 def test_side_files_never_decide_and_look_alikes_are_named(gated: Studio) -> None:
     """Complete, valid approvals under names that nobody meant."""
     run = gated.run("g-1")

@@ -53,6 +53,7 @@ def test_a_dropped_file_becomes_one_job(live: Studio) -> None:
     ).read_bytes()
 
 
+@pytest.mark.fault(23)
 def test_without_an_id_each_dropped_file_is_a_job(live: Studio) -> None:
     """The same bytes twice: two jobs, with ids of their own."""
     for _ in range(2):
@@ -61,6 +62,7 @@ def test_without_an_id_each_dropped_file_is_a_job(live: Studio) -> None:
     assert len(jobs(live)) == 2
 
 
+@pytest.mark.fault(23)
 def test_the_same_id_again(live: Studio) -> None:
     """Same bytes: nothing new. Other bytes: refused, because an id is taken for ever."""
     live.drop("a.yaml", REQUEST + "id: n-1\n")
@@ -158,6 +160,7 @@ def test_no_link_leads_out(live: Studio, tmp_path: Path) -> None:
     assert jobs(live) == []
 
 
+@pytest.mark.fault(2)
 def test_a_slow_writer_is_waited_for(live: Studio) -> None:
     """cat > inbox/x.yaml, line by line."""
     with subprocess.Popen(
@@ -172,6 +175,7 @@ def test_a_slow_writer_is_waited_for(live: Studio) -> None:
     live.wait("s-1", "needs_approval")
 
 
+@pytest.mark.fault(1)
 def test_an_empty_request_waits(live: Studio) -> None:
     """As an editor makes it first; it is taken when it has content."""
     target = live.root / "inbox/empty.yaml"
@@ -182,6 +186,7 @@ def test_an_empty_request_waits(live: Studio) -> None:
     live.wait("e-1", "needs_approval")
 
 
+@pytest.mark.fault(19, 26)
 def test_what_lay_there_while_the_daemon_was_down(studio: Studio) -> None:
     """Taken at start, once, in the order of names."""
     for number in range(150):

@@ -143,6 +143,7 @@ def test_unmarked_rests_for_the_settle_time(tmp_path: Path, inbox: DropBox, cloc
     assert found.data == b"intent: xy\n"
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("mtime", [0, 1, 8_583_840_000])
 def test_time_stamps_of_strangers_have_no_effect(
     tmp_path: Path, inbox: DropBox, clock: Clock, mtime: int
@@ -156,6 +157,7 @@ def test_time_stamps_of_strangers_have_no_effect(
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Whole)
 
 
+@pytest.mark.fault(1)
 def test_empty(tmp_path: Path, inbox: DropBox, decisions: DropBox, clock: Clock) -> None:
     """An empty decision counts after ten quiet seconds, an empty request never."""
     (tmp_path / "approve.yaml").touch()
@@ -171,6 +173,7 @@ def test_empty(tmp_path: Path, inbox: DropBox, decisions: DropBox, clock: Clock)
     assert isinstance(inbox.look(tmp_path, "approve.yaml"), Waiting)
 
 
+@pytest.mark.fault(4)
 def test_truncated_then_written(tmp_path: Path, decisions: DropBox, clock: Clock) -> None:
     """An empty state that is filled within the ten seconds never counted."""
     path = tmp_path / "approve.yaml"
@@ -186,6 +189,7 @@ def test_truncated_then_written(tmp_path: Path, decisions: DropBox, clock: Clock
     assert found.data == b"by: alice\n"
 
 
+@pytest.mark.fault(6, 7)
 def test_a_template_cut_anywhere_never_counts(tmp_path: Path, decisions: DropBox, clock: Clock) -> None:
     """Of all beginnings of a template only the whole one, mark included, is taken, rest it ever so long."""
     path = tmp_path / "approve.yaml"
@@ -199,6 +203,7 @@ def test_a_template_cut_anywhere_never_counts(tmp_path: Path, decisions: DropBox
     assert taken == [len(TEMPLATE) - 1, len(TEMPLATE)]  # the mark, and its line ending
 
 
+@pytest.mark.fault(5)
 def test_nul_bytes(tmp_path: Path, inbox: DropBox, clock: Clock) -> None:
     """A file of NULs (space reserved, not yet written) waits; left so by its writer it is refused."""
     path = tmp_path / "a.yaml"
@@ -219,6 +224,7 @@ def test_utf16_is_left_to_the_parser(tmp_path: Path, inbox: DropBox, clock: Cloc
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Whole)
 
 
+@pytest.mark.fault(20)
 def test_an_open_writer_is_waited_for(tmp_path: Path, inbox: DropBox, clock: Clock) -> None:
     """However long a writer holds the file, and though it ends with the mark: it waits, and says for whom."""
     path = tmp_path / "a.yaml"
@@ -252,6 +258,7 @@ def test_rest_is_counted_from_the_writers_end(tmp_path: Path, inbox: DropBox, cl
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Whole)
 
 
+@pytest.mark.fault(21)
 def test_a_writer_by_shared_memory_is_waited_for(tmp_path: Path, inbox: DropBox) -> None:
     """A writable mapping counts as a writer, its descriptor closed or not."""
     path = tmp_path / "a.yaml"
@@ -292,6 +299,7 @@ def test_renamed_while_it_is_written_is_not_whole(tmp_path: Path, inbox: DropBox
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Waiting)
 
 
+@pytest.mark.fault(16)
 def test_hard_links(tmp_path: Path, inbox: DropBox, clock: Clock) -> None:
     """A file with a second name waits for one name, or for the settle time, mark or no mark."""
     (tmp_path / "made").write_text("intent: x\n...\n")
@@ -355,6 +363,7 @@ def test_the_limit_itself_is_accepted(tmp_path: Path) -> None:
     assert isinstance(DropBox(2.0, limit_bytes=5).look(tmp_path, "a.yaml"), Refused)
 
 
+@pytest.mark.fault(25)
 def test_gone(tmp_path: Path, inbox: DropBox) -> None:
     """A name that is not there, or whose folder is missing or a link, is gone: no error, nothing read."""
     (tmp_path / "run").mkdir()

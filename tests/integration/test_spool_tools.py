@@ -130,6 +130,7 @@ def test_moved_from_another_file_system(run: Path, loop: Loop) -> None:
     assert loop.taken == [LONG.encode()]
 
 
+@pytest.mark.fault(16)
 def test_linked_from_an_unnamed_file(run: Path, loop: Loop) -> None:
     """A file that is made without a name and linked into place is whole at the first look."""
     script = """
@@ -143,6 +144,7 @@ os.link(f"/proc/self/fd/{fd}", "approve.yaml", src_dir_fd=os.open(".", os.O_RDON
     assert loop.taken == [TEXT.encode()]
 
 
+@pytest.mark.fault(2)
 def test_typed_slowly(run: Path, loop: Loop) -> None:
     """What is typed into ``cat > approve.yaml`` line by line is taken when cat has ended, not before."""
     child = subprocess.Popen(
@@ -168,6 +170,7 @@ def _is_longer(path: Path, size: int) -> bool:
     return path.stat().st_size > size
 
 
+@pytest.mark.fault(6)
 def test_a_killed_copy_with_a_lost_mark(run: Path, loop: Loop) -> None:
     """A template whose copying was killed half way is never taken."""
     script = "printf '# spork decision template\\nstage: scr' > approve.yaml; kill -9 $$"
@@ -179,6 +182,7 @@ def test_a_killed_copy_with_a_lost_mark(run: Path, loop: Loop) -> None:
     assert loop.taken == []
 
 
+@pytest.mark.fault(8, 9)
 @pytest.mark.skipif(shutil.which("vim") is None, reason="needs vim")
 @pytest.mark.parametrize("backupcopy", ["yes", "no"])
 def test_vim(run: Path, loop: Loop, backupcopy: str) -> None:
@@ -225,6 +229,7 @@ open("approve.yaml", "w").write(text)
 }
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("pattern", EDITORS.values(), ids=EDITORS.keys())
 def test_editors(run: Path, loop: Loop, pattern: str) -> None:
     """A save over an existing file gives the saved text, once, in whichever way the editor saves."""

@@ -60,18 +60,21 @@ def test_requests(name: str) -> None:
     assert classify_inbox(name) == Request(name, name.rpartition(".")[0])
 
 
+@pytest.mark.fault(9, 10, 11)
 @pytest.mark.parametrize("name", SIDE_FILES)
 def test_side_files_are_never_requests(name: str) -> None:
     """What editors and sync tools leave behind is never a job."""
     assert isinstance(classify_inbox(name), Ignored)
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("Job.YAML", "Job.yaml"),
         ("job.yaml.txt", "job.yaml"),
         ("job.yml.txt", "job.yaml"),
+        ("job.yaml.filepart", "job.yaml"),
         ("notes.md", ""),
         ("picture.png", ""),
     ],
@@ -113,6 +116,7 @@ def test_decisions_are_exactly_four_names() -> None:
         ("Approve.yaml", "approve.yaml"),
         ("APPROVE.YAML", "approve.yaml"),
         ("approve.yaml.txt", "approve.yaml"),
+        ("approve.yaml.part", "approve.yaml"),
         ("approve", "approve.yaml"),
         ("approved.yaml", "approve.yaml"),
         ("aprove.yaml", "approve.yaml"),

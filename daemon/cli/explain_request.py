@@ -1,0 +1,101 @@
+"""The story of a file in the inbox: the job it became, what it waits for, why it was refused or means nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from daemon.catalog import Catalog, file_key
+from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
+from daemon.cli.waits import unfit, waits
+from daemon.names import Ignored, classify_inbox, shown
+from daemon.settings import Policy, load_policy
+from daemon.workspace import Workspace
+
+_DECISION_HINT = "a decision belongs into runs/ID/, the directory of its job"
+
+
+def tell(workspace: Workspace, catalog: Catalog | None, path: Path, parts: tuple[str, ...]) -> Story:
+    """The story of what lies, or lay, below ``inbox/``."""
+    if len(parts) == 2:
+        return _request(workspace, catalog, path)
+    if parts[1] == "rejected":
+        name = path.name.removesuffix(".error.txt")
+        reason = reason_beside(path.parent, name) or "no reason lies beside it"
+        return story(workspace, path, "refused", reason)
+    why = "files in a folder of the inbox are sources of the request of that name, or nothing"
+    return story(workspace, path, "ignored", why)
+
+
+def is_refused(path: Path) -> bool:
+    """Whether a folder of this name in the inbox is refused, because the name is a request's."""
+    return path.parent.name == "inbox" and not isinstance(classify_inbox(path.name), Ignored)
+
+
+def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story:
+    meant = classify_inbox(path.name)
+    if isinstance(meant, Ignored):
+        return story(workspace, path, "ignored", *by_its_name(meant))
+    status = look(path)
+    if status is None:
+        return _gone(workspace, catalog, path)
+    claimed = catalog.claimed(file_key(status)) if catalog is not None else None
+    if claimed is not None:
+        return story(workspace, path, "taken", f"as job {claimed[0]} at {claimed[1]}; the daemon removes it")
+    wrong = meant.unfit or unfit(status)
+    if wrong:
+        return story(workspace, path, "refused", reason_beside(workspace.rejected, path.name) or wrong)
+    policy = load_policy(workspace)
+    why = waits(path, policy.inbox.settle_seconds, None)
+    said = _content(workspace, catalog, path, policy) if status.st_size else []
+    return story(workspace, path, "waiting", *why, *said, *held_up(workspace, policy, takes_work=True))
+
+
+def _content(workspace: Workspace, catalog: Catalog | None, path: Path, policy: Policy) -> list[str]:
+    """What the daemon would say of the content, once it is whole."""
+    if not os.access(path, os.R_OK):
+        return []
+    from daemon.check import check_request
+
+    problems = check_request(path, workspace)
+    if not problems:
+        return [_taken_id(catalog, path) or "its content is right"]
+    missing = [p for p in problems if p.field.startswith("params.") and "put it there" in p.message]
+    if len(missing) == len(problems):
+        wait = policy.inbox.sources_wait_seconds
+        return [f"waits at most {wait:g} s for a source: {p.message}" for p in missing]
+    hint = [_DECISION_HINT] if path.name in ("approve.yaml", "reject.yaml") else []
+    return [f"it would be refused: {problem}" for problem in problems[:3]] + hint
+
+
+def _taken_id(catalog: Catalog | None, path: Path) -> str:
+    """What the request's own id comes to; nothing where it is free or was left to the daemon."""
+    from daemon import strictyaml
+
+    data = path.read_bytes()
+    wanted = strictyaml.parse(data, path.name).plain().get("id")
+    known = catalog.request_sha256(str(wanted)) if catalog is not None and wanted is not None else None
+    if known is None:
+        return ""
+    if known == hashlib.sha256(data).hexdigest():
+        return f"it repeats job {wanted}, byte for byte: nothing new, it is taken away"
+    return f"it would be refused: id {wanted} is taken by an earlier job with other content; choose another"
+
+
+def _gone(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story:
+    taken = catalog.claimed_as_name(shown(path.name)) if catalog is not None else []
+    lines = [f"a file of this name became job {job_id} at {at}" for job_id, at in taken]
+    refused = reason_beside(workspace.rejected, path.name)
+    if refused:
+        lines.append(f"a file of this name was refused: {refused}")
+    if taken:
+        return story(workspace, path, "taken", *lines)
+    if refused:
+        return story(workspace, path, "refused", *lines)
+    return story(
+        workspace,
+        path,
+        "gone",
+        "no file of this name was ever taken; one that repeats a job, same id and same bytes, is only removed",
+    )
