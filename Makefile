@@ -54,11 +54,12 @@ format: $(STAMPS)/dev ## Format the code and sort the imports
 bench: $(STAMPS)/dev ## Measure reaction, throughput, idle cost and video speed; a table, no verdict
 	$(BIN)/python -m bench
 
-soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under load, checked by a reader of files alone
+soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under load, then 1,000 SIGTERMs; checked from files alone
 	$(BIN)/python -m tests.soak 1000
+	$(BIN)/python -m tests.soak 1000 --how term
 
-crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (half an hour)
-	$(BIN)/python -m tests.soak steps
+crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of the protocols, and of the recovery (an hour; x86_64)
+	$(BIN)/python -m tests.crashing
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(LONG) tests/long/editors

@@ -53,7 +53,8 @@ class Inbox:
     ) -> None:
         self._workspace, self._recorder, self._clock = workspace, recorder, clock
         self._told: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
+        # By the name as shown: a crash may have come between a refusal's record and what follows it.
+        self._recorded = recorder.store.refusals()
         self.waiting: dict[str, str] = {}
         """Name and reason of each file that is not taken yet, for status."""
         self.apply(policy)
@@ -93,7 +94,8 @@ class Inbox:
         self._claim(taken, now)
         here = frozenset(names)
         self._told = {name: why for name, why in self._told.items() if name in here}
-        self._kept = {name: key for name, key in self._kept.items() if name in here}
+        seen = {shown(name) for name in here}
+        self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
         self._box.keep_only(self._workspace.inbox, here)
         return min(again, default=None)
 
@@ -183,15 +185,14 @@ class Inbox:
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1
         rejected = self._workspace.rejected
-        if self._kept.get(name) == whole.identity.key:
-            # Refused already, but it could not be removed.
+        if self._recorded.get(shown(name)) == whole.identity.key:
+            # Refused already, but not removed.
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return
-        kept = _free_name(rejected, name)
+        kept = _free_name(rejected, name, whole.data)
         write_durable(rejected / kept, whole.data)
         write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
-        self._tell(name, str(error), now)
-        self._kept[name] = whole.identity.key
+        self._tell(name, str(error), now, whole.identity.key)
         self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
 
     def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:
@@ -199,16 +200,20 @@ class Inbox:
         if self._told.get(name) == reason:
             return
         self._told[name] = reason
-        note = beside(name, ".error.txt")
-        text = f"inbox/{shown(name)}: {reason}\n".encode("utf-8", "surrogateescape")
+        note, message = beside(name, ".error.txt"), f"inbox/{shown(name)}: {reason}"
+        text = f"{message}\n".encode("utf-8", "surrogateescape")
         if holds(self._workspace.rejected, note, text):
             return
+        # The note comes last: while it is missing, the next start knows that there is more to do.
+        if self._recorded.get(shown(name)) != message:
+            self._tell(name, message, now)
         write_copy(self._workspace.rejected / note, text)
-        self._tell(name, f"inbox/{shown(name)}: {reason}", now)
 
-    def _tell(self, name: str, message: str, now: datetime) -> None:
-        event = Event(Type.REQUEST_REFUSED, rfc3339(now), message=message, payload={"name": shown(name)})
+    def _tell(self, name: str, message: str, now: datetime, identity: str | None = None) -> None:
+        facts = {"name": shown(name)} | ({"identity": identity} if identity else {})
+        event = Event(Type.REQUEST_REFUSED, rfc3339(now), message=message, payload=facts)
         self._recorder.record(Change(None, [event]))
+        self._recorded[shown(name)] = identity or message
 
 
 def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
@@ -267,10 +272,10 @@ def _queued(taken: Taken, now: datetime) -> Event:
     return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)
 
 
-def _free_name(folder: Path, name: str) -> str:
-    """The name, or with a number where an earlier one is kept."""
+def _free_name(folder: Path, name: str, data: bytes) -> str:
+    """The name, or with a number where an earlier one is kept; the same bytes are kept once."""
     kept, number = beside(name, ""), 1
-    while os.path.lexists(folder / kept):
+    while os.path.lexists(folder / kept) and not holds(folder, kept, data):
         number += 1
         kept = beside(name, f".{number}")
     return kept

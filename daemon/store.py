@@ -374,6 +374,16 @@ class Store:
             kind, ts, job, stage, attempt, message, payload, status, seq = row
             yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
 
+    def refusals(self, events: int = 200) -> dict[str, str]:
+        """Of the requests refused last, by name: the file's identity, or the message where it stayed."""
+        rows = self._db.execute(
+            "SELECT payload, message FROM events WHERE job_id IS NULL AND type = 'request_refused'"
+            " ORDER BY seq DESC LIMIT ?",
+            (events,),
+        ).fetchall()
+        told = ((json.loads(payload), message) for payload, message in reversed(rows))
+        return {facts["name"]: facts.get("identity") or message for facts, message in told}
+
     def touched_lately(self, events: int = 12_000) -> set[str]:
         """The jobs of the last so many events: more than a kernel keeps unwritten."""
         rows = self._db.execute(

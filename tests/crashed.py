@@ -161,7 +161,7 @@ class Crashed(Studio):
         if not state or state["status"] != "needs_approval":
             return bool(state) and state["status"] in ("completed", "canceled", "failed")
         given = len(state["decided"])
-        if self._answered.get(job_id, -1) >= given:
+        if self._answered.get(job_id, -1) >= given or given == len(answers):
             return False
         answer, digest = answers[given], state["gate"]["digest"]
         assert state["stage"] == answer.stage, f"{job_id} waits at {state['stage']}, not at {answer.stage}"

@@ -7,11 +7,9 @@ A point is one string:
 ``before commit:stage_completed``, ``inside commit:...``, ``after commit:...``
     at the commit that carries an event of this type; *inside*: all is written, but not committed.
 ``before os.rename in daemon.review:show#3``
-    at the third ``os.rename`` below that function; any function of ``STEPS`` goes.
+    at the third ``os.rename`` below that function; any function of ``os`` goes.
 ``half os.write in daemon.files:append_copy``
     the first half of the bytes is written.
-``step#40``
-    before the fortieth call of any function of ``STEPS``.
 
 The code under test knows nothing of this; the process and the signal are real.
 """
@@ -29,7 +27,6 @@ from typing import Any
 
 from daemon.cli import main
 
-STEPS = ("open", "rename", "replace", "unlink", "rmdir", "mkdir", "fsync", "write", "chmod", "fchmod")
 _POINT = re.compile(
     r"(?:(?P<when>before|after|inside|half) )?(?P<what>[\w.:]+)"
     r"(?: in (?P<below>[\w.:]+))?(?:#(?P<number>\d+))?"
@@ -66,10 +63,7 @@ def arm(point: str) -> None:
         raise ValueError(f"no point: {point}")
     when, what, below = found["when"], found["what"], found["below"]
     trigger = Trigger(int(found["number"] or 1))
-    if what == "step":
-        for name in STEPS:
-            _replace_step(name, trigger, lambda: True)
-    elif what.startswith("commit:"):
+    if what.startswith("commit:"):
         _arm_commit(when, what.removeprefix("commit:"), trigger)
     elif what.startswith("os."):
         depth = _depth_of(below)

@@ -57,6 +57,7 @@ def faults(root: Path, submitted: Mapping[str, bytes], witness: Path | None = No
     for event in ledger:
         by_job[event["job_id"]].append(event)
     found = [*_ledger(ledger), *_accepted(root, submitted, by_job), *_lane(ledger), *_leftovers(root)]
+    found += _refused(root, ledger)
     for job_id in submitted:
         told = (f"{job_id}: {fault}" for fault in _job(root / "runs" / job_id, by_job[job_id]))
         found += told
@@ -99,6 +100,15 @@ def _accepted(root: Path, submitted: Mapping[str, bytes], by_job: Mapping[str, l
     for path in (root / "inbox").iterdir():
         if path.name != "rejected":
             yield f"inbox/{path.name}: still there"
+
+
+def _refused(root: Path, ledger: list[Line]) -> Iterator[str]:
+    """Each refused request is recorded once, and kept once."""
+    files = (e["payload"].get("identity") for e in ledger if e["type"] == "request_refused")
+    yield from (f"refused {n} times: {file}" for file, n in Counter(files).items() if file and n > 1)
+    kept = (path for path in (root / "inbox/rejected").glob("*") if not path.name.endswith(".error.txt"))
+    same = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in kept)
+    yield from (f"inbox/rejected: kept {n} times: {sha}" for sha, n in same.items() if n > 1)
 
 
 def _lane(ledger: list[Line]) -> Iterator[str]:

@@ -81,6 +81,7 @@ def held(tmp_path: Path) -> Iterator[Held]:
     made.close()
 
 
+@pytest.mark.fault(118)
 def test_sigterm_lets_a_stage_end_and_starts_nothing_more(held: Held) -> None:
     """A stage that ends within the grace has completed; what follows waits for the next start."""
     held.root.joinpath("conf/operator.yaml").write_text(
@@ -105,6 +106,7 @@ def test_sigterm_lets_a_stage_end_and_starts_nothing_more(held: Held) -> None:
     held.check()
 
 
+@pytest.mark.fault(118)
 @pytest.mark.parametrize("how", ["", "deaf", "deaf stray"])
 def test_sigterm_ends_a_stage_after_its_graces(held: Held, how: str) -> None:
     """Grace, TERM, grace, KILL: interrupted, no retry used up, made again by the next start."""

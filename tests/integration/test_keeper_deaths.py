@@ -94,6 +94,7 @@ def test_keeper_killed_then_the_daemon_ends_what_it_left_before_it_says_so(place
     assert place.notes() == ["start 1", "start 2", "end 2"]
 
 
+@pytest.mark.fault(103)
 @pytest.mark.parametrize("mode", ["wait", "stray wait", "stray deaf wait"])
 def test_both_killed_then_the_next_daemon_ends_what_is_marked(place: Place, mode: str) -> None:
     """Daemon and keeper die together: the next start finds the processes by their mark and ends them."""
@@ -108,6 +109,7 @@ def test_both_killed_then_the_next_daemon_ends_what_is_marked(place: Place, mode
     assert place.notes() == ["start 1", "start 2", "end 2"]
 
 
+@pytest.mark.fault(103)
 def test_both_killed_and_the_stage_itself_goes_with_them(place: Place) -> None:
     """Nobody has to come for the stage's own process: it dies with its keeper."""
     first = place.stand_in("deaf wait", 1)
@@ -159,6 +161,7 @@ def test_strays_of_another_workspace_are_left_alone(place: Place) -> None:
         other.kill()
 
 
+@pytest.mark.fault(103)
 def test_the_daemon_killed_at_any_moment_never_overlaps(place: Place) -> None:
     """Twelve daemons killed at staggered moments, the next following at once: no two stages at once."""
     for attempt in range(1, 13):

@@ -110,6 +110,15 @@ def _cut(name: str) -> Callable[[History], object]:
     return spoil
 
 
+def _refuse(history: History) -> None:
+    """A refusal, recorded again after a crash, of a file that was kept again."""
+    for number in (12, 13):
+        facts = {"name": "bad.yaml", "identity": "1:2:3:4:5"}
+        event = {**history.events[0], "seq": number, "job_id": None, "type": "request_refused"}
+        history.events.append({**event, "stage": None, "payload": facts})
+        (history.root / f"inbox/rejected/bad.{number}.yaml").write_text("bad")
+
+
 SPOILED: dict[str, tuple[Callable[[History], object], str]] = {
     "event twice in the ledger": (_cut("jobs/state.jsonl"), "every event must stand there once"),
     "event twice in the run": (_cut("runs/job-1/events.jsonl"), "events.jsonl is not"),
@@ -138,6 +147,8 @@ SPOILED: dict[str, tuple[Callable[[History], object], str]] = {
     "stage that was not recorded": (lambda h: h.witness.append("start job-1 draft 3"), "was not recorded"),
     "attempt that ran twice": (lambda h: h.witness.append("start job-1 draft 2"), "started 2 times"),
     "completed without its end": (lambda h: h.witness.pop(), "ended 0 times"),
+    "refused twice": (_refuse, "refused 2 times"),
+    "refused and kept twice": (_refuse, "kept 2 times"),
     "end after the next began": (
         lambda h: h.witness.insert(3, h.witness.pop(1)),
         "ended after job-1 draft 2 had started",
