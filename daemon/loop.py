@@ -171,8 +171,10 @@ class Loop:
             job = self._recorder.store.job(job_id)
             if job is not None and job.answerable and job.reason != "expired":
                 # An answer that lay there wins over the timer.
-                if not self._try_to_look(job_id, now, self._clock.boot()):
-                    self._gates.put_off(job_id, TROUBLE_SECONDS)
+                looked = self._try_to_look(job_id, now, self._clock.boot())
+                unsettled = self._desk.settles_in(job_id) if looked else TROUBLE_SECONDS
+                if unsettled is not None:
+                    self._gates.put_off(job_id, unsettled)
                     continue
                 job = self._recorder.store.job(job_id)
             if job is not None and job.gate is not None and job.reason != "expired":
