@@ -1,4 +1,4 @@
-"""Decisions in odd company and at odd moments: the daemon's parts in this process, its stages and clocks in a test's hands."""
+"""Decisions in odd company and at odd moments: the daemon in this process, stages and clocks in a test's hands."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def at_gate(tmp_path: Path) -> Iterator[Opener]:
 def test_what_lies_beside_the_last_decision_harms_nobody(
     at_gate: Opener, tmp_path: Path, first: str, status: str
 ) -> None:
-    """A job that is over by one file is not moved by the next, which is about nothing any more, and the daemon lives."""
+    """A job that is over by one file is not moved by the next file, and the daemon lives."""
     studio, daemon = at_gate(tmp_path / "studio")
     for name in {first, "approve.yaml", "resume.yaml"}:
         studio.write("g", name, "then: stop\n...\n" if name == "reject.yaml" else "...\n")

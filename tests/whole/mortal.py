@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -77,12 +77,12 @@ class Fate:
 @contextmanager
 def mortal(fate: Fate) -> Iterator[None]:
     """Make every step of this process one of that fate."""
-    with mock.patch.multiple(os, **{name: _step(name, getattr(os, name), fate) for name in STEPS}):
-        replaced = {
-            name: _commit(name, getattr(Store, name), fate) for name in ("record", "_apply", "set_meta")
-        }
-        with mock.patch.multiple(Store, **replaced):
-            yield
+    with ExitStack() as patches:
+        for name in STEPS:
+            patches.enter_context(mock.patch.object(os, name, _step(name, getattr(os, name), fate)))
+        for name in ("record", "_apply", "set_meta"):
+            patches.enter_context(mock.patch.object(Store, name, _commit(name, getattr(Store, name), fate)))
+        yield
 
 
 def _step(name: str, call: Callable[..., Any], fate: Fate) -> Callable[..., Any]:

@@ -162,10 +162,9 @@ class Unplugged:
     @property
     def acting(self) -> Acting | None:
         """The attempt that is open now."""
-        runner = self.opened.parts.runner if self.opened else None
-        assert runner is None or isinstance(runner, Stage)
         current = self.opened.loop._attempts.current if self.opened else None
-        return runner.acting if runner is not None and current is not None else None
+        running: Any = current and current.running
+        return running if isinstance(running, Acting) else None
 
     def run(self, turns: int = 200) -> None:
         """Turn until nothing moves at this moment, through every death that awaits."""
