@@ -34,6 +34,7 @@ from daemon.workspace import Workspace
 
 ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
 """Looked at in this order: where both lie there, reject wins."""
+_HOLD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Desk:
         self._workspace, self._recorder, self._gates, self._clock = workspace, recorder, gates, clock
         self.waiting: dict[str, dict[str, str]] = {}
         """Job id, name and reason of each decision file that is not whole yet."""
-        self._settling: set[str] = set()
+        self._settling: dict[str, float] = {}
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -73,20 +74,24 @@ class Desk:
         """The job is over; nothing in its directory is awaited."""
         self._box.forget(self._workspace.run(job_id))
         self.waiting.pop(job_id, None)
-        self._settling.discard(job_id)
+        self._settling.pop(job_id, None)
 
-    def holds_timer(self, job: Job) -> bool:
-        """Whether an answer lies there that is being written or settles, or a rejection where time approves."""
-        if not job.answerable or job.gate is None:
-            return False
-        rejection = job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {})
-        return rejection or job.id in self._settling
+    def holds_timer(self, job: Job) -> float | None:
+        """Seconds for which the gate's time waits for an answer that lies there and settles; None: it does not.
+
+        What is held open, or changed again and again, for longer than settling takes is not waited for; a
+        rejection is, where time approves.
+        """
+        if job.gate is not None and job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {}):
+            return self._policy.inbox.settle_seconds or _HOLD_SECONDS
+        return self._settling.get(job.id)
 
     def look(self, job: Job, arrived_whole: Callable[[str], bool], now: datetime) -> Looked:
         """Look at every decision file of a job and act on what counts."""
         run = self._workspace.run(job.id)
         again: list[float] = []
         waiting: dict[str, str] = {}
+        self._settling.pop(job.id, None)
         found = [verb for verb in ORDER if os.path.lexists(run / f"{verb}.yaml")]
         for verb in ORDER:
             if verb not in found:
@@ -103,6 +108,8 @@ class Desk:
                     waiting[name] = seen.reason
                     if seen.retry_in is not None:
                         again.append(seen.retry_in)
+                    if verb in ("approve", "reject") and (left := self._settles_in(seen)) is not None:
+                        self._settling[job.id] = min(left, self._settling.get(job.id, left))
                 case Refused():
                     job = self._cannot_read(run, job, seen, now)
                 case Whole() if verb == "approve" and "reject.yaml" in waiting:
@@ -116,9 +123,13 @@ class Desk:
             self.waiting[job.id] = waiting
         else:
             self.waiting.pop(job.id, None)
-        (self._settling.add if again else self._settling.discard)(job.id)
         lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
         return Looked(job, min(again, default=None), lying)
+
+    def _settles_in(self, seen: Waiting) -> float | None:
+        patience = max(self._policy.inbox.settle_seconds, self._policy.inbox.empty_seconds)
+        left = seen.since + patience - self._clock()
+        return min(seen.retry_in, left) if seen.retry_in is not None and left > 0 else None
 
     def tidy(self, job: Job) -> None:
         """Take away what was recorded before a crash, of a job that is over and is not looked at again."""
@@ -133,7 +144,7 @@ class Desk:
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
         key = whole.identity.key
-        seen = self._recorder.store.decision_seen(job.id, key)
+        seen = self._recorder.store.decision_seen(job.id, key, _sha256(whole.data))
         if seen is not None:
             if seen.verdict == "recorded":
                 self._take_away(run, job, seen.stage, seen.attempt, whole)
@@ -205,7 +216,7 @@ class Desk:
         return self._note(run, job, file, now)
 
     def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> Job:
-        known = self._recorder.store.decision_seen(job.id, seen.identity.key)
+        known = self._recorder.store.decision_seen(job.id, seen.identity.key, _sha256(seen.data or b""))
         if known is not None:
             _tell(run, seen.name, known.why)
             return job
@@ -236,14 +247,18 @@ def _untell(run: Path, name: str) -> None:
 
 
 def _refused_file(name: str, key: str, data: bytes, why: str, owner: str | None) -> DecisionFile:
-    return DecisionFile(name, "refused", "", owner, key, hashlib.sha256(data).hexdigest(), data, why)
+    return DecisionFile(name, "refused", "", owner, key, _sha256(data), data, why)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _decision(document: DecisionDocument, verb: Verb, whole: Whole, stranger: str | None) -> Decision:
     return Decision(
         kind=verb,
         by=document.by or whole.owner,
-        sha256=hashlib.sha256(whole.data).hexdigest(),
+        sha256=_sha256(whole.data),
         identity=whole.identity.key,
         job=document.job,
         stage=document.stage,

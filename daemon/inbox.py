@@ -190,8 +190,9 @@ class Inbox:
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return
         kept = _free_name(rejected, name, whole.data)
-        write_durable(rejected / kept, whole.data)
+        # The reason first: after a crash in between, no refused file lies there without one.
         write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
+        write_durable(rejected / kept, whole.data)
         self._tell(name, str(error), now, whole.identity.key)
         self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
 

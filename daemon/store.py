@@ -346,11 +346,15 @@ class Store:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def decision_seen(self, job_id: str, identity: str) -> Verdict | None:
-        """What was said about this very decision file, if it was looked at before."""
+    def decision_seen(self, job_id: str, identity: str, sha256: str) -> Verdict | None:
+        """What was said about this very decision file, if it was looked at before.
+
+        The bytes count too: where time stamps are coarse, other bytes may have the same identity.
+        """
         row = self._db.execute(
-            "SELECT verdict, stage, attempt, why FROM decisions WHERE job_id=? AND identity=? ORDER BY id DESC",
-            (job_id, identity),
+            "SELECT verdict, stage, attempt, why FROM decisions WHERE job_id=? AND identity=? AND sha256=?"
+            " ORDER BY id DESC",
+            (job_id, identity, sha256),
         ).fetchone()
         return Verdict(*row) if row else None
 

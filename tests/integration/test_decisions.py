@@ -1,0 +1,148 @@
+"""Decisions in odd company and at odd moments: the daemon in this process, stages and clocks in a test's hands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crashed import disagreements
+from tests.studio import QUICK, Studio
+from tests.support import wait_for
+from tests.whole.mortal import Point
+from tests.whole.unplugged import Unplugged
+
+TIMED = QUICK + "gates: {draft: {required: true, timeout_minutes: 60, on_timeout: cancel}}\n"
+LAST = "name: last\nstages:\n  - {name: draft, command: [never, run], gate: true, outputs: [note.txt]}\n"
+Opener = Callable[[Path], tuple[Studio, Unplugged]]
+
+
+@pytest.fixture
+def at_gate(tmp_path: Path) -> Iterator[Opener]:
+    """Makes a workspace whose job g waits at its one gate."""
+    opened = []
+
+    def make(root: Path = tmp_path / "studio") -> tuple[Studio, Unplugged]:
+        studio = Studio(root, TIMED)
+        studio.pipeline("last", LAST)
+        studio.submit("g", "last")
+        daemon = Unplugged(root)
+        opened.append(daemon)
+        daemon.run()
+        assert daemon.acting is not None
+        (daemon.acting.order.out_dir / "note.txt").write_text("made\n")
+        daemon.acting.succeed()
+        daemon.run()
+        assert studio.state("g")["status"] == "needs_approval"
+        return studio, daemon
+
+    yield make
+    for daemon in opened:
+        daemon.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [("cancel.yaml", "canceled"), ("reject.yaml", "canceled"), ("approve.yaml", "completed")],
+)
+def test_what_lies_beside_the_last_decision_harms_nobody(
+    at_gate: Opener, tmp_path: Path, first: str, status: str
+) -> None:
+    """A job that is over by one file is not moved by the next file, and the daemon lives."""
+    studio, daemon = at_gate(tmp_path / "studio")
+    for name in {first, "approve.yaml", "resume.yaml"}:
+        studio.write("g", name, "then: stop\n...\n" if name == "reject.yaml" else "...\n")
+    daemon.run()
+    assert studio.state("g")["status"] == status
+    assert (studio.run("g") / "resume.yaml").exists()
+    daemon.stop()
+    assert disagreements(studio.root) == []
+
+
+@pytest.mark.fault(124)
+@pytest.mark.parametrize(("text", "rests"), [("by: alice\n", 0.4), ("", 1.1)])
+def test_the_timer_waits_for_an_answer_that_has_not_rested(
+    at_gate: Opener, tmp_path: Path, text: str, rests: float
+) -> None:
+    """An answer by hand lies there when the gate's time is over: it counts as soon as it has settled."""
+    studio, daemon = at_gate(tmp_path / "studio")
+    (studio.run("g") / "approve.yaml").write_text(text)
+    daemon.clock.pass_time(3700)
+    daemon.run()
+    assert studio.state("g")["status"] == "needs_approval"
+    daemon.clock.pass_time(rests)
+    daemon.run()
+    assert studio.state("g")["status"] == "completed"
+
+
+def test_the_timer_does_not_wait_for_a_file_that_is_held_open(at_gate: Opener, tmp_path: Path) -> None:
+    """Who holds approve.yaml open does not hold the gate open."""
+    studio, daemon = at_gate(tmp_path / "studio")
+    with (studio.run("g") / "approve.yaml").open("w") as file:
+        file.write("by: ali")
+        file.flush()
+        daemon.run()
+        daemon.clock.pass_time(3700)
+        daemon.run()
+        assert studio.state("g")["reason"] == "expired"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_refused_request_never_lies_there_without_its_reason(tmp_path: Path, number: int) -> None:
+    """Killed while it refuses: whatever is in rejected/ has its reason beside it."""
+    studio = Studio(tmp_path / "studio", QUICK)
+    studio.drop("worse.yaml", "nonsense: 2\n...\n")
+    daemon = Unplugged(studio.root)
+    try:
+        daemon.fate.points.append(Point("rename", number, "after"))
+        daemon.run()
+        assert daemon.fate.kills == 1
+        rejected = studio.root / "inbox/rejected"
+        assert not (studio.root / "inbox/worse.yaml").exists()
+        kept = [path for path in rejected.iterdir() if not path.name.endswith(".error.txt")]
+        assert kept
+        assert all(path.with_name(f"{path.name}.error.txt").exists() for path in kept)
+    finally:
+        daemon.close()
+
+
+@pytest.fixture
+def coarse(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system that counts time in whole seconds: ext4 with small inodes, as FAT and some NFS do."""
+    if os.getuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("needs root and mkfs.ext4")
+    image, folder = tmp_path / "image", tmp_path / "coarse"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-I", "128", image], check=True, capture_output=True)
+    if subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True).returncode:
+        pytest.skip("cannot mount a file: no loop devices here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.fault(123)
+def test_other_bytes_at_the_same_moment_are_another_decision(at_gate: Opener, coarse: Path) -> None:
+    """A refused answer that is mended in place within the same second, to the same size: its bytes tell it apart."""
+    studio, daemon = at_gate(coarse / "studio")
+    path = studio.run("g") / "approve.yaml"
+    wait_for(lambda: time.time() % 1 < 0.2, "a second to begin")
+    path.write_text("attempt: 2\n...\n")
+    daemon.run()
+    before = path.stat()
+    assert studio.state("g")["status"] == "needs_approval"
+    path.write_text("attempt: 1\n...\n")
+    after = path.stat()
+    daemon.run()
+    if before.st_ctime_ns != after.st_ctime_ns:
+        pytest.skip("too slow a machine: the two writes did not fall into one second")
+    assert before.st_mtime_ns == after.st_mtime_ns
+    assert studio.state("g")["status"] == "completed"
