@@ -64,7 +64,7 @@ crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of th
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(LONG) tests/long/editors
 
-power: $(STAMPS)/dev ## Power cuts on a loop-mounted image and on a lossy FUSE (root; apt: e2fsprogs fuse3)
+power: $(STAMPS)/dev ## 300 power cuts on an ext4 and as many on a lossy FUSE, each call of each protocol failing (root; apt: e2fsprogs gcc libc6-dev)
 	$(LONG) tests/long/power
 
 fuzz: $(STAMPS)/dev ## 1,000,000 requests, decisions, policies and pipelines that no person would write (SPORK_FUZZ_INPUTS for fewer)

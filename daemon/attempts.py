@@ -20,6 +20,7 @@ from daemon.lane import Lane
 from daemon.logs import say
 from daemon.model import Artifact, Job, Status
 from daemon.orders import COMPLETED, LOST, Order, Report
+from daemon.patience import Patience
 from daemon.publication import gate_digest
 from daemon.recorder import Recorder
 from daemon.review import label
@@ -27,8 +28,11 @@ from daemon.runner import Runner, Running
 from daemon.settings import Policy, stage_limit_seconds
 from daemon.shelf import Shelf
 from daemon.store import Change
+from daemon.workroom import clear
 from stages.contract import Published
 
+START_SECONDS = 60.0
+"""At most so long between two tries to start an attempt that there was no room for."""
 KEEPER_PATIENCE = 5
 """How often, a second apart, a keeper is told to kill before it is killed itself."""
 
@@ -56,6 +60,8 @@ class Current:
     terminate_at: float | None = None
     kill_at: float | None = None
     kills: int = 0
+    over: bool = False
+    """It has ended, and that could not be recorded yet: there was no room."""
 
 
 class Attempts:
@@ -74,6 +80,9 @@ class Attempts:
         self._workspace, self._recorder, self._gates, self._shelf = recorder.workspace, recorder, gates, shelf
         self._runner, self._lane, self._clock = runner, lane, clock
         self.current: Current | None = None
+        self._put_off: str | None = None
+        """The job whose attempt could not be started, until that is recorded."""
+        self._patience = Patience(START_SECONDS)
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -81,8 +90,12 @@ class Attempts:
         self._policy = policy
 
     def start(self, job: Job, now: datetime) -> bool:
-        """Start the job's next attempt; False while another workspace has the lane. Files must be settled."""
-        if not self._lane.try_take():
+        """Start the job's next attempt; False while another workspace has the lane. Files must be settled.
+
+        OSError where there is no room, or are no descriptors, for it now: the job waits as before.
+        """
+        boot = self._clock.boot()
+        if not self._patience.over(boot) or not self._lane.try_take():
             return False
         stage = job.pending
         assert stage is not None
@@ -94,9 +107,26 @@ class Attempts:
             self._lane.give_back()
             self._not_started(job, error, now)
             return True
-        deadline = self._clock.boot() + limit
+        except OSError:
+            self._lane.give_back()
+            self._put_off = job.id
+            self._patience.note(boot, refused=True)
+            self._undo_start(now)
+            raise
+        self._patience.note(boot, refused=False)
+        deadline = boot + limit
         self.current = Current(job.id, stage.name, job.attempt, running, deadline, limit)
         return True
+
+    def _undo_start(self, now: datetime) -> None:
+        """Record that the attempt that could not be started is over; OSError, and later, if there is no room."""
+        if self._put_off is not None:
+            job = self._recorder.store.job(self._put_off)
+            assert job is not None
+            limit = self._policy.stages.max_interruptions
+            events = rulings.interrupted(job, rfc3339(now), cause="stop", max_interruptions=limit)
+            self._recorder.one(Change(job, events))
+            self._put_off = None
 
     def _limit(self, job: Job, name: str) -> float:
         own = self._shelf.stage(job, name).timeout
@@ -147,19 +177,24 @@ class Attempts:
         )
 
     def look(self, now: datetime) -> bool:
-        """Record the end of the attempt if it has ended; the lane is free after that."""
+        """Record the end of the attempt if it has ended; the lane is free after that. OSError: later."""
+        self._undo_start(now)
         current = self.current
         if current is None or (report := current.running.report()) is None:
             return False
-        self.current = None
-        self._lane.give_back()
         job = self._recorder.store.job(current.job_id)
         assert job is not None
+        current.over = True
         self._ended(job, current, report, now)
+        self.current = None
+        self._lane.give_back()
         return True
 
     def _ended(self, job: Job, current: Current, report: Report, now: datetime) -> None:
         at, seconds = rfc3339(now), round(report.seconds, 6)
+        if report.outcome != COMPLETED:
+            # At once, and before this is recorded: it may be what has filled the disk.
+            clear(current.running.order)
         if report.strays_ended:
             facts = {"job": job.id, "stage": current.stage, "attempt": current.attempt}
             say("stage", "strays_ended", logging.WARNING, count=report.strays_ended, **facts)
@@ -229,7 +264,7 @@ class Attempts:
     def tick(self) -> float | None:
         """Do what the attempt's time asks for; gives the seconds until it asks again."""
         current, boot = self.current, self._clock.boot()
-        if current is None:
+        if current is None or current.over:
             return None
         if current.why is None and boot >= current.deadline:
             self._order_end(current, Why.TIMEOUT, 0.0)

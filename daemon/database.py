@@ -24,6 +24,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=FULL")
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
             _create(db)
+        # What a killed daemon had written and not synced reads as committed. It is synced before it is believed.
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
     except sqlite3.Error as error:
         raise Halt(f"{path}: cannot be opened: {error}; see: spork doctor, spork rebuild") from error
     _check_version(db, path)

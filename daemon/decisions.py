@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,7 @@ from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
 from daemon.store import Change, DecisionFile
+from daemon.strangers import owner_of
 from daemon.workspace import Workspace
 
 ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
@@ -141,6 +143,24 @@ class Desk:
                 continue
             if identity.key == file.identity:
                 self._take_away(run, job, stage, attempt, Whole(file.name, file.data, identity, 0, ""))
+
+    def distrust_empty(self, job: Job, now: datetime) -> None:
+        """Refuse the empty decision files that lay there when the machine started.
+
+        An answer that a power cut caught before it reached the disk comes back under its name, without its bytes.
+        """
+        run = self._workspace.run(job.id)
+        for verb in ORDER:
+            try:
+                status = os.lstat(run / f"{verb}.yaml")
+            except OSError:
+                continue
+            identity = Identity.of(status)
+            known = self._recorder.store.decision_seen(job.id, identity.key)
+            if stat.S_ISREG(status.st_mode) and status.st_size == 0 and known is None:
+                why = "it was empty when the machine started: a power cut may have taken what it said; answer again"
+                whole = Whole(f"{verb}.yaml", b"", identity, status.st_uid, owner_of(status.st_uid))
+                job = self._refuse(run, job, whole, f"{whole.name}: {why}", now)
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
         key = whole.identity.key

@@ -76,7 +76,7 @@ def drop_request(workspace: Workspace, source: Path, data: bytes, sources: tuple
             for name in _beside(source, sources):
                 _bring(source, name, folder)
             fsync_folder(folder)
-        temporary = workspace.inbox / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        temporary = workspace.inbox / _temporary_name()
         write_durable(temporary, data)
         # A request that brings files must keep its stem; another may take one that is surely free.
         spare = [] if folder is not None else [f"{stem}-{secrets.token_hex(3)}.yaml"]
@@ -180,7 +180,7 @@ def drop_answer(workspace: Workspace, job: Job, answer: Answer, refused_before: 
     name = f"{answer.verb}.yaml"
     load_decision(data, cast(Verb, answer.verb), name)
     try:
-        temporary = run / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        temporary = run / _temporary_name()
         write_durable(temporary, data)
         _make_room(run / name, refused_before)
         try:
@@ -285,25 +285,45 @@ def _make_room(path: Path, refused_before: frozenset[str]) -> None:
         status = os.lstat(path)
     except FileNotFoundError:
         return
-    if f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:" in refused_before:
+    if f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:" in refused_before:
         path.unlink(missing_ok=True)
 
 
 # -- files
 
 
+def _make_durable(path: Path) -> None:
+    """Sync the name of a dropped file; where the disk refuses that, take the file back.
+
+    If it is gone by then the daemon has taken it, and made it durable itself.
+    """
+    try:
+        fsync_folder(path.parent)
+    except OSError:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        raise
+
+
+def _temporary_name() -> str:
+    """A name that the daemon's sweep leaves alone for as long as this process lives."""
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+
+
 def _into_place(temporary: Path, names: list[str]) -> Dropped:
     """Rename the durable file to the first name that is free. FileExistsError if none is."""
     folder = temporary.parent
     status = os.lstat(temporary)
-    key = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
+    key = f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
     try:
         for name in names:
             try:
                 _rename_new(temporary, folder / name)
             except FileExistsError:
                 continue
-            fsync_folder(folder)
+            _make_durable(folder / name)
             return Dropped(name, key)
     except BaseException:
         temporary.unlink(missing_ok=True)

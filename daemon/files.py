@@ -44,6 +44,20 @@ TEMPORARY_PREFIX = ".spork-"
 
 FILE_MODE = 0o660
 
+PASSING = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EIO,
+        errno.EINTR,
+        errno.EROFS,
+    )
+)
+"""What an error of the disk or of this process says: nothing about the file. It is tried again later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -62,8 +76,11 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """The identity as events and the database keep it."""
-        return f"{self.dev}:{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
+        """The identity as events and the database keep it.
+
+        Without the device: after a boot the same file system may have another number.
+        """
+        return f"{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
 
     def same_content(self, other: Identity) -> bool:
         """Whether only name, mode or link count can differ: those move ctime and never mtime."""

@@ -203,12 +203,13 @@ class Gates:
         boot = self._clock.boot()
         return [job_id for job_id, (_, deadline) in self._deadlines.items() if deadline <= boot]
 
-    def expire(self, job: Job, now: datetime) -> Job:
-        """Do what the gate's terms say for the end of its time."""
+    def expire(self, job: Job, now: datetime) -> bool:
+        """Do what the gate's terms say for the end of its time; True. OSError: it could not be done now."""
         assert job.gate is not None
         on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=True)
+        self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
         self._deadlines.pop(job.id, None)
-        return self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
+        return True
 
 
 def _present(stage: Stage, missing: list[str]) -> list[Artifact]:

@@ -13,6 +13,7 @@ from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.retention import outdated, remove
+from daemon.room import shortage
 from daemon.settings import Policy
 from daemon.store import Store
 from daemon.watcher import Watcher
@@ -58,15 +59,20 @@ class Ground:
 
     def full(self, policy: Policy) -> bool:
         """Whether the disk has less room than the policy wants kept free; told when that changes."""
-        room = os.statvfs(self._workspace.runs)
-        free = room.f_bavail * room.f_frsize // (1024 * 1024)
-        full = free < policy.min_free_mib
-        if full != self._full:
-            self._full = full
-            level = logging.ERROR if full else logging.INFO
-            event = "disk_full" if full else "disk_has_room"
-            say("orchestrator", event, level, free_mib=free, min_free_mib=policy.min_free_mib)
-        return full
+        why = shortage(self._workspace, policy.min_free_mib)
+        if bool(why) != self._full:
+            self._full = bool(why)
+            if why:
+                say(
+                    "orchestrator",
+                    "disk_full",
+                    logging.ERROR,
+                    why=why,
+                    note="nothing new is taken or started",
+                )
+            else:
+                say("orchestrator", "disk_has_room")
+        return self._full
 
     def prune(self, policy: Policy, now: datetime, boot: float) -> None:
         """Once an hour, and a few at a time, remove the runs that the policy keeps no longer."""

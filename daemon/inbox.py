@@ -169,7 +169,12 @@ class Inbox:
     def _claim(self, taken: list[Taken], now: datetime) -> None:
         if not taken:
             return
-        self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
+        try:
+            self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
+        except OSError:
+            for t in taken:
+                shutil.rmtree(self._workspace.incoming / t.job_id, ignore_errors=True)
+            raise
         self.taken_ids = [t.job_id for t in taken]
         for t in taken:
             # The id is new: what lies under it is no run of ours, and nobody's answers.
@@ -218,7 +223,7 @@ class Inbox:
 
 
 def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
-    """Make what an accepted job has on disk, as far as it is not there; may be done again."""
+    """Make what an accepted job has on disk, as far as it is not there whole; may be done again."""
     run, incoming = workspace.run(job_id), workspace.incoming / job_id
     if not is_folder(run):
         set_aside(run)
@@ -226,8 +231,13 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
         make_folders_of_run(folder)
         write_copy(folder / "pipeline.yaml", pipeline)
         os.rename(folder, run)
+    else:
+        # Copies are not synced: a power cut may have left less than all names, or names without bytes.
+        make_folders_of_run(run)
+        if not holds(run, "pipeline.yaml", pipeline):
+            write_copy(run / "pipeline.yaml", pipeline)
     accepted = workspace.request(job_id)
-    if not accepted.exists():
+    if not holds(workspace.jobs, accepted.name, request):
         write_copy(accepted, request, mode=0o640)
 
 

@@ -7,6 +7,7 @@ next stage has been started.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,7 @@ from daemon.lane import Lane
 from daemon.logs import say
 from daemon.machine import Effect, due
 from daemon.model import Job
+from daemon.patience import Patience
 from daemon.recorder import Recorder
 from daemon.runner import Runner
 from daemon.settings import Policy
@@ -35,6 +37,8 @@ from daemon.workspace import Workspace
 LANE_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 TROUBLE_SECONDS = 1.0
+ROOM_SECONDS = 5.0
+COPIES_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Loop:
         self._lane_at: float | None = None
         self._busy_at = self._clock.boot()
         self._unready = 0
+        self._copies = Patience(COPIES_SECONDS)
+        self._room = Patience(ROOM_SECONDS)
         self.stopping = False
         self.full = False
         """No room on the disk: nothing new is taken or started."""
@@ -96,22 +102,32 @@ class Loop:
         if everything:
             self._rescan_at = boot + self._policy.watch.rescan_seconds
             self._ground.check()
-            self.full = self._ground.full(self._policy)
             self._ground.prune(self._policy, now, boot)
+        self._look_for_room(boot)
+        if everything or self._copies.due(boot):
             self._recorder.catch_up(self._show)
-        progressed = self._attempts.look(now)
+        progressed = self._try(self._attempts.look, now)
         if not self.stopping:
             for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):
                 self._try_to_look(job_id, now, boot)
             self._look_at_inbox(hints, polled, now, boot, everything=everything)
             self._expire(now)
-            progressed |= not self.full and self._start(now)
+            progressed |= not self.full and self._try(self._start, now)
         ticks = self._attempts.tick()
         self._recorder.follow(self._show)
+        self._copies.note(boot, refused=self._recorder.lagging)
         self._keep_warm(boot, busy=progressed or self._attempts.current is not None)
         return self._wait(boot, ticks)
 
     # -- looking
+
+    def _look_for_room(self, boot: float) -> None:
+        """Take nothing new and start nothing while the disk is full; what waited is looked at once it is not."""
+        was_full, self.full = self.full, self._ground.full(self._policy)
+        self._room.note(boot, refused=self.full)
+        if was_full and not self.full:
+            self._inbox_again = boot
+            self._recorder.catch_up(self._show)
 
     def _unwatched(self, boot: float) -> frozenset[str]:
         """The folders that no bell hangs in, when it is time to look into them."""
@@ -132,6 +148,14 @@ class Loop:
     def _trouble(self, error: OSError, **facts: str) -> None:
         """No descriptors, no memory, a sick disk: not the file's fault, so it waits for better times."""
         say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
+
+    def _try(self, act: Callable[[datetime], bool], now: datetime) -> bool:
+        try:
+            return act(now)
+        except OSError as error:
+            self._trouble(error)
+            self._lane_at = self._clock.boot() + TROUBLE_SECONDS
+            return False
 
     def _look_at_run(self, job_id: str, now: datetime, boot: float) -> None:
         job = self._recorder.store.job(job_id)
@@ -177,10 +201,10 @@ class Loop:
                 if held is not None:
                     self._gates.put_off(job_id, held)
                     continue
-            if job is not None and job.gate is not None and job.reason != "expired":
-                self._gates.expire(job, now)
-            else:
+            if job is None or job.gate is None or job.reason == "expired":
                 self._gates.forget(job_id)
+            elif not self._try(partial(self._gates.expire, job), now):
+                self._gates.put_off(job_id, TROUBLE_SECONDS)
 
     # -- doing
 
@@ -250,28 +274,36 @@ class Loop:
     def _keep_warm(self, boot: float, *, busy: bool) -> None:
         if busy:
             self._busy_at = boot
-            self._runner.warm()
+            try:
+                self._runner.warm()
+            except OSError as error:
+                self._trouble(error)
         elif boot - self._busy_at >= IDLE_SECONDS:
             self._runner.rest()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
         if self._watcher.unread:
             return 0.0
-        wishes = (self.jobs.next_look, self._inbox_again, self._lane_at)
-        times = [self._rescan_at, *(at for at in wishes if at is not None)]
+        times = [self._rescan_at, self._copies.at, self._room.at]
+        spans = [ticks]
+        # What is not done now is not waited for: its time may be over, and that would spin.
+        if not self.stopping:
+            times.append(self.jobs.next_look)
+            spans.append(self._gates.next_expiry())
+        if not (self.stopping or self.full):
+            times += [self._inbox_again, self._lane_at]
         if self._watcher.unwatched:
             times.append(self._poll_at)
         if boot - self._busy_at < IDLE_SECONDS:
             times.append(self._busy_at + IDLE_SECONDS)
-        spans = [at - boot for at in times]
-        spans += [left for left in (ticks, self._gates.next_expiry()) if left is not None]
-        return max(min(spans), 0.0)
+        left = [span for span in spans if span is not None] + [at - boot for at in times if at is not None]
+        return max(min(left), 0.0)
 
     @property
     def running(self) -> str:
         """The open attempt, as in ``script of job-1``; empty if there is none."""
         current = self._attempts.current
-        return f"{current.stage} of {current.job_id}" if current else ""
+        return f"{current.stage} of {current.job_id}" if current and not current.over else ""
 
     @property
     def idle(self) -> bool:
@@ -295,6 +327,6 @@ class Loop:
         found = [
             self._watcher.fileno(),
             self._lane.fileno(),
-            current.running.fileno() if current else None,
+            current.running.fileno() if current and not current.over else None,
         ]
         return [fd for fd in found if fd is not None and fd >= 0]

@@ -128,6 +128,11 @@ class Recorder:
             self._lagging.update(e.job_id or "" for e in new)
             say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
 
+    @property
+    def lagging(self) -> bool:
+        """Whether copies are not what they should be."""
+        return bool(self._lagging)
+
     def lag(self, job_id: str) -> None:
         """The job's copies are not what they should be; the next catching up makes them again."""
         self._lagging.add(job_id)

@@ -20,6 +20,7 @@ from daemon.settings import Policy
 from daemon.store import Change
 from daemon.strays import end_strays
 from daemon.workroom import sweep
+from daemon.workspace import Workspace
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -33,19 +34,36 @@ def recover(parts: Parts, policy: Policy) -> None:
         say("stage", "strays_ended", logging.WARNING, count=ended)
     for job_id in store.open_attempts():
         _close_attempt(job_id, parts, policy)
-    for job_id in store.open_ids():
-        if not files.is_folder(workspace.run(job_id)) or not workspace.request(job_id).exists():
+    boot = BOOT_ID.read_text().strip()
+    # After a power cut any recent copy may be short: those are all looked at.
+    suspect = set() if store.meta("boot") == boot else store.touched_lately()
+    opened = store.open_ids()
+    for job_id in opened:
+        if job_id in suspect or not _is_made(workspace, job_id):
+            _make_run(job_id, parts)
+    for job_id in suspect.difference(opened):
+        # Where there is no directory it was pruned.
+        if files.is_folder(workspace.run(job_id)):
             _make_run(job_id, parts)
     clear_incoming(workspace)
     for job_id in store.owing_jobs():
         job = store.job(job_id)
         if job is not None:
             recorder.settle(job)
-    _heal(parts)
+    for job_id in suspect.intersection(opened):
+        _distrust(job_id, parts)
+    _heal(parts, suspect)
+    store.set_meta("boot", boot)
     runs = [workspace.run(job_id) for job_id in store.open_ids()]
-    _sweep_files(workspace.jobs, workspace.rejected, *runs, *(run / "decisions" for run in runs))
+    _sweep_files(
+        workspace.jobs, workspace.inbox, workspace.rejected, *runs, *(run / "decisions" for run in runs)
+    )
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
+
+
+def _is_made(workspace: Workspace, job_id: str) -> bool:
+    return files.is_folder(workspace.run(job_id)) and workspace.request(job_id).exists()
 
 
 def _make_run(job_id: str, parts: Parts) -> None:
@@ -56,6 +74,16 @@ def _make_run(job_id: str, parts: Parts) -> None:
         make_run(parts.workspace, job_id, *kept)
     except OSError as error:
         say("orchestrator", "cannot_look", logging.ERROR, job=job_id, why=str(error))
+
+
+def _distrust(job_id: str, parts: Parts) -> None:
+    """Look at the job's answers for what a power cut left of them; what cannot be written holds no other job up."""
+    job = parts.recorder.store.job(job_id)
+    assert job is not None
+    try:
+        parts.desk.distrust_empty(job, parts.clock.wall())
+    except OSError as error:
+        say("gate", "cannot_look", logging.ERROR, job=job_id, why=str(error))
 
 
 def _close_attempt(job_id: str, parts: Parts, policy: Policy) -> None:
@@ -73,8 +101,8 @@ def _close_attempt(job_id: str, parts: Parts, policy: Policy) -> None:
     parts.recorder.one(Change(job, events))
 
 
-def _heal(parts: Parts) -> None:
-    """Catch the copies up. After a power cut any recent copy may be short: those are all looked at."""
+def _heal(parts: Parts, suspect: set[str]) -> None:
+    """Catch the copies up, and look at those of the suspect jobs whole."""
 
     def show(job: Job) -> None:
         run = parts.workspace.run(job.id)
@@ -84,12 +112,7 @@ def _heal(parts: Parts) -> None:
             sweep(run)
         parts.gates.show(job)
 
-    store = parts.recorder.store
-    boot = BOOT_ID.read_text().strip()
-    same_boot = store.meta("boot") == boot
-    parts.recorder.heal(show, () if same_boot else store.touched_lately())
-    if not same_boot:
-        store.set_meta("boot", boot)
+    parts.recorder.heal(show, suspect)
 
 
 def _sweep_files(*folders: Path) -> None:

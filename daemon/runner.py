@@ -134,7 +134,8 @@ class Runner:
     def start(self, order: Order) -> Running:
         """Begin an attempt; the lane must be held and the last attempt be over.
 
-        Raises CannotWrite where the attempt's files cannot be made, Halt where no keeper can be started.
+        Raises CannotWrite where the attempt's files cannot be made, OSError where there is no room or are no
+        descriptors for it now, Halt where no keeper can be started.
         """
         if not self.idle:
             raise ValueError("an attempt is open")

@@ -121,6 +121,6 @@ def _reload(opened: Opened) -> None:
     notify.reloading()
     try:
         opened.reload()
-    except (BadPolicy, CannotWrite) as error:
+    except (BadPolicy, CannotWrite, OSError) as error:
         say("orchestrator", "policy_refused", logging.ERROR, why=str(error), note="the old policy stays")
     notify.ready()

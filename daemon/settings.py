@@ -14,6 +14,7 @@ from daemon.documents import Line, Minutes, Name, Strict, as_model
 from daemon.errors import BadPolicy, Invalid
 from daemon.files import read_of_operator
 from daemon.pipelines import Module, Variable
+from daemon.room import MIN_FREE_MIB
 from daemon.tree import Document
 from daemon.workspace import Workspace
 
@@ -132,7 +133,7 @@ class Policy(Strict):
     watch: WatchPolicy = WatchPolicy()
     retention: RetentionPolicy = RetentionPolicy()
     min_free_mib: Annotated[float, Field(ge=0)] = Field(
-        default=500, description="Below this much free space no work is taken or started"
+        default=MIN_FREE_MIB, description="Below this much free space no work is taken or started"
     )
     group: Line | None = Field(default=None, description="The Unix group whose members work with the daemon")
     placeholders: bool = Field(

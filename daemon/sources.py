@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from daemon.check import Vetted
 from daemon.digests import digest_of
 from daemon.errors import Invalid
-from daemon.files import Identity, copy_in, fsync_folder, make_folders, open_beneath
+from daemon.files import PASSING, Identity, copy_in, fsync_folder, make_folders, open_beneath
 from daemon.lease import Writers, writers
 from daemon.names import shown
 from daemon.settings import Policy
@@ -51,7 +51,8 @@ class Sources:
     def bring(self, job_id: str, stem: str, vetted: Vetted) -> None:
         """Copy all sources to where the run directory is being made.
 
-        Raises SourcesMissing while one is missing or being written, Invalid when it stays so, or is no file.
+        Raises SourcesMissing while one is missing or being written, Invalid when it stays so, or is no file,
+        OSError where the disk is in trouble.
         """
         if not vetted.sources:
             return
@@ -115,7 +116,7 @@ class Sources:
             except NotADirectoryError:
                 continue
             except OSError as error:
-                raise self._refused(vetted, name, _why(error)) from error
+                raise self._unless_passing(vetted, name, error) from error
             try:
                 identity = self._copy(fd, target, name, stem, vetted)
             finally:
@@ -135,7 +136,7 @@ class Sources:
             if error.errno == errno.EBUSY:
                 why = f"source {shown(name)} changed while it was copied"
                 raise self._missing(vetted, name, stem, why) from error
-            raise self._refused(vetted, name, _why(error)) from error
+            raise self._unless_passing(vetted, name, error) from error
         return Identity.of(os.fstat(fd))
 
     def _missing(self, vetted: Vetted, name: str, stem: str, why: str) -> Exception:
@@ -147,6 +148,10 @@ class Sources:
         places = "inbox/" + stem + "/, inbox/, sources/"
         told = f"{why} after {limit:g} s; put it into one of {places} and drop the request again"
         return self._refused(vetted, name, told)
+
+    def _unless_passing(self, vetted: Vetted, name: str, error: OSError) -> Exception:
+        """The refusal, or the error itself where it is the disk's and not the file's."""
+        return error if error.errno in PASSING else self._refused(vetted, name, _why(error))
 
     def _refused(self, vetted: Vetted, name: str, why: str) -> Invalid:
         for param, value in vetted.params.items():

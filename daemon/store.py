@@ -7,6 +7,7 @@ writer overtook leaves the database as it was.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -122,7 +123,7 @@ class Store:
     def close(self) -> None:
         """Note what has been moved since the last commit, and let go."""
         if self._moved:
-            with contextlib.suppress(Halt, sqlite3.Error):
+            with contextlib.suppress(Halt, OSError, sqlite3.Error):
                 self.record()
         self._db.close()
 
@@ -153,7 +154,9 @@ class Store:
         self._next_seq = seq
 
     def record(self, *changes: Change) -> list[Recorded]:
-        """Commit all changes or none; Overtaken or Illegal if one does not fit, Halt if the disk fails."""
+        """Commit all changes or none; Overtaken or Illegal if one does not fit, OSError ENOSPC where there is no
+        room, Halt if the disk fails otherwise.
+        """
         self.check_place()
         db, seq = self._db, self._next_seq
         try:
@@ -167,7 +170,7 @@ class Store:
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise Halt(f"{self.path}: cannot record: {error}") from error
+            raise self._failed(error) from error
         except BaseException:
             self._roll_back()
             raise
@@ -181,6 +184,14 @@ class Store:
     def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+
+    def _failed(self, error: sqlite3.Error) -> Exception:
+        """A full disk may have room again, and what was written so far is written anew. After any other failure,
+        above all of a sync, nothing that this connection believes can be relied on.
+        """
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return OSError(errno.ENOSPC, "no room to record", str(self.path))
+        return Halt(f"{self.path}: cannot record: {error}")
 
     def _apply(self, change: Change, seq: int) -> Recorded:
         job, events = change.job, []
@@ -241,7 +252,10 @@ class Store:
         )
 
     def set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        try:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     # -- reading
 

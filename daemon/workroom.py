@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,14 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemon.errors import CannotWrite
-from daemon.files import is_folder, set_aside
+from daemon.files import PASSING, is_folder, set_aside
 from daemon.orders import Order
 
 
 def prepare(order: Order) -> int:
     """Make the attempt's folder, the files beside it and its log; the log's descriptor.
 
-    Raises CannotWrite.
+    Raises CannotWrite, or OSError where there is no room, or are no descriptors, for it now.
     """
     _refuse_links(order)
     try:
@@ -31,6 +32,8 @@ def prepare(order: Order) -> int:
         _own_folder(order.log_path.parent, 0o770)
         return _create(order.log_path, 0o660)
     except OSError as error:
+        if error.errno in PASSING - {errno.EIO, errno.EROFS}:
+            raise
         place = error.filename or order.out_dir
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
 
@@ -80,6 +83,12 @@ def _make_folder(path: Path) -> None:
     except FileExistsError:
         _remove(path)
         os.mkdir(path, 0o700)
+
+
+def clear(order: Order) -> None:
+    """Remove what an attempt left that did not complete; `sweep` takes what cannot be removed now."""
+    with suppress(OSError):
+        _remove(order.out_dir)
 
 
 def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:

@@ -108,14 +108,16 @@ THOROUGH = (
 class Crashed(Studio):
     """A studio that remembers what was asked of it, and answers each gate exactly once."""
 
-    def __init__(self, root: Path, policy: str = PATIENT) -> None:
+    def __init__(self, root: Path, policy: str = PATIENT, beside: Path | None = None) -> None:
+        """``beside``: where stages leave their witness, if not beside the workspace."""
         super().__init__(root, policy)
+        place = beside or root
         self.asked: dict[str, bytes] = {}
-        self.witness = root.with_name(f"{root.name}.witness")
+        self.witness = place.with_name(f"{place.name}.witness")
         self.to_die: list[str] = []
         self._answered: dict[str, int] = {}
         self._seen: dict[str, str] = {}
-        self.pipeline("walk", WALK, work=history.STAGE.format(place=str(root)) + WORK)
+        self.pipeline("walk", WALK, work=history.STAGE.format(place=str(place)) + WORK)
         self.pipeline("straight", STRAIGHT)
         self.pipeline("last", LAST)
 

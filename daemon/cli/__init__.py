@@ -18,12 +18,14 @@ CANNOT_WRITE = 73
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; gives its exit code (contract 8). A user's mistake is told without a traceback."""
+    _fill_standard_descriptors()
     from daemon.cli.arguments import parse
 
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
         code = int(import_module(f"daemon.cli.{args.module}").command(args))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except SystemExit as end:
         # argparse: help (0) and usage (2), both already told.
         return end.code if isinstance(end.code, int) else 2
@@ -36,6 +38,15 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - told apart below, raised again where it is a fault of ours
         return _told(error)
     return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Where whoever started us has closed 0, 1 or 2, some file of ours would get that number, and what our
+    children print would be written into it.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def _told(error: Exception) -> int:

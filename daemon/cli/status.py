@@ -24,6 +24,7 @@ from daemon.cli.screen import (
     tell,
 )
 from daemon.lease import install_lease_signal_handler
+from daemon.room import shortage, wanted
 from daemon.workspace import Workspace
 
 WATCH_SECONDS = 0.5
@@ -98,6 +99,10 @@ def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
     if refused:
         what = "request was" if refused == 1 else "requests were"
         lines += ["", f"{refused} {what} refused in the last 24 hours, see inbox/rejected/"]
+    short = shortage(workspace, wanted(workspace))
+    if short:
+        told = f"No room: {short}. Nothing new is taken or started until there is."
+        lines += ["", paint(clean(told), "red", on=on)]
     lines += ["", *_daemon(catalog, holder, bool(notes), on=on)]
     return lines
 
@@ -224,6 +229,7 @@ def _facts(workspace: Workspace, args: Namespace) -> dict[str, Any]:
         "daemon": _holder_facts(workspace),
         "jobs": listed,
         "inbox": [one_line(note) for note in beside.inbox_notes(workspace)],
+        "no_room": shortage(workspace, wanted(workspace)) or None,
         "refused_lately": beside.refused_lately(workspace),
     }
 
