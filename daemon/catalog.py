@@ -115,6 +115,19 @@ class Catalog:
         """Ids for a hint: what somebody may have meant."""
         return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY id DESC LIMIT ?", (limit,))]
 
+    def over(self, job_id: str) -> bool | None:
+        """Whether the job can change no more; None if there is none of that id."""
+        row = self._db.execute("SELECT over FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return bool(row[0]) if row else None
+
+    def torn(self) -> str | None:
+        """A job that can still change and whose state is not that of its last event: they are one commit."""
+        row = self._db.execute(
+            "SELECT id FROM jobs WHERE over = 0 AND json_extract(state, '$.seq') IS NOT"
+            " (SELECT max(seq) FROM events WHERE job_id = jobs.id)"
+        ).fetchone()
+        return row[0] if row else None
+
     def last_seq(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
@@ -163,6 +176,13 @@ class Catalog:
             (job_id,),
         )
         return [Looked(*row) for row in rows]
+
+    def decision_bytes(self, job_id: str, sha256: str) -> bytes | None:
+        """A decision file as it was given."""
+        row = self._db.execute(
+            "SELECT bytes FROM decisions WHERE job_id = ? AND sha256 = ?", (job_id, sha256)
+        ).fetchone()
+        return row[0] if row else None
 
     def looked_at(self, job_id: str, file: str) -> Looked | None:
         """What became of this very decision file; ``file`` as `file_key` gives it."""

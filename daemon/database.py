@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import uuid
@@ -9,8 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from daemon.errors import Halt
+from daemon.logs import say
 
 SCHEMA_VERSION = 1
+BUSY_SECONDS = 10.0
+"""How long SQLite waits for another process's transaction before it says that it is busy."""
+_TRIES = 3
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -19,7 +24,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
         path.chmod(0o640)
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10.0, cached_statements=256)
+        db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
@@ -42,6 +47,25 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise Halt(f"{path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error
     return db
+
+
+def begin(db: sqlite3.Connection) -> None:
+    """Begin a transaction that writes. Another process's is waited for and told; sqlite3.Error if it never ends.
+
+    Altogether for less than systemd's watchdog has patience.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
+            note = (
+                "another process holds a transaction open; waiting for it (fuser -v jobs/spork.db names it)"
+            )
+            say("orchestrator", "database_busy", logging.WARNING, note=note)
+        else:
+            return
 
 
 def _check_version(db: sqlite3.Connection, path: Path) -> None:

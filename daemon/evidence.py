@@ -12,16 +12,21 @@ from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.errors import Halt
+from daemon.ledger import parts
 from daemon.model import Event
 from daemon.workspace import Workspace
 
 
 class Evidence:
-    """The copies of one workspace. ``problems`` gathers what they cannot tell."""
+    """The copies of one workspace, and its database as far as it can be believed.
+
+    ``problems`` gathers what they cannot tell.
+    """
 
     def __init__(self, workspace: Workspace, problems: list[str]) -> None:
         self._workspace, self._problems = workspace, problems
         self._old = _readable(workspace.db)
+        self._sound = self._old is not None and self._old.quick_check() == "ok"
         self.token = (self._old.meta("token") if self._old is not None else None) or ""
 
     def close(self) -> None:
@@ -29,14 +34,27 @@ class Evidence:
             self._old.close()
 
     def events(self) -> list[Event]:
-        """Every event that any copy knows, by seq; where they differ the ledger is believed."""
+        """Every event that is known, by seq.
+
+        A sound database is believed as far as it goes, unless the ledger tells another history: then it is
+        not this workspace's. Else the ledger is believed, then the runs. Copies follow the commit, so even a
+        damaged database may know the newest.
+        """
+        entered = {e.seq: e for path in parts(self._workspace) for e in self._lines(path)}
+        known = {e.seq: e for e in _tail(self._old, 0)} if self._sound else {}
+        if any(_fact(known[seq]) != _fact(e) for seq, e in entered.items() if seq in known):
+            self._problems.append("jobs/spork.db tells another history than the ledger; it was not believed")
+            self.close()
+            self._sound, self._old, known = False, None, {}
         found: dict[int, Event] = {}
         for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
-            found.update((e.seq, e) for e in self._lines(path))
-        found.update((e.seq, e) for e in self._lines(self._workspace.ledger))
-        last = max(found, default=0)
-        # Copies follow the commit, so the old database, where it can be read, may know the newest.
-        found.update((e.seq, e) for e in _tail(self._old, last))
+            found.update((e.seq, e) for e in self._lines(path) if e.job_id == path.parent.name)
+        found.update(entered)
+        if self._sound:
+            last = max(known, default=0)
+            found = {**known, **{seq: e for seq, e in found.items() if seq > last}}
+        else:
+            found.update((e.seq, e) for e in _following(_tail(self._old, max(found, default=0)), found))
         return [found[seq] for seq in sorted(found)]
 
     def request(self, job_id: str) -> tuple[bytes | None, bytes | None]:
@@ -53,7 +71,11 @@ class Evidence:
             data = whole(path)
             if data is not None and hashlib.sha256(data).hexdigest() == sha:
                 return data
-        return b""
+        try:
+            known = self._old.decision_bytes(job_id, sha) if self._old is not None else None
+        except sqlite3.Error:
+            known = None
+        return known if known is not None and hashlib.sha256(known).hexdigest() == sha else b""
 
     def _lines(self, path: Path) -> Iterator[Event]:
         data = whole(path)
@@ -96,7 +118,19 @@ def _readable(path: Path) -> Catalog | None:
     return catalog
 
 
+def _fact(event: Event) -> tuple[str, str | None, str]:
+    """What tells an event from another one of the same number."""
+    return event.ts, event.job_id, str(event.type)
+
+
+def _following(newest: list[Event], found: dict[int, Event]) -> list[Event]:
+    """Of a damaged database's newest events those that follow without a gap: beyond one may be anything."""
+    last = max(found, default=0)
+    return [e for number, e in enumerate(newest, last + 1) if e.seq == number]
+
+
 def _tail(old: Catalog | None, last: int) -> list[Event]:
+    """The events after that one, in order, as far as they can be read."""
     found: list[Event] = []
     if old is not None:
         try:

@@ -99,6 +99,7 @@ class Loop:
             self.full = self._ground.full(self._policy)
             self._ground.prune(self._policy, now, boot)
             self._recorder.catch_up(self._show)
+            self._recorder.close_ledger(int(self._policy.retention.ledger_mib * (1 << 20)))
         progressed = self._attempts.look(now)
         if not self.stopping:
             for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon import codec
-from daemon.database import open_reader, open_writer
+from daemon.database import begin, open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
 from daemon.model import Artifact, Event, Job, Type
@@ -157,7 +157,7 @@ class Store:
         self.check_place()
         db, seq = self._db, self._next_seq
         try:
-            db.execute("BEGIN IMMEDIATE")
+            begin(db)
             self._settle_moves()
             recorded = []
             for change in changes:
@@ -241,7 +241,14 @@ class Store:
         )
 
     def set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        """Note a fact about the workspace, in a transaction of its own. Halt if the disk fails."""
+        try:
+            begin(self._db)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise Halt(f"{self.path}: cannot record: {error}") from error
 
     # -- reading
 

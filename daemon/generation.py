@@ -1,0 +1,88 @@
+"""Whether the database is the one that what lies beside it was copied from: no copy may know more than it does.
+
+Copies follow the commit. A copy with an event that the database does not know means that another database lies
+there: an older one out of a backup, another workspace's, a new one where the old was deleted, or one that SQLite
+mixed with a write-ahead log that was not its own. To go on would be to do, and to ask, again what was done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from daemon.catalog import Catalog
+from daemon.errors import Halt
+from daemon.eventfile import last_line
+from daemon.files import read_regular
+from daemon.ledger import parts
+from daemon.workspace import Workspace
+
+_STATE_BYTES = 1 << 26
+
+
+def check(workspace: Workspace) -> None:
+    """Halt where going on with this database would be guessing."""
+    catalog = Catalog(workspace.db)
+    try:
+        why = conflict(workspace, catalog)
+    finally:
+        catalog.close()
+    if why:
+        raise Halt(f"{workspace.db}: {why}")
+
+
+def conflict(workspace: Workspace, catalog: Catalog) -> str:
+    """Why the database cannot be the one that the copies were made from; empty if it can."""
+    torn = catalog.torn()
+    if torn is not None:
+        return (
+            f"{torn} is not where its last event says: two databases are mixed; stop the daemon and run: spork rebuild"
+        )
+    for path, seq, known in _newest(workspace, catalog):
+        if not known:
+            name = path.relative_to(workspace.root)
+            return (
+                f"does not know event {seq} of {name}: it is older than that, or another workspace's. To go on would do"
+                f" again what was done. spork rebuild makes it anew from all that is known;"
+                f" if only {name} is wrong, remove that: it is made anew"
+            )
+    return ""
+
+
+def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int, bool]]:
+    """The newest event of the ledger and of each run that may move or that no job owns; whether it is known."""
+    for path in reversed(parts(workspace)):
+        line = last_line(path)
+        if line is not None:
+            yield path, int(line["seq"]), _knows(catalog, line)
+            break
+    last = catalog.last_seq()
+    for name in os.listdir(workspace.runs):
+        over = catalog.over(name)
+        if name.startswith(".") or over:
+            continue
+        path, line = workspace.run(name) / "events.jsonl", last_line(workspace.run(name) / "events.jsonl")
+        if line is None and over is not None:
+            path = workspace.run(name) / "state.json"
+            yield path, (shown := _shown_seq(workspace.run(name))), shown <= last
+        elif line is not None and line.get("job_id") == name:
+            # A run that no job owns is a stranger's, unless it comes from after this database's time.
+            seq = int(line["seq"])
+            yield path, seq, seq <= last if over is None else _knows(catalog, line)
+
+
+def _knows(catalog: Catalog, line: Mapping[str, Any]) -> bool:
+    event = next(catalog.events(after=int(line["seq"]) - 1), None)
+    return event is not None and [event.seq, event.ts, event.job_id, str(event.type)] == [
+        line.get(key) for key in ("seq", "ts", "job_id", "type")
+    ]
+
+
+def _shown_seq(run: Path) -> int:
+    try:
+        return int(json.loads(read_regular(run, "state.json", _STATE_BYTES))["seq"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
