@@ -115,6 +115,14 @@ class Catalog:
         """Ids for a hint: what somebody may have meant."""
         return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY id DESC LIMIT ?", (limit,))]
 
+    def unfinished(self) -> list[str]:
+        """The jobs that can still change or whose files are not where they belong, oldest first."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE over = 0 OR id IN (SELECT job_id FROM attempts WHERE place <> goal)"
+            " ORDER BY queued_seq"
+        )
+        return [row[0] for row in rows]
+
     def over(self, job_id: str) -> bool | None:
         """Whether the job can change no more; None if there is none of that id."""
         row = self._db.execute("SELECT over FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -127,6 +135,10 @@ class Catalog:
             " (SELECT max(seq) FROM events WHERE job_id = jobs.id)"
         ).fetchone()
         return row[0] if row else None
+
+    def ids(self) -> list[str]:
+        """All jobs, oldest first."""
+        return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY queued_seq")]
 
     def last_seq(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
@@ -193,6 +205,13 @@ class Catalog:
         """``ok``, or what is damaged."""
         try:
             return str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
+
+    def integrity_check(self) -> str:
+        """As `quick_check`, and whether the indexes say what the tables say; takes its time."""
+        try:
+            return str(self._db.execute("PRAGMA integrity_check(1)").fetchone()[0])
         except sqlite3.DatabaseError as error:
             return str(error)
 

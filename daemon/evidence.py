@@ -34,28 +34,31 @@ class Evidence:
             self._old.close()
 
     def events(self) -> list[Event]:
-        """Every event that is known, by seq.
+        """Every event that is known, by seq, as two of ledger, run and database tell it, or as the first of these.
 
-        A sound database is believed as far as it goes, unless the ledger tells another history: then it is
-        not this workspace's. Else the ledger is believed, then the runs. Copies follow the commit, so even a
-        damaged database may know the newest.
+        Copies follow the commit, so the database may know the newest, even a damaged one. One that tells another
+        history than the ledger is not this workspace's.
         """
-        entered = {e.seq: e for path in parts(self._workspace) for e in self._lines(path)}
+        ledger = {e.seq: e for path in parts(self._workspace) for e in self._lines(path)}
+        runs = {
+            e.seq: e
+            for path in sorted(self._workspace.runs.glob("*/events.jsonl"))
+            for e in self._lines(path)
+            if e.job_id == path.parent.name
+        }
         known = {e.seq: e for e in _tail(self._old, 0)} if self._sound else {}
-        if any(_fact(known[seq]) != _fact(e) for seq, e in entered.items() if seq in known):
+        if any(_fact(known[seq]) != _fact(e) for seq, e in ledger.items() if seq in known):
             self._problems.append("jobs/spork.db tells another history than the ledger; it was not believed")
             self.close()
             self._sound, self._old, known = False, None, {}
-        found: dict[int, Event] = {}
-        for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
-            found.update((e.seq, e) for e in self._lines(path) if e.job_id == path.parent.name)
-        found.update(entered)
         if self._sound:
+            # What a run alone tells of the time that a sound database covers is a stranger's.
             last = max(known, default=0)
-            found = {**known, **{seq: e for seq, e in found.items() if seq > last}}
+            runs = {seq: e for seq, e in runs.items() if seq > last or seq in known or seq in ledger}
         else:
-            found.update((e.seq, e) for e in _following(_tail(self._old, max(found, default=0)), found))
-        return [found[seq] for seq in sorted(found)]
+            known = _following(_tail(self._old, max({*ledger, *runs}, default=0)))
+        told = [ledger, runs, known]
+        return [_agreed([by[seq] for by in told if seq in by]) for seq in sorted({*ledger, *runs, *known})]
 
     def request(self, job_id: str) -> tuple[bytes | None, bytes | None]:
         """Request and pipeline as the old database kept them."""
@@ -123,10 +126,15 @@ def _fact(event: Event) -> tuple[str, str | None, str]:
     return event.ts, event.job_id, str(event.type)
 
 
-def _following(newest: list[Event], found: dict[int, Event]) -> list[Event]:
+def _agreed(told: list[Event]) -> Event:
+    """What two of them say, else what the first one says."""
+    return told[-1] if len(told) == 3 and told[1] == told[2] else told[0]
+
+
+def _following(newest: list[Event]) -> dict[int, Event]:
     """Of a damaged database's newest events those that follow without a gap: beyond one may be anything."""
-    last = max(found, default=0)
-    return [e for number, e in enumerate(newest, last + 1) if e.seq == number]
+    first = newest[0].seq if newest else 0
+    return {e.seq: e for number, e in enumerate(newest, first) if e.seq == number}
 
 
 def _tail(old: Catalog | None, last: int) -> list[Event]:

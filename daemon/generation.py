@@ -31,24 +31,21 @@ def check(workspace: Workspace) -> None:
     finally:
         catalog.close()
     if why:
-        raise Halt(f"{workspace.db}: {why}")
+        raise Halt(
+            f"{workspace.db}: {why}. To go on would do again what was done. spork rebuild makes it anew from all"
+            " that is known; where only that file is wrong, remove it: it is made anew"
+        )
 
 
 def conflict(workspace: Workspace, catalog: Catalog) -> str:
     """Why the database cannot be the one that the copies were made from; empty if it can."""
     torn = catalog.torn()
     if torn is not None:
-        return (
-            f"{torn} is not where its last event says: two databases are mixed; stop the daemon and run: spork rebuild"
-        )
+        return f"says of {torn} what does not follow from its last event: two databases are mixed"
     for path, seq, known in _newest(workspace, catalog):
         if not known:
             name = path.relative_to(workspace.root)
-            return (
-                f"does not know event {seq} of {name}: it is older than that, or another workspace's. To go on would do"
-                f" again what was done. spork rebuild makes it anew from all that is known;"
-                f" if only {name} is wrong, remove that: it is made anew"
-            )
+            return f"does not know event {seq} of {name}: it is older than that, or another workspace's"
     return ""
 
 
@@ -59,7 +56,6 @@ def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int,
         if line is not None:
             yield path, int(line["seq"]), _knows(catalog, line)
             break
-    last = catalog.last_seq()
     for name in os.listdir(workspace.runs):
         over = catalog.over(name)
         if name.startswith(".") or over:
@@ -67,11 +63,11 @@ def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int,
         path, line = workspace.run(name) / "events.jsonl", last_line(workspace.run(name) / "events.jsonl")
         if line is None and over is not None:
             path = workspace.run(name) / "state.json"
-            yield path, (shown := _shown_seq(workspace.run(name))), shown <= last
+            yield path, (shown := _shown_seq(workspace.run(name))), shown <= catalog.last_seq()
         elif line is not None and line.get("job_id") == name:
             # A run that no job owns is a stranger's, unless it comes from after this database's time.
             seq = int(line["seq"])
-            yield path, seq, seq <= last if over is None else _knows(catalog, line)
+            yield path, seq, seq <= catalog.last_seq() if over is None else _knows(catalog, line)
 
 
 def _knows(catalog: Catalog, line: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from daemon import ledger
 from daemon.codec import plain
 from daemon.eventfile import mend
-from daemon.files import append_copy, write_copy
+from daemon.files import append_copy, holds, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
 from daemon.workspace import Workspace
@@ -110,6 +110,14 @@ class Projection:
         run = self._workspace.run(job.id)
         if run.is_dir():
             write_copy(run / "state.json", _indented(state(job)) + b"\n")
+
+    def remake(self, job: Job, events: Sequence[Event]) -> None:
+        """Both copies of a job as they should be, where they are not. OSError."""
+        run = self._workspace.run(job.id)
+        due = {"events.jsonl": lines(events), "state.json": _indented(state(job)) + b"\n"}
+        for name, data in due.items():
+            if run.is_dir() and not holds(run, name, data):
+                write_copy(run / name, data)
 
     def enter(self, events: Sequence[Event], *, missed: bool = False) -> None:
         """Append to the ledger of the workspace.

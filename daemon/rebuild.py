@@ -19,7 +19,7 @@ from daemon.lane import DaemonLock
 from daemon.ledger import closed
 from daemon.machine import decide
 from daemon.model import Event, Job, Type
-from daemon.projection import lines
+from daemon.projection import Projection, lines
 from daemon.store import Change, Claim, DecisionFile, Owed, Store
 from daemon.workspace import Workspace
 
@@ -89,8 +89,22 @@ class _Rebuild:
             self._evidence.close()
         _write_ledger(self._workspace, kept)
         self._result.kept = _exchange(self._workspace.db, target)
+        self._copy(kept)
         self._result.jobs, self._result.events = len(self._jobs), len(kept)
         return self._result
+
+    def _copy(self, kept: list[Event]) -> None:
+        """Make the copies in the run directories say the same, but for a job that was not understood to its end."""
+        events: dict[str, list[Event]] = {}
+        for event in kept:
+            events.setdefault(event.job_id or "", []).append(event)
+        projection = Projection(self._workspace)
+        for job_id, job in self._jobs.items():
+            try:
+                if job_id not in self._lost:
+                    projection.remake(job, events[job_id])
+            except OSError as error:
+                self._result.problems.append(f"runs/{job_id}: its copies cannot be written: {error.strerror}")
 
     # -- folding
 
