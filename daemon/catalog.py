@@ -123,10 +123,12 @@ class Catalog:
         )
         return [row[0] for row in rows]
 
-    def over(self, job_id: str) -> bool | None:
-        """Whether the job can change no more; None if there is none of that id."""
-        row = self._db.execute("SELECT over FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return bool(row[0]) if row else None
+    def standing(self, job_id: str) -> tuple[bool, int] | None:
+        """Whether the job can change no more, and the event its state is of; None if there is none of that id."""
+        row = self._db.execute(
+            "SELECT over, json_extract(state, '$.seq') FROM jobs WHERE id = ?", (job_id,)
+        ).fetchone()
+        return (bool(row[0]), int(row[1])) if row else None
 
     def torn(self) -> str | None:
         """A job that can still change and whose state is not that of its last event: they are one commit."""

@@ -18,6 +18,10 @@ BUSY_SECONDS = 10.0
 _TRIES = 3
 
 
+class NewerSchema(Halt):
+    """The database was made by a newer release; upgrade to that."""
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """The writer's connection; a new file gets the schema. Raises Halt."""
     if not path.exists():
@@ -70,9 +74,13 @@ def begin(db: sqlite3.Connection) -> None:
 
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     found = db.execute("PRAGMA user_version").fetchone()[0]
+    # Far beyond any release it is damage: a rebuild may not be refused for it.
+    if SCHEMA_VERSION < found < SCHEMA_VERSION + 1000:
+        raise NewerSchema(
+            f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: made by a newer spork; upgrade spork"
+        )
     if found != SCHEMA_VERSION:
-        why = "made by a newer spork; upgrade spork" if found > SCHEMA_VERSION else "not a spork database"
-        raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: {why}")
+        raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: not a spork database")
 
 
 def _create(db: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.catalog import Catalog
+from daemon.database import NewerSchema
 from daemon.errors import Halt
 from daemon.ledger import parts
 from daemon.model import Event
@@ -116,6 +117,9 @@ def _readable(path: Path) -> Catalog | None:
     try:
         catalog = Catalog(path)
         catalog.meta("token")
+    except NewerSchema:
+        # Sound, and it knows what this release does not.
+        raise
     except (Halt, sqlite3.Error):
         return None
     return catalog

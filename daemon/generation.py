@@ -57,17 +57,24 @@ def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int,
             yield path, int(line["seq"]), _knows(catalog, line)
             break
     for name in os.listdir(workspace.runs):
-        over = catalog.over(name)
-        if name.startswith(".") or over:
+        standing = catalog.standing(name)
+        if name.startswith(".") or (standing is not None and standing[0]):
             continue
-        path, line = workspace.run(name) / "events.jsonl", last_line(workspace.run(name) / "events.jsonl")
-        if line is None and over is not None:
-            path = workspace.run(name) / "state.json"
-            yield path, (shown := _shown_seq(workspace.run(name))), shown <= catalog.last_seq()
+        run = workspace.run(name)
+        line = last_line(run / "events.jsonl")
+        if line is None and standing is not None:
+            yield run / "state.json", (shown := _shown_seq(run)), shown <= catalog.last_seq()
         elif line is not None and line.get("job_id") == name:
-            # A run that no job owns is a stranger's, unless it comes from after this database's time.
             seq = int(line["seq"])
-            yield path, seq, seq <= catalog.last_seq() if over is None else _knows(catalog, line)
+            yield run / "events.jsonl", seq, _knows_of_run(catalog, name, line)
+
+
+def _knows_of_run(catalog: Catalog, job_id: str, line: Mapping[str, Any]) -> bool:
+    """Whether this event happened to the job; a run that no job owns is a stranger's, unless it is from later."""
+    standing, seq = catalog.standing(job_id), int(line["seq"])
+    if standing is None:
+        return seq <= catalog.last_seq()
+    return standing[1] >= seq and _knows(catalog, line)
 
 
 def _knows(catalog: Catalog, line: Mapping[str, Any]) -> bool:

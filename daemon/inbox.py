@@ -220,7 +220,7 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
         write_copy(folder / "pipeline.yaml", pipeline)
         os.rename(folder, run)
     accepted = workspace.request(job_id)
-    if not accepted.exists():
+    if not holds(accepted.parent, accepted.name, request):
         write_copy(accepted, request, mode=0o640)
 
 

@@ -60,6 +60,8 @@ def _write(workspace: Workspace, catalog: Catalog, folder: Path, target: Path) -
     made = folder / "backup.tar"
     try:
         with tarfile.open(made, "w") as tar:
+            for name in ("jobs", "runs"):
+                tar.add(workspace.root / name, name, recursive=False)
             tar.add(folder / "spork.db", "jobs/spork.db")
             _add_jobs(workspace, taken, tar, folder)
             tar.add(workspace.conf, "conf")

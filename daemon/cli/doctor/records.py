@@ -8,6 +8,7 @@ from daemon.catalog import Catalog
 from daemon.cli.doctor import copies
 from daemon.cli.doctor.finding import Finding
 from daemon.cli.places import catalog_of
+from daemon.database import NewerSchema
 from daemon.errors import Halt
 from daemon.generation import conflict
 from daemon.workspace import Workspace
@@ -19,6 +20,9 @@ def findings(workspace: Workspace, *, full: bool) -> Iterator[Finding]:
     """Damage first: of a damaged database nothing else is asked."""
     try:
         catalog = catalog_of(workspace)
+    except NewerSchema as error:
+        yield Finding("database", str(error), "upgrade spork")
+        return
     except Halt as error:
         yield Finding("database", str(error), REBUILD)
         return
