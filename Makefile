@@ -22,7 +22,7 @@ PARALLEL := -n 4 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash damage editors power fuzz service lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -56,6 +56,9 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 
 crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (half an hour)
 	$(BIN)/python -m tests.soak steps
+
+damage: $(STAMPS)/dev ## 200 damaged databases rebuilt, 100 backups under load restored and worked on
+	$(BIN)/pytest -n 0 tests/long/damage
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(BIN)/pytest tests/long/editors

@@ -219,7 +219,7 @@ class Catalog:
 
     def backup(self, target: Path) -> None:
         """A consistent copy, taken while the daemon works."""
-        copy = sqlite3.connect(target)
+        copy = sqlite3.connect(target, isolation_level=None)
         try:
             self._db.backup(copy)
         finally:

@@ -167,6 +167,8 @@ class Store:
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
+            # The daemon ends: what was moved is found moved by the next one, and closing need not wait again.
+            self._moved.clear()
             raise Halt(f"{self.path}: cannot record: {error}") from error
         except BaseException:
             self._roll_back()

@@ -6,7 +6,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.studio import Studio
+from tests.support import wait_for
+from tests.worked import copy_of
+
 PAGE = 4096
+SAME = ("jobs", "events", "artifacts", "attempts", "decisions")
+"""What `tests.worked.told` gives that must be the same after a rebuild: all but the token."""
 
 
 def flip(database: Path, chance: random.Random) -> None:
@@ -93,3 +99,17 @@ def _write(path: Path, place: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(place)
         file.write(data)
+
+
+def killed_copy(history: Path, root: Path) -> Path:
+    """The workspace after a kill -9: its newest events are in the write-ahead log, and an answer lies there."""
+    copy_of(history, root)
+    studio = Studio(root, init_it=False)
+    studio.start()
+    studio.submit("late-1", "gated")
+    studio.wait("late-1", "needs_approval")
+    wait_for(lambda: "late-1" in (root / "jobs/state.jsonl").read_text(), "the ledger")
+    studio.kill()
+    studio.answer("wait-1", "approve")
+    assert (root / "jobs/spork.db-wal").stat().st_size
+    return root

@@ -12,28 +12,15 @@ import pytest
 
 from daemon.rebuild import rebuild
 from daemon.workspace import Workspace
-from tests.damage import damage
+from tests.damage import SAME, damage, killed_copy
 from tests.studio import Studio
 from tests.support import wait_for
 from tests.worked import copy_of, finish, remove_database, told
 
-SAME = ("jobs", "events", "artifacts", "attempts", "decisions")
-
 
 @pytest.fixture(scope="session")
 def killed(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Path:
-    """The same workspace after a kill -9: its newest events are in the write-ahead log; an answer lies there."""
-    studio = Studio(tmp_path_factory.mktemp("killed") / "studio")
-    studio.remove()
-    copy_of(history, studio.root)
-    studio.start()
-    studio.submit("late-1", "gated")
-    studio.wait("late-1", "needs_approval")
-    wait_for(lambda: "late-1" in (studio.root / "jobs/state.jsonl").read_text(), "the ledger")
-    studio.kill()
-    studio.answer("wait-1", "approve")
-    assert (studio.root / "jobs/spork.db-wal").stat().st_size
-    return studio.root
+    return killed_copy(history, tmp_path_factory.mktemp("killed") / "studio")
 
 
 def before_damage(root: Path, beside: Path) -> dict[str, object]:
