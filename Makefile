@@ -58,7 +58,7 @@ crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (hal
 	$(BIN)/python -m tests.soak steps
 
 damage: $(STAMPS)/dev ## 200 damaged databases rebuilt, 100 backups under load restored and worked on
-	$(BIN)/pytest -n 0 tests/long/damage
+	$(BIN)/pytest -n 0 -o faulthandler_timeout=3600 tests/long/damage
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(BIN)/pytest tests/long/editors
