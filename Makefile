@@ -25,7 +25,7 @@ LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service mutants lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash damage editors power fuzz service mutants lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,9 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 
 crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of the protocols, and of the recovery (an hour; x86_64)
 	$(BIN)/python -m tests.crashing
+
+damage: $(STAMPS)/dev ## 200 damaged databases rebuilt, 100 backups under load restored and worked on
+	$(LONG) tests/long/damage
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(LONG) tests/long/editors

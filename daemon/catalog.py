@@ -115,6 +115,33 @@ class Catalog:
         """Ids for a hint: what somebody may have meant."""
         return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY id DESC LIMIT ?", (limit,))]
 
+    def unfinished(self) -> list[str]:
+        """The jobs that can still change or whose files are not where they belong, oldest first."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE over = 0 OR id IN (SELECT job_id FROM attempts WHERE place <> goal)"
+            " ORDER BY queued_seq"
+        )
+        return [row[0] for row in rows]
+
+    def standing(self, job_id: str) -> tuple[bool, int] | None:
+        """Whether the job can change no more, and the event its state is of; None if there is none of that id."""
+        row = self._db.execute(
+            "SELECT over, json_extract(state, '$.seq') FROM jobs WHERE id = ?", (job_id,)
+        ).fetchone()
+        return (bool(row[0]), int(row[1])) if row else None
+
+    def torn(self) -> str | None:
+        """A job that can still change and whose state is not that of its last event: they are one commit."""
+        row = self._db.execute(
+            "SELECT id FROM jobs WHERE over = 0 AND json_extract(state, '$.seq') IS NOT"
+            " (SELECT max(seq) FROM events WHERE job_id = jobs.id)"
+        ).fetchone()
+        return row[0] if row else None
+
+    def ids(self) -> list[str]:
+        """All jobs, oldest first."""
+        return [row[0] for row in self._db.execute("SELECT id FROM jobs ORDER BY queued_seq")]
+
     def last_seq(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
@@ -164,6 +191,13 @@ class Catalog:
         )
         return [Looked(*row) for row in rows]
 
+    def decision_bytes(self, job_id: str, sha256: str) -> bytes | None:
+        """A decision file as it was given."""
+        row = self._db.execute(
+            "SELECT bytes FROM decisions WHERE job_id = ? AND sha256 = ?", (job_id, sha256)
+        ).fetchone()
+        return row[0] if row else None
+
     def looked_at(self, job_id: str, file: str) -> Looked | None:
         """What became of this very decision file; ``file`` as `file_key` gives it."""
         found = [d for d in self.decisions(job_id) if d.identity.startswith(file)]
@@ -176,9 +210,16 @@ class Catalog:
         except sqlite3.DatabaseError as error:
             return str(error)
 
+    def integrity_check(self) -> str:
+        """As `quick_check`, and whether the indexes say what the tables say; takes its time."""
+        try:
+            return str(self._db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
+
     def backup(self, target: Path) -> None:
         """A consistent copy, taken while the daemon works."""
-        copy = sqlite3.connect(target)
+        copy = sqlite3.connect(target, isolation_level=None)
         try:
             self._db.backup(copy)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import uuid
@@ -9,8 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from daemon.errors import Halt
+from daemon.logs import say
 
 SCHEMA_VERSION = 1
+BUSY_SECONDS = 10.0
+"""How long SQLite waits for another process's transaction before it says that it is busy."""
+_TRIES = 3
+
+
+class NewerSchema(Halt):
+    """The database was made by a newer release; upgrade to that."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -19,7 +28,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
         path.chmod(0o640)
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=10.0, cached_statements=256)
+        db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
@@ -46,11 +55,34 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
+def begin(db: sqlite3.Connection) -> None:
+    """Begin a transaction that writes. Another process's is waited for and told; sqlite3.Error if it never ends.
+
+    Altogether for less than systemd's watchdog has patience.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
+            note = (
+                "another process holds a transaction open; waiting for it (fuser -v jobs/spork.db names it)"
+            )
+            say("orchestrator", "database_busy", logging.WARNING, note=note)
+        else:
+            return
+
+
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     found = db.execute("PRAGMA user_version").fetchone()[0]
+    # Far beyond any release it is damage: a rebuild may not be refused for it.
+    if SCHEMA_VERSION < found < SCHEMA_VERSION + 1000:
+        raise NewerSchema(
+            f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: made by a newer spork; upgrade spork"
+        )
     if found != SCHEMA_VERSION:
-        why = "made by a newer spork; upgrade spork" if found > SCHEMA_VERSION else "not a spork database"
-        raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: {why}")
+        raise Halt(f"{path}: schema version {found}, this spork knows {SCHEMA_VERSION}: not a spork database")
 
 
 def _create(db: sqlite3.Connection) -> None:

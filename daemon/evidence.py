@@ -11,17 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.catalog import Catalog
+from daemon.database import NewerSchema
 from daemon.errors import Halt
+from daemon.ledger import parts
 from daemon.model import Event
 from daemon.workspace import Workspace
 
 
 class Evidence:
-    """The copies of one workspace. ``problems`` gathers what they cannot tell."""
+    """The copies of one workspace, and its database as far as it can be believed.
+
+    ``problems`` gathers what they cannot tell.
+    """
 
     def __init__(self, workspace: Workspace, problems: list[str]) -> None:
         self._workspace, self._problems = workspace, problems
         self._old = _readable(workspace.db)
+        self._sound = self._old is not None and self._old.quick_check() == "ok"
         self.token = (self._old.meta("token") if self._old is not None else None) or ""
 
     def close(self) -> None:
@@ -29,15 +35,31 @@ class Evidence:
             self._old.close()
 
     def events(self) -> list[Event]:
-        """Every event that any copy knows, by seq; where they differ the ledger is believed."""
-        found: dict[int, Event] = {}
-        for path in sorted(self._workspace.runs.glob("*/events.jsonl")):
-            found.update((e.seq, e) for e in self._lines(path))
-        found.update((e.seq, e) for e in self._lines(self._workspace.ledger))
-        last = max(found, default=0)
-        # Copies follow the commit, so the old database, where it can be read, may know the newest.
-        found.update((e.seq, e) for e in _tail(self._old, last))
-        return [found[seq] for seq in sorted(found)]
+        """Every event that is known, by seq, as two of ledger, run and database tell it, or as the first of these.
+
+        Copies follow the commit, so the database may know the newest, even a damaged one. One that tells another
+        history than the ledger is not this workspace's.
+        """
+        ledger = {e.seq: e for path in parts(self._workspace) for e in self._lines(path)}
+        runs = {
+            e.seq: e
+            for path in sorted(self._workspace.runs.glob("*/events.jsonl"))
+            for e in self._lines(path)
+            if e.job_id == path.parent.name
+        }
+        known = {e.seq: e for e in _tail(self._old, 0)} if self._sound else {}
+        if any(_fact(known[seq]) != _fact(e) for seq, e in ledger.items() if seq in known):
+            self._problems.append("jobs/spork.db tells another history than the ledger; it was not believed")
+            self.close()
+            self._sound, self._old, known = False, None, {}
+        if self._sound:
+            # What a run alone tells of the time that a sound database covers is a stranger's.
+            last = max(known, default=0)
+            runs = {seq: e for seq, e in runs.items() if seq > last or seq in known or seq in ledger}
+        else:
+            known = _following(_tail(self._old, max({*ledger, *runs}, default=0)))
+        told = [ledger, runs, known]
+        return [_agreed([by[seq] for by in told if seq in by]) for seq in sorted({*ledger, *runs, *known})]
 
     def request(self, job_id: str) -> tuple[bytes | None, bytes | None]:
         """Request and pipeline as the old database kept them."""
@@ -53,7 +75,11 @@ class Evidence:
             data = whole(path)
             if data is not None and hashlib.sha256(data).hexdigest() == sha:
                 return data
-        return b""
+        try:
+            known = self._old.decision_bytes(job_id, sha) if self._old is not None else None
+        except sqlite3.Error:
+            known = None
+        return known if known is not None and hashlib.sha256(known).hexdigest() == sha else b""
 
     def _lines(self, path: Path) -> Iterator[Event]:
         data = whole(path)
@@ -91,12 +117,32 @@ def _readable(path: Path) -> Catalog | None:
     try:
         catalog = Catalog(path)
         catalog.meta("token")
+    except NewerSchema:
+        # Sound, and it knows what this release does not.
+        raise
     except (Halt, sqlite3.Error):
         return None
     return catalog
 
 
+def _fact(event: Event) -> tuple[str, str | None, str]:
+    """What tells an event from another one of the same number."""
+    return event.ts, event.job_id, str(event.type)
+
+
+def _agreed(told: list[Event]) -> Event:
+    """What two of them say, else what the first one says."""
+    return told[-1] if len(told) == 3 and told[1] == told[2] else told[0]
+
+
+def _following(newest: list[Event]) -> dict[int, Event]:
+    """Of a damaged database's newest events those that follow without a gap: beyond one may be anything."""
+    first = newest[0].seq if newest else 0
+    return {e.seq: e for number, e in enumerate(newest, first) if e.seq == number}
+
+
 def _tail(old: Catalog | None, last: int) -> list[Event]:
+    """The events after that one, in order, as far as they can be read."""
     found: list[Event] = []
     if old is not None:
         try:

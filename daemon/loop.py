@@ -106,6 +106,7 @@ class Loop:
         self._look_for_room(boot)
         if everything or self._copies.due(boot):
             self._recorder.catch_up(self._show)
+            self._recorder.close_ledger(int(self._policy.retention.ledger_mib * (1 << 20)))
         progressed = self._try(self._attempts.look, now)
         if not self.stopping:
             for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from operator import attrgetter
 
+from daemon import generation
 from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
@@ -76,6 +77,7 @@ def open_workspace(
     try:
         store = Store(workspace.db)
         store.check()
+        generation.check(workspace)
         parts = _parts(workspace, policy, store, lock, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)
         recover(parts, policy)

@@ -8,22 +8,21 @@ elsewhere, and a line that a crash cut is cut off before the next is added.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
+from daemon import ledger
 from daemon.codec import plain
-from daemon.files import append_copy, set_aside, write_copy
+from daemon.eventfile import mend
+from daemon.files import append_copy, holds, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
 from daemon.workspace import Workspace
 
 SCHEMA = 1
-TAIL = 64 * 1024
 
 
 def waits_for(job: Job) -> str | None:
@@ -95,7 +94,8 @@ class Projection:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._ledger = workspace.jobs / "state.jsonl"
+        self._ledger = workspace.ledger
+        self._first = ledger.last_closed(workspace) + 1
 
     def add(self, job: Job | None, events: Sequence[Event]) -> None:
         """Append the events to the job's own file; its state is written by :meth:`show`, after its review."""
@@ -111,14 +111,32 @@ class Projection:
         if run.is_dir():
             write_copy(run / "state.json", _indented(state(job)) + b"\n")
 
-    def enter(self, events: Sequence[Event]) -> None:
-        """Append to the ledger of the workspace."""
+    def remake(self, job: Job, events: Sequence[Event]) -> None:
+        """Both copies of a job as they should be, where they are not. OSError."""
+        run = self._workspace.run(job.id)
+        due = {"events.jsonl": lines(events), "state.json": _indented(state(job)) + b"\n"}
+        for name, data in due.items():
+            if run.is_dir() and not holds(run, name, data):
+                write_copy(run / name, data)
+
+    def enter(self, events: Sequence[Event], *, missed: bool = False) -> None:
+        """Append to the ledger of the workspace.
+
+        OSError ESTALE where it was removed: then it lacks more than these, and what :meth:`missed` gives is due.
+        """
         if events:
-            append_copy(self._ledger, lines(events), mode=0o640)
+            begun = not missed and events[0].seq > self._first
+            append_copy(self._ledger, lines(events), mode=0o640, begun=begun)
 
     def missed(self, store: Store) -> list[Event]:
         """The events that the ledger lacks, after cutting off what a crash left of a line."""
-        return list(store.events(after=_mend(self._ledger)))
+        return list(store.events(after=mend(self._ledger) or ledger.last_closed(self._workspace)))
+
+    def close_ledger(self, limit: int) -> Path | None:
+        """Close the ledger if it has so many bytes, and begin a new one; gives the closed file."""
+        closed = ledger.close(self._workspace, limit)
+        self._first = ledger.last_closed(self._workspace) + 1 if closed else self._first
+        return closed
 
     def heal_job(self, store: Store, job_id: str) -> None:
         """Bring one job's ``events.jsonl`` and ``state.json`` up to the database."""
@@ -127,7 +145,7 @@ class Projection:
         if job is None or not run.is_dir():
             return
         own = run / "events.jsonl"
-        missed = list(store.events(job_id, after=_mend(own)))
+        missed = list(store.events(job_id, after=mend(own)))
         if missed:
             append_copy(own, lines(missed))
         self.show(job)
@@ -139,35 +157,3 @@ def _indented(facts: dict[str, Any]) -> bytes:
         return to_json(facts, indent=1)
     except ValueError:
         return json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "surrogateescape")
-
-
-def _mend(path: Path) -> int:
-    """Cut the file to its last whole line; gives that line's seq, 0 where there is none.
-
-    A file whose last whole line is not an event of ours is begun anew: it is a copy. What is no file is set
-    aside.
-    """
-    try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            set_aside(path)
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return 0
-    with open(fd, "r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(size - TAIL, 0)
-        file.seek(start)
-        tail = file.read()
-        while start and tail.count(b"\n") < 2:
-            start = max(start - TAIL, 0)
-            file.seek(start)
-            tail = file.read()
-        whole = tail.rfind(b"\n") + 1
-        try:
-            seq = int(json.loads(tail[:whole].splitlines()[-1])["seq"])
-        except (ValueError, KeyError, IndexError, TypeError):
-            file.truncate(0)
-            return 0
-        if start + whole < size:
-            file.truncate(start + whole)
-        return seq

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,10 @@ from daemon.errors import CannotWrite, Illegal, NotPossible
 from daemon.evidence import Evidence, whole
 from daemon.files import fsync_folder, write_copy
 from daemon.lane import DaemonLock
+from daemon.ledger import closed
 from daemon.machine import decide
 from daemon.model import Event, Job, Type
-from daemon.projection import lines
+from daemon.projection import Projection, lines
 from daemon.store import Change, Claim, DecisionFile, Owed, Store
 from daemon.workspace import Workspace
 
@@ -71,7 +71,7 @@ class _Rebuild:
         events = self._evidence.events()
         if not events:
             raise NotPossible(
-                "neither jobs/state.jsonl nor runs/*/events.jsonl holds an event: nothing to rebuild from"
+                "neither the ledger jobs/state*.jsonl nor runs/*/events.jsonl holds an event: nothing to rebuild from"
             )
         target = self._workspace.jobs / "spork.db.new"
         for suffix in ("", "-wal", "-shm", "-journal"):
@@ -87,10 +87,24 @@ class _Rebuild:
         finally:
             store.close()
             self._evidence.close()
-        _write_ledger(self._workspace.ledger, kept)
+        _write_ledger(self._workspace, kept)
         self._result.kept = _exchange(self._workspace.db, target)
+        self._copy(kept)
         self._result.jobs, self._result.events = len(self._jobs), len(kept)
         return self._result
+
+    def _copy(self, kept: list[Event]) -> None:
+        """Make the copies in the run directories say the same, but for a job that was not understood to its end."""
+        events: dict[str, list[Event]] = {}
+        for event in kept:
+            events.setdefault(event.job_id or "", []).append(event)
+        projection = Projection(self._workspace)
+        for job_id, job in self._jobs.items():
+            try:
+                if job_id not in self._lost:
+                    projection.remake(job, events[job_id])
+            except OSError as error:
+                self._result.problems.append(f"runs/{job_id}: its copies cannot be written: {error.strerror}")
 
     # -- folding
 
@@ -203,13 +217,17 @@ def _record(store: Store, first: int, batch: list[Change]) -> None:
         store.record(*batch)
 
 
-def _write_ledger(path: Path, events: Iterable[Event]) -> None:
-    """The ledger as the database now knows it, where it is not the same already."""
-    data = lines(events)
-    if whole(path) != data:
-        if path.exists():
-            os.link(path, path.with_name(f"{path.name}.before-{_stamp()}"))
-        write_copy(path, data, mode=0o640)
+def _write_ledger(workspace: Workspace, events: list[Event]) -> None:
+    """Each file of the ledger as the database now knows it, where it is not the same already."""
+    after = 0
+    for upto, path in [*closed(workspace), (None, workspace.ledger)]:
+        part = [e for e in events if e.seq > after and (upto is None or e.seq <= upto)]
+        after = after if upto is None else upto
+        data = lines(part)
+        if (whole(path) or b"") != data:
+            if path.exists():
+                os.link(path, path.with_name(f"{path.name}.before-{_stamp()}"))
+            write_copy(path, data, mode=0o640)
 
 
 def _exchange(db: Path, new: Path) -> Path | None:

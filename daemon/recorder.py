@@ -137,6 +137,18 @@ class Recorder:
         """The job's copies are not what they should be; the next catching up makes them again."""
         self._lagging.add(job_id)
 
+    def close_ledger(self, limit: int) -> None:
+        """Close the ledger at that size. Not while it lacks anything: what it lacks is found by its last line."""
+        if self._lagging or self._ledger:
+            return
+        try:
+            closed = self._projection.close_ledger(limit)
+        except OSError as error:
+            say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
+        else:
+            if closed is not None:
+                say("orchestrator", "ledger_closed", file=f"jobs/{closed.name}")
+
     def catch_up(self, show: Callable[[Job], None]) -> None:
         """Try again what the disk refused."""
         if self._lagging:
@@ -159,7 +171,7 @@ class Recorder:
         refused = {job_id for job_id in self._lagging if not self._heal_job(show, job_id)}
         if refused != set(noted):
             self.store.set_meta(_REFUSED, " ".join(sorted(refused)))
-        self._projection.enter(missed)
+        self._projection.enter(missed, missed=True)
         self._lagging = refused
 
     def _heal_job(self, show: Callable[[Job], None], job_id: str) -> bool:

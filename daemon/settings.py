@@ -114,10 +114,13 @@ class WatchPolicy(Strict):
 
 
 class RetentionPolicy(Strict):
-    """How long finished runs stay."""
+    """How long finished runs stay, and how large a file of the ledger grows."""
 
     runs_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
         default=None, description="Days after which finished runs are removed; never if absent"
+    )
+    ledger_mib: Annotated[float, Field(gt=0, le=4096)] = Field(
+        default=64, description="Size at which jobs/state.jsonl is closed as jobs/state-SEQ.jsonl"
     )
 
 

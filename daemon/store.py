@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon import codec
-from daemon.database import open_reader, open_writer
+from daemon.database import begin, open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
 from daemon.model import Artifact, Event, Job, Type
@@ -160,7 +160,7 @@ class Store:
         self.check_place()
         db, seq = self._db, self._next_seq
         try:
-            db.execute("BEGIN IMMEDIATE")
+            begin(db)
             self._settle_moves()
             recorded = []
             for change in changes:
@@ -170,7 +170,11 @@ class Store:
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise self._failed(error) from error
+            failed = self._failed(error)
+            if isinstance(failed, Halt):
+                # The daemon ends: what was moved is found moved by the next one, and closing need not wait again.
+                self._moved.clear()
+            raise failed from error
         except BaseException:
             self._roll_back()
             raise
@@ -252,9 +256,13 @@ class Store:
         )
 
     def set_meta(self, key: str, value: str) -> None:
+        """Note a fact about the workspace, in a transaction of its own. Halt, or OSError for want of room."""
         try:
+            begin(self._db)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            self._roll_back()
             raise self._failed(error) from error
 
     # -- reading

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.studio import GATED, Studio
+from tests.worked import PIPELINE, copy_of, make_history
 
 
 @pytest.fixture
@@ -16,6 +17,27 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     made = Studio(tmp_path / "studio")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with some history (tests/worked.py), at rest."""
+    studio = Studio(tmp_path_factory.mktemp("history") / "studio")
+    studio.pipeline("gated", PIPELINE)
+    try:
+        studio.start()
+        make_history(studio)
+    finally:
+        studio.close()
+    return studio.root
+
+
+@pytest.fixture
+def worked(studio: Studio, history: Path) -> Studio:
+    """A copy of that workspace; no daemon runs."""
+    studio.remove()
+    copy_of(history, studio.root)
+    return studio
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon import projection
+from daemon import ledger, projection
 from daemon.machine import fold
 from daemon.model import StageStatus
 from daemon.store import Store
+from daemon.workspace import Workspace
 from tests import history
 from tests.studio import QUICK, Studio
 from tests.support import wait_for
@@ -198,8 +199,9 @@ def disagreements(root: Path) -> list[str]:
 
 
 def _ledger_differs(root: Path, store: Store) -> list[str]:
-    same = projection.lines(store.events()) == (root / "jobs/state.jsonl").read_bytes()
-    return [] if same else ["jobs/state.jsonl is not the database's events"]
+    files = [path for path in ledger.parts(Workspace(root)) if path.exists()]
+    same = projection.lines(store.events()) == b"".join(path.read_bytes() for path in files)
+    return [] if same else ["the ledger is not the database's events"]
 
 
 def _differs(root: Path, store: Store, job_id: str) -> list[str]:

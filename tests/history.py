@@ -52,7 +52,7 @@ DECIDED = {"gate_approved", "gate_rejected"}
 
 def faults(root: Path, submitted: Mapping[str, bytes], witness: Path | None = None) -> list[str]:
     """Everything that is wrong with a workspace at rest; ``submitted``: job id and the request's bytes."""
-    ledger = lines(root / "jobs/state.jsonl")
+    ledger = entered(root)
     by_job: dict[str, list[Line]] = defaultdict(list)
     for event in ledger:
         by_job[event["job_id"]].append(event)
@@ -64,6 +64,21 @@ def faults(root: Path, submitted: Mapping[str, bytes], witness: Path | None = No
     if witness is not None:
         found += _witnessed(witness, ledger)
     return found
+
+
+def entered(root: Path) -> list[Line]:
+    """The ledger: its closed files, by the number of their last event in the name, then the one that grows."""
+    closed = sorted(
+        (root / "jobs").glob("state-*.jsonl"), key=lambda path: int(path.stem.removeprefix("state-"))
+    )
+    found: list[Line] = []
+    for path in closed:
+        found += lines(path)
+        if not found or found[-1]["seq"] != int(path.stem.removeprefix("state-")):
+            raise ValueError(f"{path}: does not end with the event of its name")
+    return found + (
+        lines(root / "jobs/state.jsonl") if not closed or (root / "jobs/state.jsonl").exists() else []
+    )
 
 
 def lines(path: Path) -> list[Line]:

@@ -42,10 +42,11 @@ stages:
 class Studio:
     """One workspace. ``start`` runs ``spork daemon`` in it as a child process."""
 
-    def __init__(self, root: Path, policy: str = QUICK) -> None:
+    def __init__(self, root: Path, policy: str = QUICK, *, init_it: bool = True) -> None:
         self.root = root
-        init(root)
-        (root / "conf/operator.yaml").write_text(policy)
+        if init_it:
+            init(root)
+            (root / "conf/operator.yaml").write_text(policy)
         self.process: subprocess.Popen[bytes] | None = None
         self.log = root / "daemon.log"
 

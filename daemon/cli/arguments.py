@@ -147,7 +147,11 @@ def _answers(verb: Verbs) -> None:
 
 
 def _tools(verb: Verbs) -> None:
-    _json(verb("doctor", "look for what is wrong with the workspace and the machine, with its mend"))
+    doctor = verb("doctor", "look for what is wrong with the workspace and the machine, with its mend")
+    doctor.add_argument(
+        "--full", action="store_true", help="compare the copies of all jobs and the whole ledger"
+    )
+    _json(doctor)
     verb("rebuild", "make the database anew from jobs/ and runs/; the old one is kept aside")
     backup = verb("backup", "write a backup while the daemon works", epilog=BACKUP_HELP)
     backup.add_argument("file", metavar="FILE")
@@ -168,11 +172,17 @@ def _tools(verb: Verbs) -> None:
 
 
 BACKUP_HELP = """FILE is a tar archive with the database as of one moment (jobs/spork.db), the accepted
-requests (jobs/*.yaml), the ledger (jobs/state.jsonl) and conf/. It does not hold runs/, which is large and
-which rsync copies well: copy runs/ after the backup, so that it is never older than the database.
+requests and the ledger up to it, conf/, and the run directories of the jobs that are not over. Finished
+runs, which are large and change no more, are not in it: copy them with rsync or cp. Never copy
+jobs/spork.db yourself: without its -wal it may be empty, with another's it is damaged.
 
-To restore: make an empty folder, unpack FILE there (tar -xf FILE -C FOLDER), copy runs/ into it,
-run `spork init` to make the folders that are missing, then `spork doctor`, then `spork daemon`."""
+To restore into a new folder:
+  mkdir FOLDER && tar -xf FILE -C FOLDER
+  spork init FOLDER
+  spork --workspace FOLDER rebuild     (folds in what the runs know beyond the database)
+  spork --workspace FOLDER doctor
+and start the daemon there. docs/cli.md says how finished runs are brought back, and what to do where
+runs/ itself survived."""
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

@@ -80,6 +80,7 @@ def test_a_stuck_loop_is_not_alive(studio: Studio, manager: Manager) -> None:
     wait_for(lambda: "WATCHDOG=1" in manager.listen(), "a sign of life after it went on")
 
 
+@pytest.mark.fault(98)
 def test_not_ready_without_its_ground(studio: Studio, manager: Manager) -> None:
     """A database of a newer spork: it says so, is never ready, and exits non-zero."""
     import sqlite3
@@ -101,6 +102,7 @@ def test_not_ready_without_its_ground(studio: Studio, manager: Manager) -> None:
     assert "READY=1" not in manager.listen()
 
 
+@pytest.mark.fault(143)
 def test_a_bad_policy_stops_the_start_and_not_a_reload(studio: Studio) -> None:
     """At start: exit 78 with the line. On reload the old policy stays and the log says why."""
     studio.start()

@@ -180,6 +180,7 @@ def test_two_workspaces_share_a_lane(tmp_path: Path) -> None:
     assert turns >= 6, f"they hardly took turns: {begun}"
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize("name", ["daemon.lock", "spork.db"])
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 def test_the_ground_is_pulled_away(studio: Studio, name: str, how: str) -> None:

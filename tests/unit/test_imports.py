@@ -19,7 +19,7 @@ loop
 watchlist
 attempts inbox decisions ground
 gates
-recorder sources retention review shelf rebuild evidence
+recorder sources retention review shelf rebuild evidence generation
 setup
 check service schemas
 runner watcher projection publication
@@ -27,6 +27,7 @@ workroom keeper nursery strays lane harness harvest stagelog processes inotify m
 catalog
 store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
+ledger eventfile
 room
 workspace orders files beneath names clock patience
 model errors

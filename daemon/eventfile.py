@@ -1,0 +1,70 @@
+"""A file of events, one a line: its last whole line, and cutting off what a crash left after that."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from daemon.files import set_aside
+
+TAIL = 64 * 1024
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def last_line(path: Path) -> Mapping[str, Any] | None:
+    """The last whole line; None where there is no file, no such line, or it is no event of ours."""
+    try:
+        with open(os.open(path, os.O_RDONLY | _FLAGS), "rb") as file:
+            line, _, _ = _tail(file) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else (b"", 0, 0)
+    except OSError:
+        return None
+    return _event(line)
+
+
+def mend(path: Path) -> int:
+    """Cut the file to its last whole line; gives that line's seq, 0 where there is none.
+
+    A file whose last whole line is not an event of ours is begun anew: it is a copy. What is no file is set
+    aside.
+    """
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            set_aside(path)
+        fd = os.open(path, os.O_RDWR | _FLAGS)
+    except FileNotFoundError:
+        return 0
+    with open(fd, "r+b") as file:
+        line, whole, size = _tail(file)
+        event = _event(line)
+        if event is None:
+            file.truncate(0)
+            return 0
+        if whole < size:
+            file.truncate(whole)
+        return int(event["seq"])
+
+
+def _tail(file: BinaryIO) -> tuple[bytes, int, int]:
+    """The last whole line, the length of the file up to its end, and the file's size."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(size - TAIL, 0)
+    file.seek(start)
+    tail = file.read()
+    while start and tail.count(b"\n") < 2:
+        start = max(start - TAIL, 0)
+        file.seek(start)
+        tail = file.read()
+    whole = tail.rfind(b"\n") + 1
+    return tail[:whole].rstrip(b"\n").rpartition(b"\n")[2], start + whole, size
+
+
+def _event(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        event = json.loads(line)
+        return event if int(event["seq"]) > 0 else None
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,134 @@
+"""A database that is damaged, lost, old or another's: the daemon stops, and a rebuild gives the same state."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from daemon.rebuild import rebuild
+from daemon.workspace import Workspace
+from tests.damage import SAME, damage, killed_copy
+from tests.studio import Studio
+from tests.support import wait_for
+from tests.worked import copy_of, finish, remove_database, told
+
+
+@pytest.fixture(scope="session")
+def killed(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Path:
+    return killed_copy(history, tmp_path_factory.mktemp("killed") / "studio")
+
+
+def before_damage(root: Path, beside: Path) -> dict[str, object]:
+    """What the database says; read from a copy, since whoever opens it takes up its log."""
+    shutil.copytree(root / "jobs", beside / "jobs")
+    return told(beside)
+
+
+@pytest.mark.fault(94)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_rebuild_after_any_damage_gives_the_same_state(killed: Path, tmp_path: Path, seed: int) -> None:
+    """Jobs, events, artifacts, attempts, decisions as before; `make damage` does two hundred."""
+    root = tmp_path / "w"
+    copy_of(killed, root)
+    before = before_damage(root, tmp_path / "beside")
+    what = damage(root / "jobs/spork.db", seed)
+    rebuild(Workspace(root))
+    after = told(root)
+    assert {key: after[key] for key in SAME} == {key: before[key] for key in SAME}, what
+    assert (root / "runs/wait-1/approve.yaml").exists(), "an answer that lay there"
+
+
+@pytest.mark.fault(94)
+def test_damage_stops_the_start_and_a_rebuild_lets_it_go_on(killed: Path, studio: Studio) -> None:
+    """73, with the command that mends; then every job goes on where it was, ids stay taken, the answer counts."""
+    studio.remove()
+    copy_of(killed, studio.root)
+    with closing(sqlite3.connect(studio.root / "jobs/spork.db")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database = studio.root / "jobs/spork.db"
+    noise = random.Random(5).randbytes(20_000)
+    database.write_bytes(database.read_bytes()[:5000] + noise + database.read_bytes()[25_000:])
+    done = studio.spork("daemon", check=False)
+    assert done.returncode == 73
+    assert "spork rebuild" in done.stderr and "Traceback" not in done.stderr
+    studio.spork("rebuild")
+    finish(studio)
+    studio.wait("wait-1", "needs_approval", stage="polish")
+    assert studio.state("late-1")["status"] == "needs_approval"
+    studio.drop("again.yaml", "intent: other\nid: gone-1\npipeline: gated\n...\n")
+    wait_for((studio.root / "inbox/rejected/again.yaml.error.txt").exists, "the id to be refused")
+
+
+@pytest.mark.fault(92)
+def test_cp_of_the_database_alone_is_no_backup(killed: Path, tmp_path: Path) -> None:
+    """What was recorded since is missing from the copy, and the daemon does not start with it."""
+    studio = Studio(tmp_path / "w")
+    studio.remove()
+    copy_of(killed, studio.root)
+    database = studio.root / "jobs/spork.db"
+    shutil.copy(database, tmp_path / "copied.db")
+    remove_database(studio)
+    shutil.copy(tmp_path / "copied.db", database)
+    done = studio.spork("daemon", check=False)
+    assert done.returncode == 73
+    assert "does not know event" in done.stderr and "spork rebuild" in done.stderr
+    studio.spork("rebuild")
+    assert "late-1" in {row[0] for row in told(studio.root)["jobs"]}
+
+
+@pytest.mark.fault(91, 95)
+def test_a_database_that_was_removed_is_not_begun_anew(worked: Studio) -> None:
+    """The ledger and the runs tell of jobs that the new, empty one does not know."""
+    remove_database(worked)
+    done = worked.spork("daemon", check=False)
+    assert done.returncode == 73
+    assert "state.jsonl" in done.stderr and "spork rebuild" in done.stderr
+    worked.spork("rebuild")
+    finish(worked)
+
+
+@pytest.mark.fault(95)
+def test_another_workspaces_database_is_known(worked: Studio, tmp_path: Path) -> None:
+    """Sound, and as long, but not the one that the ledger was copied from; a rebuild believes the ledger."""
+    before = told(worked.root)
+    other = Studio(tmp_path / "other")
+    other.pipeline("gated", (worked.root / "conf/pipelines/gated.yaml").read_text())
+    for number in range(12):
+        other.submit(f"other-{number}", "gated")
+    other.start("--drain")
+    assert other.process is not None and other.process.wait(60) == 0
+    remove_database(worked)
+    shutil.copy(other.root / "jobs/spork.db", worked.root / "jobs/spork.db")
+    done = worked.spork("daemon", check=False)
+    assert done.returncode == 73
+    assert "another workspace's" in done.stderr
+    done = worked.spork("rebuild", check=False)
+    assert done.returncode == 1 and "another history" in done.stderr
+    assert {key: told(worked.root)[key] for key in SAME} == {key: before[key] for key in SAME}
+
+
+@pytest.mark.fault(95)
+def test_a_log_of_a_later_database_is_not_believed(worked: Studio, tmp_path: Path) -> None:
+    """An old spork.db was put back while the -wal of the new one lay there: SQLite mixes them, the daemon stops."""
+    database = worked.root / "jobs/spork.db"
+    old = database.read_bytes()
+    for job_id in ("wait-1", "back-1"):
+        worked.start()
+        worked.answer(job_id, "approve")
+        worked.wait(job_id, "needs_approval", stage="polish")
+        if job_id == "wait-1":
+            worked.stop()
+    wait_for(lambda: worked.types("back-1")[-1] == "gate_pause", "the copies")
+    worked.kill()
+    right = before_damage(worked.root, tmp_path / "beside")
+    database.write_bytes(old)
+    done = worked.spork("daemon", check=False)
+    assert done.returncode == 73
+    assert "spork rebuild" in done.stderr
+    worked.spork("rebuild", check=False)
+    assert told(worked.root)["jobs"] == right["jobs"]
