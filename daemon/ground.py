@@ -12,6 +12,7 @@ from daemon.catalog import Catalog
 from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
+from daemon.mounts import unfit_for_locks
 from daemon.retention import outdated, remove
 from daemon.settings import Policy
 from daemon.store import Store
@@ -107,6 +108,12 @@ def check_folders(workspace: Workspace, policy: Policy) -> None:
         raise BadPolicy(
             f"{policy.place('lane', 'path')}: lane.path: there is no folder {policy.lane.path.parent}"
         )
+    for path in (workspace.jobs, policy.lane.path.parent):
+        if kind := unfit_for_locks(path):
+            raise CannotWrite(
+                f"{path}: on {kind}, where neither locks nor the database can be relied on; it must be on a local "
+                "file system (only inbox/ and runs/ may be elsewhere)"
+            )
     if os.getuid() == 0:
         say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
 
