@@ -61,7 +61,7 @@ def _counts(fd: int, path: Path) -> bool:
         if os.path.samestat(os.fstat(kept), os.fstat(fd)):
             return True
         # Held: the name has to stand for that file again. Not held: a copy of the folder was put in place.
-        _give_name(*((kept, path) if _held(kept) else (fd, anchor)))
+        _give_name(*((fd, anchor) if try_flock(kept) else (kept, path)))
     finally:
         os.close(kept)
     return False
@@ -79,12 +79,13 @@ def _make_anchor(fd: int, anchor: Path) -> bool:
     return True
 
 
-def _held(fd: int) -> bool:
+def try_flock(fd: int) -> bool:
+    """Lock the open file; False where somebody has it locked."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _give_name(fd: int, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from daemon.anchor import is_anchored, open_anchored
+from daemon.anchor import is_anchored, open_anchored, try_flock
 from daemon.errors import CannotWrite, Halt, TryAgain
 
 _IN_CLOSE_WRITE = 0x8
@@ -72,7 +72,7 @@ class Lane:
                 self._fd = open_anchored(self.path)
             if self._turn < 0:
                 self._turn = open_anchored(self.path)
-            if not _turn(self._turn) or not _flock(self._fd):
+            if not _turn(self._turn) or not try_flock(self._fd):
                 return False
         except OSError as error:
             self.stop_waiting()
@@ -165,14 +165,6 @@ def _check_same(path: Path, held: os.stat_result) -> None:
         raise Halt(f"{path} is gone while its lock is held ({error.strerror}); start again") from error
     if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
         raise Halt(f"{path} was replaced while its lock is held; leave lock files alone and start again")
-
-
-def _flock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _turn(fd: int) -> bool:

@@ -23,8 +23,9 @@ def away(path: Path, how: str) -> None:
 
 
 @pytest.mark.fault(91, 102)
-@pytest.mark.parametrize("how", ["deleted", "moved"])
-@pytest.mark.parametrize("name", ["", "jobs", "runs"])
+@pytest.mark.parametrize(
+    ("name", "how"), [("", "deleted"), ("", "moved"), ("jobs", "moved"), ("runs", "deleted")]
+)
 def test_a_workspace_that_goes_stops_its_daemon(tmp_path: Path, name: str, how: str) -> None:
     """All of it, its database or its runs: 73, and no empty one is begun in its place."""
     studio = Studio(tmp_path / "studio", POLICY)

@@ -97,7 +97,10 @@ def test_locks_on_another_machines_file_system_are_refused(studio: Studio, tmp_p
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n")
     ssh.chmod(0o755)
-    subprocess.run(["sshfs", "-o", f"ssh_command={ssh}", f"here:{far}", str(jobs)], check=True)
+    mount = ["sshfs", "-o", f"ssh_command={ssh}", f"here:{far}", str(jobs)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"sshfs cannot mount here: {done.stderr.strip()}")
     try:
         wait_for(lambda: os.path.ismount(jobs), "the mount")
         assert studio.spawn().wait(60) == 73
