@@ -74,4 +74,6 @@ def test_a_stranger_with_the_id_of_a_stage_that_ended_is_left_alone(way: str, gu
         timeout=60,
         check=False,
     )
+    if "unshare failed" in done.stderr:
+        pytest.skip(f"no process name space can be made here: {done.stderr.strip()}")
     assert done.stdout == f"{fate}\n", done.stderr
