@@ -25,7 +25,7 @@ LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash editors power fuzz service lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash endure lanes editors power fuzz service lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -59,6 +59,13 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 
 crash: $(STAMPS)/dev ## One kill -9 at every file operation of a day's work (half an hour)
 	$(BIN)/python -m tests.soak steps
+
+endure: $(STAMPS)/dev ## An hour with 20,000 mixed jobs: memory, descriptors, threads, zombies; then gigabytes of output
+	$(BIN)/python -m tests.endure 1 20000
+	$(BIN)/pytest -o faulthandler_timeout=0 tests/long/endure
+
+lanes: $(STAMPS)/dev ## 1,000 times daemons in each other's way, lock files taken away: never two stages at once
+	$(BIN)/pytest -o faulthandler_timeout=0 tests/long/lanes
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(LONG) tests/long/editors
