@@ -25,7 +25,7 @@ LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench soak crash damage editors power fuzz service mutants lock clean
+.PHONY: help install demo test test-orchestrator check format bench soak crash damage endure lanes editors power fuzz service mutants lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,13 @@ crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of th
 
 damage: $(STAMPS)/dev ## 200 damaged databases rebuilt, 100 backups under load restored and worked on
 	$(LONG) tests/long/damage
+
+endure: $(STAMPS)/dev ## An hour with 20,000 mixed jobs: memory, descriptors, threads, zombies; then gigabytes of output
+	$(BIN)/python -m tests.endure 1 20000
+	$(LONG) tests/long/endure
+
+lanes: $(STAMPS)/dev ## 1,000 times daemons in each other's way, lock files taken away: never two stages at once
+	$(LONG) tests/long/lanes
 
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
 	$(LONG) tests/long/editors

@@ -12,7 +12,7 @@ from daemon.catalog import Catalog
 from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
-from daemon.mounts import needs_polling
+from daemon.mounts import unfit_for_locks
 from daemon.retention import outdated, remove
 from daemon.room import shortage
 from daemon.settings import Policy
@@ -110,24 +110,24 @@ def check_folders(workspace: Workspace, policy: Policy) -> None:
             raise CannotWrite(
                 f"{path}: not writable for user {os.getuid()} (mode {mode:04o}); mend its owner or mode"
             )
-    _check_local(workspace, policy)
     if not policy.lane.path.parent.is_dir():
         raise BadPolicy(
             f"{policy.place('lane', 'path')}: lane.path: there is no folder {policy.lane.path.parent}"
         )
+    _check_local(workspace, policy)
     if os.getuid() == 0:
         say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
 
 
 def _check_local(workspace: Workspace, policy: Policy) -> None:
     """Locks that a process hands to its children, and shared memory of a write-ahead log, end at a machine's border."""
-    kind = needs_polling(workspace.jobs)
+    kind = unfit_for_locks(workspace.jobs)
     if kind:
         raise CannotWrite(
             f"{workspace.jobs}: lies on {kind}; the database and the locks need a local file system."
             " Move the workspace to one; inbox/ and runs/ may lie on a network"
         )
-    kind = needs_polling(policy.lane.path.parent)
+    kind = unfit_for_locks(policy.lane.path.parent)
     if kind:
         raise BadPolicy(
             f"{policy.place('lane', 'path')}: lane.path: {policy.lane.path} lies on {kind};"

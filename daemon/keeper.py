@@ -25,13 +25,14 @@ from dataclasses import dataclass
 from daemon.harness import Ends, become_stage, read_order
 from daemon.harvest import Refused, Stopped, anchor, harvest
 from daemon.orders import COMPLETED, FAILED, Made, Report, carry, receive
-from daemon.processes import adopt_orphans, end_children, set_name
+from daemon.processes import adopt_orphans, end_children, oom_kills, set_name
 from daemon.stagelog import StageLog
 
 READY, GO, TERMINATE, KILL, ENDED = b"ready", b"go", b"terminate", b"kill", b"ended"
 KEEPER_NAME = "spork-keeper"
 _SAID_BYTES = 1 << 16
 _PIPE_READS = 64
+_NO_MEMORY = "give it more memory, or less to do at once"
 
 
 class Abandoned(Exception):
@@ -128,6 +129,7 @@ def _attempt(stage: Stage, order_fd: int, lane: int, log_fd: int, control: socke
 def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control: socket.socket) -> Report:
     order, _ = read_order(order_fd)
     log = StageLog(log_fd, order.log_limit_bytes)
+    lacked = oom_kills()
     ordered = _watch(stage, control, log)
     seconds = time.monotonic() - began
     code = os.waitstatus_to_exitcode(os.waitpid(stage.pid, 0)[1])
@@ -136,7 +138,7 @@ def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control
         if not log.take(stage.output):
             break
     log.close()
-    message, hint = _verdict(code, ordered, stage.said)
+    message, hint = _verdict(code, ordered, stage.said, oom_kills() - lacked)
     made: tuple[Made, ...] = ()
     if not message:
         try:
@@ -242,19 +244,28 @@ def _told_to_stop(control: socket.socket) -> bool:
     return word == KILL
 
 
-def _verdict(code: int, ordered: str, said_fd: int) -> tuple[str, str]:
-    """Message and hint for how the stage's process ended; an empty message means that all is well."""
+def _verdict(code: int, ordered: str, said_fd: int, lacked: int) -> tuple[str, str]:
+    """Message and hint for how the stage's process ended; an empty message means that all is well.
+
+    ``lacked``: how many processes the kernel killed meanwhile for want of memory.
+    """
     said = {"message": "", "hint": ""}
     with suppress(BlockingIOError, ValueError):
         said |= json.loads(os.read(said_fd, _SAID_BYTES) or b"{}")
     if ordered:
         return f"ended by the daemon ({ordered})", ""
     if code == -signal.SIGKILL:
-        return "killed by SIGKILL (possibly out of memory)", ""
+        sure, hint = ("", _NO_MEMORY) if lacked else ("possibly ", "")
+        return f"killed by SIGKILL ({sure}out of memory)", hint
     if code < 0:
         return f"killed by {_signal_name(-code)}", ""
     if code:
-        return said["message"] or f"exit code {code}", said["hint"] or "see the log"
+        hint = (
+            f"the kernel killed {lacked} of its processes, out of memory: {_NO_MEMORY}"
+            if lacked
+            else "see the log"
+        )
+        return said["message"] or f"exit code {code}", said["hint"] or hint
     return "", ""
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from daemon.anchor import is_anchored, open_anchored, try_flock
 from daemon.errors import CannotWrite, Halt, TryAgain
 
 _IN_CLOSE_WRITE = 0x8
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
@@ -69,14 +69,14 @@ class Lane:
     def _try(self) -> bool:
         try:
             if self._fd < 0:
-                self._fd = os.open(self.path, _OPEN, 0o640)
+                self._fd = open_anchored(self.path)
             if self._turn < 0:
-                self._turn = os.open(self.path, _OPEN, 0o640)
+                self._turn = open_anchored(self.path)
+            if not _turn(self._turn) or not try_flock(self._fd):
+                return False
         except OSError as error:
             self.stop_waiting()
-            raise CannotWrite(f"{self.path}: the lane's lock cannot be opened: {error.strerror}") from error
-        if not _turn(self._turn) or not _flock(self._fd):
-            return False
+            raise CannotWrite(f"{self.path}: the lane cannot be locked: {error.strerror}") from error
         self._held = True
         self._close("_turn")
         self._close("_bell")
@@ -127,7 +127,11 @@ class DaemonLock:
     def acquire(self) -> None:
         """Take the lock and write pid and time into it; TryAgain if a daemon has it."""
         try:
+            os.close(open_anchored(self.path))
             self._lock.acquire()
+            if not is_anchored(self.path):
+                self._lock.release()
+                raise TryAgain(f"{self.path} was deleted or replaced just now; start again")
         except Timeout:
             raise TryAgain(f"a daemon is already running here ({self._holder()}): {self.path}") from None
         except (OSError, NotImplementedError) as error:
@@ -161,14 +165,6 @@ def _check_same(path: Path, held: os.stat_result) -> None:
         raise Halt(f"{path} is gone while its lock is held ({error.strerror}); start again") from error
     if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
         raise Halt(f"{path} was replaced while its lock is held; leave lock files alone and start again")
-
-
-def _flock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _turn(fd: int) -> bool:

@@ -189,7 +189,8 @@ class Loop:
             self._trouble(error, folder=INBOX)
             retry = TROUBLE_SECONDS
         self._inbox_again = None if retry is None else boot + retry
-        self._only_ids.update(self._inbox.taken_ids)
+        if self._only:
+            self._only_ids.update(self._inbox.taken_ids)
 
     def _expire(self, now: datetime) -> None:
         for job_id in self._gates.overdue():

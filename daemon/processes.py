@@ -50,6 +50,24 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def oom_kills() -> int:
+    """How many processes of our control group the kernel has killed for want of memory; 0 where it does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        with open("/proc/self/cgroup") as file:
+            groups = [line.rstrip("\n").split(":", 2) for line in file]
+        for _, controllers, path in groups:
+            # cgroups(7): version 1 names its controllers, the one of version 2 has an empty list.
+            if "memory" in controllers.split(","):
+                return _count(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
+        return _count(f"/sys/fs/cgroup{groups[-1][2]}/memory.events")
+    return 0
+
+
+def _count(path: str) -> int:
+    with open(path) as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+
+
 def _all() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 

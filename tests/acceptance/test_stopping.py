@@ -106,7 +106,7 @@ def test_sigterm_lets_a_stage_end_and_starts_nothing_more(held: Held) -> None:
     held.check()
 
 
-@pytest.mark.fault(118)
+@pytest.mark.fault(108, 109, 118)
 @pytest.mark.parametrize("how", ["", "deaf", "deaf stray"])
 def test_sigterm_ends_a_stage_after_its_graces(held: Held, how: str) -> None:
     """Grace, TERM, grace, KILL: interrupted, no retry used up, made again by the next start."""
@@ -125,6 +125,7 @@ def test_sigterm_ends_a_stage_after_its_graces(held: Held, how: str) -> None:
     held.check()
 
 
+@pytest.mark.fault(118)
 def test_a_second_sigterm_skips_the_grace(held: Held) -> None:
     """Who asks twice does not wait."""
     held.root.joinpath("conf/operator.yaml").write_text(
@@ -141,6 +142,7 @@ def test_a_second_sigterm_skips_the_grace(held: Held) -> None:
     assert held.state("job-1")["reason"] == "interrupted"
 
 
+@pytest.mark.fault(101)
 def test_one_daemon_a_workspace(studio: Studio) -> None:
     """The second ends at once with 75 and names the first."""
     process = studio.start()
@@ -180,7 +182,7 @@ def test_two_workspaces_share_a_lane(tmp_path: Path) -> None:
     assert turns >= 6, f"they hardly took turns: {begun}"
 
 
-@pytest.mark.fault(91)
+@pytest.mark.fault(91, 102)
 @pytest.mark.parametrize("name", ["daemon.lock", "spork.db"])
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 def test_the_ground_is_pulled_away(studio: Studio, name: str, how: str) -> None:
@@ -232,6 +234,7 @@ def test_drain_says_that_a_job_failed(held: Held) -> None:
     assert held.spawn("--drain").wait(60) == 0
 
 
+@pytest.mark.fault(109)
 def test_cancel_is_at_once_and_the_lane_is_free_when_all_is_gone(held: Held) -> None:
     """A canceled job is canceled now; its deaf stage and stray are ended before anything else starts."""
     held.hold()
@@ -249,6 +252,7 @@ def test_cancel_is_at_once_and_the_lane_is_free_when_all_is_gone(held: Held) -> 
     held.check()
 
 
+@pytest.mark.fault(109)
 def test_an_attempt_that_takes_too_long_is_ended(held: Held) -> None:
     """Failed (timeout) once no retry is left; a resume makes it again."""
     policy = QUICK.replace("default: note", "default: note, stage_timeouts: {first: 0.015}")

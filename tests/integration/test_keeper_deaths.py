@@ -57,6 +57,7 @@ def kill(daemon: subprocess.Popen[str]) -> None:
         daemon.kill()
 
 
+@pytest.mark.fault(103, 108)
 @pytest.mark.parametrize(
     "mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait", "stray closed bare wait"]
 )
@@ -77,6 +78,7 @@ def test_daemon_killed_then_its_keeper_ends_all_before_the_lane_is_free(place: P
     assert place.notes() == ["start 1", "start 2", "end 2"]
 
 
+@pytest.mark.fault(103, 108)
 @pytest.mark.parametrize(
     "mode", ["wait", "stray wait", "stray deaf wait", "stray bare wait", "stray closed bare wait"]
 )
@@ -94,7 +96,7 @@ def test_keeper_killed_then_the_daemon_ends_what_it_left_before_it_says_so(place
     assert place.notes() == ["start 1", "start 2", "end 2"]
 
 
-@pytest.mark.fault(103)
+@pytest.mark.fault(103, 108)
 @pytest.mark.parametrize("mode", ["wait", "stray wait", "stray deaf wait"])
 def test_both_killed_then_the_next_daemon_ends_what_is_marked(place: Place, mode: str) -> None:
     """Daemon and keeper die together: the next start finds the processes by their mark and ends them."""
@@ -121,6 +123,7 @@ def test_both_killed_and_the_stage_itself_goes_with_them(place: Place) -> None:
     wait_for(lambda: gone(stage), "the end of the stage")
 
 
+@pytest.mark.fault(103)
 def test_both_killed_and_a_stray_without_a_mark_keeps_the_lane(place: Place) -> None:
     """What cannot be found is not run beside: the lane stays taken until that process is gone."""
     first = place.stand_in("stray bare wait", 1)
@@ -151,6 +154,7 @@ def test_a_stopped_keeper_can_be_abandoned(place: Place) -> None:
     assert gone(stage)
 
 
+@pytest.mark.fault(107)
 def test_strays_of_another_workspace_are_left_alone(place: Place) -> None:
     """Only this workspace's own mark is acted on, not one that begins like it."""
     environ = {**os.environ, "SPORK_KEEPER": f"{TOKEN}2:job-1:s:1"}

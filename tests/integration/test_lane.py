@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.anchor import anchor_of
 from daemon.errors import CannotWrite, Halt, TryAgain
 from daemon.lane import DaemonLock, Lane
 from tests.support import wait_for
@@ -133,6 +135,7 @@ def test_a_deleted_or_replaced_file_halts_its_holder(path: Path, action: str) ->
     lane.give_back()
 
 
+@pytest.mark.fault(102)
 def test_a_waiter_never_takes_a_file_that_was_replaced(path: Path) -> None:
     """Who waited on a file that is gone halts instead of holding a lane that nobody else sees."""
     one, other = Lane(path), Lane(path)
@@ -159,6 +162,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         Lane(tmp_path / "lane.lock").try_take()
 
 
+@pytest.mark.fault(101)
 @pytest.mark.parametrize("kind", ["daemon"])
 def test_a_second_daemon_is_told_who_is_there(path: Path, kind: str, holder: subprocess.Popen[str]) -> None:
     """The message names the pid and since when; after a kill the lock is free."""
@@ -186,6 +190,7 @@ def test_a_daemon_whose_lock_file_went_halts(path: Path, action: str) -> None:
     lock.release()
 
 
+@pytest.mark.fault(104)
 def test_a_child_of_the_daemon_does_not_hold_its_lock(path: Path) -> None:
     """What the daemon started and left behind does not keep its successor out."""
     lock = DaemonLock(path)
@@ -194,3 +199,73 @@ def test_a_child_of_the_daemon_does_not_hold_its_lock(path: Path) -> None:
         lock.release()
         DaemonLock(path).acquire()
         child.kill()
+
+
+def replaced(path: Path, action: str) -> None:
+    """What happens to lock files: somebody tidies up, or puts a copy of the folder in place."""
+    path.unlink()
+    if action == "replace":
+        path.touch()
+
+
+@pytest.mark.fault(102)
+@pytest.mark.parametrize("action", ["delete", "replace"])
+def test_a_lane_whose_file_went_is_not_free(path: Path, action: str) -> None:
+    """Who comes after the name was deleted or replaced locks the same file as its holder, and waits for it."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    replaced(path, action)
+    assert not other.try_take()
+    # The name stands for the file again: its holder has nothing to stop for.
+    one.check()
+    one.give_back()
+    assert other.try_take()
+    assert not one.try_take()
+    other.give_back()
+    one.stop_waiting()
+
+
+@pytest.mark.fault(102)
+@pytest.mark.parametrize("action", ["delete", "replace"])
+@pytest.mark.parametrize("kind", ["daemon"])
+def test_no_second_daemon_where_the_lock_file_went(
+    path: Path, kind: str, action: str, holder: subprocess.Popen[str]
+) -> None:
+    """Deleting the lock file lets nobody in; the message still names who is there."""
+    replaced(path, action)
+    with pytest.raises(TryAgain, match=f"pid {holder.pid}"):
+        DaemonLock(path).acquire()
+    holder.kill()
+    holder.wait()
+    lock = DaemonLock(path)
+    lock.acquire()
+    lock.release()
+
+
+@pytest.mark.fault(102)
+def test_a_copy_of_the_folder_brings_lock_files_that_work(path: Path) -> None:
+    """A restored backup has two files where there were two names of one: nobody holds them, so it is mended."""
+    for name in (path, anchor_of(path)):
+        name.touch()
+    one, other = Lane(path), Lane(path)
+    assert one.try_take()
+    assert os.path.samefile(path, anchor_of(path))
+    assert not other.try_take()
+    one.give_back()
+    other.stop_waiting()
+
+
+def test_without_hard_links_a_lock_is_the_file_of_that_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems have none; a lock works there, and a deleted file is noticed by the timer alone."""
+    monkeypatch.setattr(os, "link", refuse)
+    one, other = Lane(path), Lane(path)
+    assert one.try_take()
+    assert not other.try_take()
+    one.give_back()
+    other.stop_waiting()
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, "no hard links here")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -110,3 +112,37 @@ def test_across_a_restart_the_wall_clock_counts(tmp_path: Path) -> None:
     opened.loop.turn()
     assert studio.state("g")["reason"] == "expired"
     opened.close()
+
+
+def reachable(root: object) -> Iterator[object]:
+    """Every object that this one holds, but for code."""
+    seen, found = {id(root)}, [root]
+    while found:
+        one = found.pop()
+        yield one
+        for inner in gc.get_referents(one):
+            if id(inner) not in seen and not isinstance(inner, (ModuleType, FunctionType, type)):
+                seen.add(id(inner))
+                found.append(inner)
+
+
+def test_a_job_that_is_over_is_forgotten(tmp_path: Path) -> None:
+    """Of a hundred thousand jobs a daemon keeps none in memory, but for the last few that were recorded."""
+    studio = Studio(tmp_path / "studio")
+    studio.submit("over-1")
+    clock = Clocks()
+    opened = open_workspace(Workspace(studio.root), clock=clock)
+    try:
+        at_gate(opened, clock, "over-1")
+        studio.write("over-1", "cancel.yaml", "by: alice\n...\n")
+        wait_for(
+            lambda: opened.loop.turn() > 0.0 and studio.state("over-1")["status"] == "canceled", "the end"
+        )
+        # Another takes its place as the last that was claimed, ran and was recorded.
+        studio.submit("other")
+        at_gate(opened, clock, "other")
+        opened.parts.recorder.store._known.clear()
+        kept = [one for one in reachable(opened) if isinstance(one, str) and "over-1" in one]
+        assert not kept
+    finally:
+        opened.close()

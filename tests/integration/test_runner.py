@@ -81,6 +81,7 @@ def run(context):
     assert order.beside("progress").read_text() == "0.500 half\n"
 
 
+@pytest.mark.fault(120)
 def test_command_gets_its_variables_and_no_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is an allow-list: secrets of the daemon do not reach a stage unless named."""
     monkeypatch.setenv("SECRET_KEY", "s3cret")
@@ -115,11 +116,13 @@ def test_words_in_braces_are_filled_in_and_others_left(place: Place) -> None:
     assert place.log(order) == f"job-1/s/1 {order.out_dir} {{other}} {{}}\n"
 
 
+@pytest.mark.fault(113)
 def test_stdin_is_empty(place: Place) -> None:
     """A stage that waits on its stdin gets end of file."""
     assert place.run(place.shell("cat > x.txt; echo $? > y.txt", "y.txt")).outcome == "completed"
 
 
+@pytest.mark.fault(119)
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -198,6 +201,7 @@ def test_modules_are_imported_fresh(place: Place) -> None:
         assert place.log(order) == f"{word}\n"
 
 
+@pytest.mark.fault(110, 115)
 @pytest.mark.parametrize(
     ("script", "message"),
     [
@@ -219,6 +223,7 @@ def test_bad_ends_are_failures_with_their_reason(place: Place, script: str, mess
     assert message in report.message
 
 
+@pytest.mark.fault(112)
 def test_gigabytes_of_output_cost_a_capped_log_and_flat_memory(place: Place) -> None:
     """The log keeps the first and last half of its limit and says what is left out."""
     order = place.shell("echo begin; head -c 200000000 /dev/zero; echo end", log_limit_bytes=100_000)
@@ -241,6 +246,7 @@ def test_gigabytes_of_output_cost_a_capped_log_and_flat_memory(place: Place) -> 
     assert peak < 60_000
 
 
+@pytest.mark.fault(108, 114)
 @pytest.mark.parametrize("background", ["sleep 600 &", "setsid sleep 600 &", "(setsid sleep 600 &) &"])
 def test_background_children_hold_nobody_up_and_are_ended(place: Place, background: str) -> None:
     """A stage is over when its process is; whoever holds its stdout is ended, counted and not waited for."""
@@ -249,6 +255,7 @@ def test_background_children_hold_nobody_up_and_are_ended(place: Place, backgrou
     assert report.strays_ended == 1
 
 
+@pytest.mark.fault(109)
 def test_terminate_lets_a_stage_tidy_up_and_kill_does_not_ask(place: Place) -> None:
     """TERM reaches the whole group; a stage that ignores it goes with KILL; neither is a success."""
     polite = place.start(place.shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
@@ -305,6 +312,7 @@ def test_a_spare_that_was_killed_is_replaced(place: Place) -> None:
     assert place.run(place.shell("exit 0", attempt=3)).outcome == "completed"
 
 
+@pytest.mark.fault(116)
 def test_many_quick_attempts_leave_no_zombies_and_no_descriptors(place: Place) -> None:
     """Fifty attempts later keeper and daemon hold no more than they did, and nobody waits to be reaped."""
     place.run(place.shell("exit 0"))

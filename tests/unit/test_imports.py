@@ -24,7 +24,7 @@ setup
 check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
-catalog
+anchor catalog
 store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
