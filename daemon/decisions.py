@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from daemon import review, rulings
+from daemon.beneath import has, opened_beneath
+from daemon.birth import birth_in
 from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
@@ -108,15 +110,17 @@ class Desk:
         run = self._workspace.run(job.id)
         for file, stage, attempt in self._recorder.store.recorded(job.id):
             try:
-                identity = Identity.of(os.lstat(run / file.name))
+                with opened_beneath(run) as folder:
+                    status = os.stat(file.name, dir_fd=folder, follow_symlinks=False)
+                    identity = Identity.of(status, birth_in(folder, file.name))
             except OSError:
                 continue
-            if identity.key == file.identity:
+            if file.identity in identity.keys:
                 self._take_away(run, job, stage, attempt, Whole(file.name, file.data, identity, 0, ""))
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
-        key = whole.identity.key
-        seen = self._recorder.store.decision_seen(job.id, key)
+        keys = whole.identity.keys
+        seen = self._recorder.store.decision_seen(job.id, whole.name, keys)
         if seen is not None:
             if seen.verdict == "recorded":
                 self._take_away(run, job, seen.stage, seen.attempt, whole)
@@ -125,7 +129,7 @@ class Desk:
             return job
         try:
             decision = self._read(verb, whole)
-            if job.gate is not None and verb in ("approve", "reject") and key in job.gate.early:
+            if job.gate is not None and verb in ("approve", "reject") and set(keys) & set(job.gate.early):
                 raise rulings.Refused(
                     "it lay there before the gate opened, so it cannot be about what was made; "
                     "read REVIEW.md, then rename the template"
@@ -173,12 +177,12 @@ class Desk:
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""
         kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
-        folder = review.decisions_folder(run)
-        target, number = folder / kept, 1
-        while os.path.lexists(target) and not holds(folder, target.name, whole.data):
-            number += 1
-            target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
-        write_durable(target, whole.data)
+        target, number = kept, 1
+        with review.decisions_folder(run) as folder:
+            while has(folder, target) and not holds(folder, target, whole.data):
+                number += 1
+                target = f"{kept.removesuffix('.yaml')}.{number}.yaml"
+            write_durable(target, whole.data, folder=folder)
         self._box.claim_unlink(run, whole.name, whole.identity)
         _untell(run, whole.name)
 
@@ -187,7 +191,7 @@ class Desk:
         return self._note(run, job, file, now)
 
     def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> Job:
-        known = self._recorder.store.decision_seen(job.id, seen.identity.key)
+        known = self._recorder.store.decision_seen(job.id, seen.name, seen.identity.keys)
         if known is not None:
             _tell(run, seen.name, known.why)
             return job

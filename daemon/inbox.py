@@ -10,23 +10,25 @@ import hashlib
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from daemon.beneath import has, opened_beneath, remove_tree, set_aside
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
-from daemon.files import holds, is_folder, set_aside, write_copy, write_durable
+from daemon.files import holds, is_folder, write_copy, write_durable
+from daemon.incoming import make_folders_of_run, opened_incoming, opened_rejected, opened_runs
 from daemon.logs import say
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
 from daemon.settings import Policy
-from daemon.sources import Sources, SourcesMissing, make_folders_of_run
+from daemon.sources import Sources, SourcesMissing
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
 from daemon.store import Change, Claim
 from daemon.workspace import Workspace
@@ -68,7 +70,13 @@ class Inbox:
         self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
     ) -> float | None:
         """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
-        names = sorted(os.listdir(self._workspace.inbox), key=os.fsencode)
+        with opened_beneath(self._workspace.inbox) as folder:
+            return self._look_in(folder, arrived_whole, now, only)
+
+    def _look_in(
+        self, folder: int, arrived_whole: Callable[[str], bool], now: datetime, only: str | None
+    ) -> float | None:
+        names = sorted(os.listdir(folder), key=os.fsencode)
         self.waiting = {}
         self.taken_ids: list[str] = []
         taken: list[Taken] = []
@@ -85,7 +93,7 @@ class Inbox:
                 again.append(0.0)
                 break
             try:
-                retry = self._look_at(name, partial(arrived_whole, name), taken, now)
+                retry = self._look_at(folder, name, partial(arrived_whole, name), taken, now)
             except OSError as error:
                 retry = self._stuck(name, error)
             if retry is not None:
@@ -106,9 +114,9 @@ class Inbox:
         return STUCK_SECONDS
 
     def _look_at(
-        self, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
+        self, folder: int, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
     ) -> float | None:
-        seen = self._box.look(self._workspace.inbox, name, arrived_whole)
+        seen = self._box.look(self._workspace.inbox, name, arrived_whole, dir_fd=folder)
         match seen:
             case Gone():
                 return None
@@ -124,7 +132,7 @@ class Inbox:
     def _take(self, name: str, whole: Whole, taken: list[Taken], now: datetime) -> float | None:
         store = self._recorder.store
         sha = hashlib.sha256(whole.data).hexdigest()
-        before = store.claimed_as(whole.identity.key)
+        before = store.claimed_as(whole.identity.keys)
         if before is not None and before[1] == sha:
             self._sources.clear_taken(Path(name).stem, before[0])
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
@@ -171,7 +179,8 @@ class Inbox:
         for t in taken:
             # The id is new: what lies under it is no run of ours, and nobody's answers.
             try:
-                set_aside(self._workspace.run(t.job_id))
+                with opened_runs(self._workspace) as runs:
+                    set_aside(t.job_id, runs)
                 make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
                 # The request goes last: while it lies there, the next start knows that there is more to do.
                 self._sources.clear(Path(t.name).stem, t.job_id)
@@ -181,14 +190,15 @@ class Inbox:
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1
-        rejected = self._workspace.rejected
         if self._kept.get(name) == whole.identity.key:
             # Refused already, but it could not be removed.
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return
-        kept = _free_name(rejected, name)
-        write_durable(rejected / kept, whole.data)
-        write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
+        with opened_rejected(self._workspace) as rejected:
+            kept = _free_name(rejected, name)
+            reason = f"{error}\n".encode("utf-8", "surrogateescape")
+            write_durable(kept, whole.data, folder=rejected)
+            write_durable(beside(kept, ".error.txt"), reason, folder=rejected)
         self._tell(name, str(error), now)
         self._kept[name] = whole.identity.key
         self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
@@ -200,9 +210,10 @@ class Inbox:
         self._told[name] = reason
         note = beside(name, ".error.txt")
         text = f"inbox/{shown(name)}: {reason}\n".encode("utf-8", "surrogateescape")
-        if holds(self._workspace.rejected, note, text):
-            return
-        write_copy(self._workspace.rejected / note, text)
+        with opened_rejected(self._workspace) as rejected:
+            if holds(rejected, note, text):
+                return
+            write_copy(note, text, folder=rejected)
         self._tell(name, f"inbox/{shown(name)}: {reason}", now)
 
     def _tell(self, name: str, message: str, now: datetime) -> None:
@@ -212,13 +223,16 @@ class Inbox:
 
 def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
     """Make what an accepted job has on disk, as far as it is not there; may be done again."""
-    run, incoming = workspace.run(job_id), workspace.incoming / job_id
-    if not is_folder(run):
-        set_aside(run)
-        folder = incoming if incoming.is_dir() else workspace.incoming / f"{job_id}.new"
-        make_folders_of_run(folder)
-        write_copy(folder / "pipeline.yaml", pipeline)
-        os.rename(folder, run)
+    if not is_folder(workspace.run(job_id)):
+        with opened_runs(workspace) as runs, opened_incoming(workspace) as incoming:
+            set_aside(job_id, runs)
+            name = job_id if has(incoming, job_id) else f"{job_id}.new"
+            folder = make_folders_of_run(incoming, name)
+            try:
+                write_copy("pipeline.yaml", pipeline, folder=folder)
+            finally:
+                os.close(folder)
+            os.rename(name, job_id, src_dir_fd=incoming, dst_dir_fd=runs)
     accepted = workspace.request(job_id)
     if not accepted.exists():
         write_copy(accepted, request, mode=0o640)
@@ -226,8 +240,10 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
 
 def clear_incoming(workspace: Workspace) -> None:
     """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
-    for leftover in workspace.incoming.iterdir():
-        shutil.rmtree(leftover, ignore_errors=True)
+    with opened_incoming(workspace) as incoming:
+        for leftover in os.listdir(incoming):
+            with suppress(OSError):
+                remove_tree(leftover, incoming)
 
 
 def _claim_of(taken: Taken) -> Claim:
@@ -266,10 +282,10 @@ def _queued(taken: Taken, now: datetime) -> Event:
     return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)
 
 
-def _free_name(folder: Path, name: str) -> str:
+def _free_name(folder: int, name: str) -> str:
     """The name, or with a number where an earlier one is kept."""
     kept, number = beside(name, ""), 1
-    while os.path.lexists(folder / kept):
+    while has(folder, kept):
         number += 1
         kept = beside(name, f".{number}")
     return kept

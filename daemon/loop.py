@@ -27,6 +27,7 @@ from daemon.recorder import Recorder
 from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.store import Change
+from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist
 from daemon.workroom import sweep
@@ -73,6 +74,7 @@ class Loop:
         self._poll_at = 0.0
         self._lane_at: float | None = None
         self._busy_at = self._clock.boot()
+        self._storm = Storm()
         self._unready = 0
         self.stopping = False
         self.full = False
@@ -90,6 +92,7 @@ class Loop:
         hints = self._watcher.drain()
         for note in hints.notes:
             say("orchestrator", "watcher", logging.WARNING, note=note)
+        self._ground.check_place()
         now, boot = self._clock.wall(), self._clock.boot()
         everything = hints.everything or boot >= self._rescan_at
         polled = self._unwatched(boot)
@@ -101,8 +104,9 @@ class Loop:
             self._recorder.catch_up(self._show)
         progressed = self._attempts.look(now)
         if not self.stopping:
-            for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):
+            for job_id in (looked := self.jobs.take_due(hints, polled, boot, everything=everything)):
                 self._try_to_look(job_id, now, boot)
+            self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or INBOX in hints.rang)
             self._look_at_inbox(hints, polled, now, boot, everything=everything)
             self._expire(now)
             progressed |= not self.full and self._start(now)
@@ -130,7 +134,7 @@ class Loop:
         return True
 
     def _trouble(self, error: OSError, **facts: str) -> None:
-        """No descriptors, no memory, a sick disk: not the file's fault, so it waits for better times."""
+        """No descriptors, a sick disk: not the file's fault, so it waits for better times."""
         say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
 
     def _look_at_run(self, job_id: str, now: datetime, boot: float) -> None:
@@ -223,6 +227,7 @@ class Loop:
     def _make_run(self, job: Job) -> None:
         kept = self._recorder.store.request(job.id)
         assert kept is not None
+        self._ground.check_place()
         say("orchestrator", "run_made_anew", logging.WARNING, job=job.id, note="its directory was gone")
         make_run(self._workspace, job.id, *kept)
         self._recorder.lag(job.id)
@@ -253,7 +258,7 @@ class Loop:
             self._runner.rest()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
-        if self._watcher.unread:
+        if self._watcher.unread and not self._storm.on:
             return 0.0
         wishes = (self.jobs.next_look, self._inbox_again, self._lane_at)
         times = [self._rescan_at, *(at for at in wishes if at is not None)]
@@ -261,7 +266,7 @@ class Loop:
             times.append(self._poll_at)
         if boot - self._busy_at < IDLE_SECONDS:
             times.append(self._busy_at + IDLE_SECONDS)
-        spans = [at - boot for at in times]
+        spans = [at - boot for at in times] + [PAUSE_SECONDS] * self._storm.on
         spans += [left for left in (ticks, self._gates.next_expiry()) if left is not None]
         return max(min(spans), 0.0)
 
@@ -291,7 +296,7 @@ class Loop:
         """What to wait on: the bell, the attempt that runs, the lane that another workspace has."""
         current = self._attempts.current
         found = [
-            self._watcher.fileno(),
+            None if self._storm.on else self._watcher.fileno(),
             self._lane.fileno(),
             current.running.fileno() if current else None,
         ]

@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from daemon.beneath import opened_beneath, set_aside
 from daemon.codec import plain
-from daemon.files import append_copy, set_aside, write_copy
+from daemon.files import append_copy, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
 from daemon.workspace import Workspace
@@ -148,9 +149,11 @@ def _mend(path: Path) -> int:
     aside.
     """
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            set_aside(path)
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with opened_beneath(path.parent) as folder:
+            if not stat.S_ISREG(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                set_aside(path.name, folder)
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(path.name, flags, dir_fd=folder)
     except FileNotFoundError:
         return 0
     with open(fd, "r+b") as file:

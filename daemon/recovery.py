@@ -42,8 +42,10 @@ def recover(parts: Parts, policy: Policy) -> None:
         if job is not None:
             recorder.settle(job)
     _heal(parts)
-    runs = [workspace.run(job_id) for job_id in store.open_ids()]
-    _sweep_files(workspace.jobs, workspace.rejected, *runs, *(run / "decisions" for run in runs))
+    _sweep_files(workspace.jobs)
+    _sweep_files(workspace.rejected)
+    for job_id in store.open_ids():
+        _sweep_files(workspace.run(job_id), "decisions")
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
 
@@ -78,7 +80,7 @@ def _heal(parts: Parts) -> None:
 
     def show(job: Job) -> None:
         run = parts.workspace.run(job.id)
-        _sweep_files(run, run / "decisions", *run.glob("history/*/made/**/"))
+        _sweep_files(run, "decisions", *_made_folders(run))
         if job.final:
             parts.desk.tidy(job)
             sweep(run)
@@ -92,9 +94,12 @@ def _heal(parts: Parts) -> None:
         store.set_meta("boot", boot)
 
 
-def _sweep_files(*folders: Path) -> None:
-    """Remove the files that a killed daemon was writing there, passing no link."""
-    for folder in folders:
-        if files.is_folder(folder):
-            with suppress(OSError):
-                files.sweep(folder)
+def _made_folders(run: Path) -> list[str]:
+    return [str(folder.relative_to(run)) for folder in run.glob("history/*/made/**/")]
+
+
+def _sweep_files(root: Path, *below: str) -> None:
+    """Remove the files that a killed daemon was writing in a folder and those below it, passing no link."""
+    for relative in (".", *below):
+        with suppress(OSError):
+            files.sweep(root, relative)

@@ -338,19 +338,24 @@ class Store:
         row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id=?", (job_id,)).fetchone()
         return row[0] if row else None
 
-    def claimed_as(self, identity: str) -> tuple[str, str] | None:
-        """Id and sha256 of the job that took this very file."""
+    def claimed_as(self, keys: Sequence[str]) -> tuple[str, str] | None:
+        """Id and sha256 of the job that took this very file, known by any of these keys."""
         row = self._db.execute(
-            "SELECT id, request_sha256 FROM jobs WHERE request_identity=? ORDER BY queued_seq DESC",
-            (identity,),
+            f"SELECT id, request_sha256 FROM jobs WHERE request_identity IN ({_marks(keys)})"
+            " ORDER BY queued_seq DESC",
+            tuple(keys),
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def decision_seen(self, job_id: str, identity: str) -> Verdict | None:
-        """What was said about this very decision file, if it was looked at before."""
+    def decision_seen(self, job_id: str, name: str, keys: Sequence[str]) -> Verdict | None:
+        """What was said about this very file under this name, known by any of these keys, if it was looked at.
+
+        With another name it says something else: who renames approve.yaml to reject.yaml has decided anew.
+        """
         row = self._db.execute(
-            "SELECT verdict, stage, attempt, why FROM decisions WHERE job_id=? AND identity=? ORDER BY id DESC",
-            (job_id, identity),
+            "SELECT verdict, stage, attempt, why FROM decisions"
+            f" WHERE job_id=? AND name=? AND identity IN ({_marks(keys)}) ORDER BY id DESC",
+            (job_id, name, *keys),
         ).fetchone()
         return Verdict(*row) if row else None
 
@@ -385,3 +390,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))

@@ -17,6 +17,7 @@ from daemon.catalog import Catalog
 from daemon.cli.places import catalog_of, daemon_line, holder_of, workspace_of
 from daemon.cli.screen import colorful, one_line, paint, show_json, show_lines
 from daemon.errors import BadPolicy, Halt, Invalid
+from daemon.exposure import is_root, open_to_all, too_few_files, writable_by_all
 from daemon.files import read_regular
 from daemon.mounts import needs_polling
 from daemon.settings import Policy, load_policy
@@ -104,15 +105,16 @@ def _folders(workspace: Workspace) -> Iterator[Finding]:
                 "folder", f"{name} is not writable for you", "join its group, or mend owner and mode"
             )
         elif found & stat.S_IWOTH:
-            yield Finding(
-                "folder", f"{name} is writable for everybody ({found:04o})", f"chmod {mode:04o} {path}"
-            )
+            continue  # told with all that everybody may write to
         elif found != mode:
             yield Finding(
                 "folder", f"{name} has mode {found:04o}, not {mode:04o}", f"chmod {mode:04o} {path}"
             )
         else:
             yield Finding("folder", f"{name} {found:04o}")
+    for path, found in writable_by_all(workspace):
+        said = f"{path} is writable for everybody ({found:04o})"
+        yield Finding("folder", said, f"chmod o-w {path}")
 
 
 def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
@@ -127,8 +129,15 @@ def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
             yield Finding("lock", f"{name} lies on {kind}", "locks and database need a local file system")
         elif not path.parent.is_dir():
             yield Finding("lock", f"{name}: {path.parent} is missing", f"mkdir -p {path.parent}")
-    if os.getuid() == 0:
+    if is_root():
         yield Finding("user", "you are root", "run daemon and commands as a user of their own")
+    umask = os.umask(0o077)
+    os.umask(umask)
+    if open_to_all(umask):
+        said = f"umask {umask:04o} lets everybody write to what you make"
+        yield Finding("user", said, "umask 0027, in your profile or UMask= in the unit")
+    if why := too_few_files():
+        yield Finding("user", *why.split("; raise it: "))
 
 
 def _disk(workspace: Workspace, policy: Policy) -> Iterator[Finding]:

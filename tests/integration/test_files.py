@@ -286,15 +286,15 @@ def test_move_beneath(tmp_path: Path) -> None:
     run.mkdir()
     (work / "assets" / "one.png").write_text("1")
     (work / "two").write_text("2")
-    move_beneath(work, run, "assets/one.png")
-    move_beneath(work, run, "two")
+    move_beneath(tmp_path, "work/assets/one.png", "run/assets/one.png")
+    move_beneath(tmp_path, "work/two", "run/two")
     assert (run / "assets" / "one.png").read_text() == "1"
     assert (run / "two").read_text() == "2"
     (work / "out").mkdir()
     (work / "out" / "three").write_text("3")
     (tmp_path / "elsewhere").mkdir()
     (run / "out").symlink_to(tmp_path / "elsewhere")
-    move_beneath(work, run, "out/three")
+    move_beneath(tmp_path, "work/out/three", "run/out/three")
     assert (run / "_out.aside").is_symlink() and (run / "out" / "three").read_text() == "3"
     assert os.listdir(tmp_path / "elsewhere") == []
 
@@ -311,15 +311,15 @@ def test_move_replaces(tmp_path: Path) -> None:
 def test_digest_of(tmp_path: Path) -> None:
     """A digest is what sha256sum prints; links and other things have none."""
     (tmp_path / "a").write_bytes(b"content")
-    assert digest_of(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
+    assert digest_of(tmp_path, "a") == hashlib.sha256(b"content").hexdigest()
     (tmp_path / "link").symlink_to("a")
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="symbolic links"):
-        digest_of(tmp_path / "link")
+        digest_of(tmp_path, "link")
     with pytest.raises(OSError, match="not a regular file"):
-        digest_of(tmp_path / "fifo")
+        digest_of(tmp_path, "fifo")
     with pytest.raises(FileNotFoundError):
-        digest_of(tmp_path / "missing")
+        digest_of(tmp_path, "missing")
 
 
 class Counting:

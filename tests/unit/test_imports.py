@@ -24,10 +24,10 @@ setup
 check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
-catalog
+catalog exposure storm
 store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
-workspace orders files beneath names clock
+workspace orders files beneath birth incoming names clock
 model errors
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
