@@ -13,8 +13,6 @@ from daemon.workspace import Workspace
 FILES_NEEDED = 32
 """Open files with which the daemon still works; a service has at least a thousand."""
 
-ROOT = "runs as root, and so does every stage; give it a user of its own (User= in the unit)"
-
 
 def writable_by_all(workspace: Workspace) -> Iterator[tuple[Path, int]]:
     """What anybody on this machine may write to, each with its mode: there he gives orders, or code to run."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.errors import BadPolicy, CannotWrite, Halt
-from daemon.exposure import too_few_files, writable_by_all
+from daemon.exposure import is_root, too_few_files, writable_by_all
 from daemon.files import is_folder
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
@@ -137,8 +137,9 @@ def check_folders(workspace: Workspace, policy: Policy) -> None:
         raise BadPolicy(
             f"{policy.place('lane', 'path')}: lane.path: there is no folder {policy.lane.path.parent}"
         )
-    if os.getuid() == 0:
-        say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
+    if is_root():
+        mend = "every stage does as well; give it a user of its own (User= in the unit)"
+        say("orchestrator", "running_as_root", logging.WARNING, mend=mend)
 
 
 def _own_folders(workspace: Workspace, policy: Policy) -> None:

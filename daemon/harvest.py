@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from daemon.beneath import opened_beneath
+from daemon.beneath import has, opened_beneath
 from daemon.orders import Made
 from stages.contract import META_NAME
 
@@ -52,7 +52,8 @@ def harvest(
     """
     with opened_beneath(out_dir, below) as root:
         described: dict[str, Any] = {}
-        if META_NAME in os.listdir(root):
+        # Not by a listing: there are file systems that give one only once for each opening.
+        if has(root, META_NAME):
             described = _described(root)
         made = sorted(_walk(root, "", described, stopped), key=lambda one: one.path.encode())
     _check_outputs(outputs, made)

@@ -11,7 +11,7 @@ from types import FrameType
 
 from daemon import notify
 from daemon.errors import BadPolicy, CannotWrite
-from daemon.exposure import ROOT, is_root, open_to_all
+from daemon.exposure import open_to_all
 from daemon.lease import install_lease_signal_handler
 from daemon.logs import say
 from daemon.opening import Opened, open_workspace
@@ -60,8 +60,6 @@ def serve(workspace: Workspace, *, drain: bool = False, poll: bool = False, only
     before = os.umask(0o007)
     if open_to_all(before):
         say("orchestrator", "umask_open", logging.WARNING, umask=f"{before:04o}", note="the daemon uses 0007")
-    if is_root():
-        say("orchestrator", "runs_as_root", logging.WARNING, note=ROOT)
     signals = Signals()
     opened = open_workspace(workspace, poll=poll, only=only)
     try:

@@ -105,7 +105,9 @@ def _folders(workspace: Workspace) -> Iterator[Finding]:
                 "folder", f"{name} is not writable for you", "join its group, or mend owner and mode"
             )
         elif found & stat.S_IWOTH:
-            continue  # told with all that everybody may write to
+            yield Finding(
+                "folder", f"{name} is writable for everybody ({found:04o})", f"chmod {mode:04o} {path}"
+            )
         elif found != mode:
             yield Finding(
                 "folder", f"{name} has mode {found:04o}, not {mode:04o}", f"chmod {mode:04o} {path}"
@@ -113,6 +115,8 @@ def _folders(workspace: Workspace) -> Iterator[Finding]:
         else:
             yield Finding("folder", f"{name} {found:04o}")
     for path, found in writable_by_all(workspace):
+        if path in wanted:
+            continue
         said = f"{path} is writable for everybody ({found:04o})"
         yield Finding("folder", said, f"chmod o-w {path}")
 
