@@ -36,8 +36,9 @@ def watches(pid: int) -> dict[int, list[int]]:
 
 
 @contextmanager
-def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def held(process: subprocess.Popen[bytes] | None) -> Iterator[None]:
     """The process does not run for as long as this lasts."""
+    assert process is not None
     process.send_signal(signal.SIGSTOP)
     stat = Path(f"/proc/{process.pid}/stat")
     wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the process to stop")

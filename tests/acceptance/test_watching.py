@@ -48,38 +48,26 @@ def notes(studio: Studio) -> str:
 
 @pytest.mark.fault(27)
 def test_an_overflowing_queue(studio: Studio) -> None:
-    """More happens than the kernel keeps, the answer in the midst of it: everything is looked at, and it is told."""
+    """More happens than the kernel keeps, an answer, a request and an edit in the midst of it: all are found, though
+    an edit in place leaves no trace in the folder's listing, and it is told."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 100_000:
         pytest.skip("fs.inotify.max_queued_events is too large to overflow in a test")
     live(studio, NEVER)
-    process = studio.process
-    assert process is not None
-    with held(process):
-        spare = studio.root / "inbox/.spare"
-        for number in range(limit + 5_000):
-            os.close(os.open(spare, os.O_CREAT | os.O_WRONLY))
-            spare.rename(studio.root / f"inbox/.{number % 500}")
+    studio.submit("g-2", "gated")
+    studio.wait("g-2", "needs_approval")
+    with held(studio.process):
+        for number in range(limit + 4_000):
+            # In turns: the kernel keeps one of two equal events in a row.
+            os.close(os.open(studio.root / f"inbox/.{number % 2}", os.O_CREAT | os.O_WRONLY))
         studio.answer("g-1", "approve", by="alice")
-        (studio.root / "inbox/late.yaml").write_text("intent: x\nid: late\npipeline: note\n...\n")
+        studio.submit("late")
+        with (studio.run("g-2") / "a.txt").open("r+") as file:
+            file.write("ONE")
     studio.wait("g-1", "completed")
     studio.wait("late", "needs_approval")
+    studio.wait_for_review("g-2", "+ONE")
     assert "max_queued_events" in notes(studio)
-
-
-def test_an_edit_that_was_lost_in_an_overflow(studio: Studio) -> None:
-    """Artifacts edited in place meanwhile leave no trace in the folder's listing: the review follows all the same."""
-    live(studio, NEVER)
-    assert studio.process is not None
-    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    if limit > 100_000:
-        pytest.skip("fs.inotify.max_queued_events is too large to overflow in a test")
-    with held(studio.process):
-        for number in range(limit // 2 + 500):
-            os.close(os.open(studio.root / f"inbox/.{number % 2}", os.O_CREAT | os.O_WRONLY))
-        with (studio.run("g-1") / "a.txt").open("r+") as file:
-            file.write("ONE")
-    studio.wait_for_review("g-1", "+ONE")
 
 
 @pytest.mark.fault(28)
@@ -385,7 +373,7 @@ def test_a_storm_from_a_build_in_a_run_directory(studio: Studio) -> None:
             assert storm.stdout is not None
             storm.stdout.readline()
             began = ticks(storm.pid), ticks(studio.process.pid)
-            wait_for(lambda: ticks(storm.pid) - began[0] >= 200, "two seconds of the storm's own work")
+            wait_for(lambda: ticks(storm.pid) - began[0] >= 60, "the storm to have worked", seconds=120)
             built, listened = ticks(storm.pid) - began[0], ticks(studio.process.pid) - began[1]
             studio.submit("other", "gated")
             studio.wait("other", "needs_approval")
@@ -399,15 +387,13 @@ def test_a_storm_from_a_build_in_a_run_directory(studio: Studio) -> None:
 @pytest.mark.fault(38)
 def test_an_answer_that_is_taken_back_while_it_settles(studio: Studio) -> None:
     """No event tells that it went; it does not count, and put back it does."""
-    live(studio, NEVER.replace("settle_seconds: 0.3", "settle_seconds: 1.5"))
+    live(studio, NEVER.replace("settle_seconds: 0.3", "settle_seconds: 3600"))
     run, away = studio.run("g-1"), studio.root / "away.yaml"
-    with (run / "approve.yaml").open("w") as file:
-        file.write("by: alice\n")
-    wait_for(lambda: "settling" in studio.spork("explain", "runs/g-1/approve.yaml").stdout, "it to settle")
+    (run / "approve.yaml").write_text("by: alice\n")
+    assert "waiting" in studio.spork("explain", "runs/g-1/approve.yaml").stdout
     (run / "approve.yaml").rename(away)
     studio.submit("other", "gated")
     studio.wait("other", "needs_approval")
-    time.sleep(2.0)  # longer than it would have had to rest
     assert studio.state("g-1")["status"] == "needs_approval"
     away.rename(run / "approve.yaml")
     studio.wait("g-1", "completed")
@@ -426,8 +412,8 @@ def test_names_that_are_not_text(studio: Studio) -> None:
             lambda s=shown: any(p.name.startswith(s) for p in (studio.root / "inbox/rejected").iterdir()),  # type: ignore[misc]
             f"the reason for {shown}",
         )
-    studio.log.read_text(encoding="utf-8", errors="strict")
-    assert any("\\xff" in line["message"] for line in said(studio, "request_refused"))
+    wait_for(lambda: len(said(studio, "request_refused")) == 2, "both refusals in the log")
+    assert all("\\xff" in line["message"] for line in said(studio, "request_refused"))
     studio.answer("g-1", "approve", by="alice")
     studio.wait("g-1", "completed")
     assert studio.spork("status").returncode == 0
