@@ -32,7 +32,6 @@ __all__ = [
     "move_beneath",
     "open_beneath",
     "remove",
-    "set_aside",
     "sweep",
     "write_copy",
     "write_durable",
@@ -87,12 +86,6 @@ def is_folder(path: Path) -> bool:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
-
-
-def set_aside(path: Path) -> None:
-    """Free a name of ours from what somebody put there: it stays beside it as ``_NAME.aside``."""
-    with opened_beneath(path.parent) as folder:
-        beneath.set_aside(path.name, folder)
 
 
 def remove(path: Path) -> None:

@@ -225,9 +225,9 @@ class Loop:
         return True
 
     def _make_run(self, job: Job) -> None:
+        self._ground.check_place()
         kept = self._recorder.store.request(job.id)
         assert kept is not None
-        self._ground.check_place()
         say("orchestrator", "run_made_anew", logging.WARNING, job=job.id, note="its directory was gone")
         make_run(self._workspace, job.id, *kept)
         self._recorder.lag(job.id)
@@ -262,8 +262,7 @@ class Loop:
             return 0.0
         wishes = (self.jobs.next_look, self._inbox_again, self._lane_at)
         times = [self._rescan_at, *(at for at in wishes if at is not None)]
-        if self._watcher.unwatched:
-            times.append(self._poll_at)
+        times += [self._poll_at] * bool(self._watcher.unwatched)
         if boot - self._busy_at < IDLE_SECONDS:
             times.append(self._busy_at + IDLE_SECONDS)
         spans = [at - boot for at in times] + [PAUSE_SECONDS] * self._storm.on
@@ -295,9 +294,6 @@ class Loop:
     def descriptors(self) -> list[int]:
         """What to wait on: the bell, the attempt that runs, the lane that another workspace has."""
         current = self._attempts.current
-        found = [
-            None if self._storm.on else self._watcher.fileno(),
-            self._lane.fileno(),
-            current.running.fileno() if current else None,
-        ]
+        bell = None if self._storm.on else self._watcher.fileno()
+        found = [bell, self._lane.fileno(), current.running.fileno() if current else None]
         return [fd for fd in found if fd is not None and fd >= 0]

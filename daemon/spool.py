@@ -38,7 +38,7 @@ _TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENAMETOOL
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A file that is complete, with its bytes (none at all: an empty decision)."""
+    """A file that is complete; without bytes it is an empty decision."""
 
     name: str
     data: bytes
@@ -120,8 +120,7 @@ class DropBox:
             return self._look(str(folder), name, arrived_whole, dir_fd)
         try:
             folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            # NotADirectoryError: a link in the folder's place leads nowhere for us.
+        except (FileNotFoundError, NotADirectoryError):  # a link in the folder's place leads nowhere for us
             return self._gone(str(folder), name)
         try:
             return self._look(str(folder), name, arrived_whole, folder_fd)
@@ -136,8 +135,8 @@ class DropBox:
         """
         try:
             with opened_beneath(folder) as opened:
-                now = Identity.of(os.stat(name, dir_fd=opened, follow_symlinks=False))
-                if not now.same_content(identity):
+                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+                if not Identity.of(status).same_content(identity):
                     return False
                 os.unlink(name, dir_fd=opened)
         except (FileNotFoundError, NotADirectoryError):

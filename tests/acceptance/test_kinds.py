@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 
 from daemon.beneath import remove_tree
-from tests.bells import held
+from daemon.spool import TEMPLATE_HEADER
+from tests.bells import held, ticks
 from tests.studio import GATED, Studio
 from tests.support import wait_for
+from tests.swaps import swapping
 
 REQUEST = "intent: odd\npipeline: note\n...\n"
 SECRET = "intent: secret-4711\npipeline: note\n...\n"
@@ -485,6 +487,51 @@ def test_a_refused_answer_renamed_to_another(gated: Studio) -> None:
     wait_for(lambda: "then" in (run / "approve.yaml.error.txt").read_text(), "the second refusal")
     (run / "approve.yaml").rename(run / "reject.yaml")
     gated.wait("g-1", "canceled", "rejected")
+
+
+@pytest.mark.fault(45, 46)
+def test_swaps_under_a_live_daemon(gated: Studio, tmp_path: Path) -> None:
+    """A request, an answer and a run directory that are exchanged for links without end: what they lead to is never a
+    job, an answer or a run of ours, a FIFO in between holds nobody up, and afterwards the right answer counts."""
+    gated.submit("g-2", "gated")
+    gated.wait("g-2", "needs_approval")
+    outside, aside = tmp_path / "outside", tmp_path / "aside"
+    outside.mkdir()
+    aside.mkdir()
+    (outside / "a.yaml").write_text("intent: secret-4711\nid: secret\npipeline: note\n...\n")
+    (outside / "approve.yaml").write_text("by: secret-4711\n...\n")
+    before = {p.name: p.read_bytes() for p in outside.iterdir()}
+    inbox, run = gated.root / "inbox", gated.run("g-1")
+    for place in (inbox / "a.yaml", inbox / "b.yaml", run / "approve.yaml"):
+        place.write_bytes(TEMPLATE_HEADER)  # never whole, and looked at for ever
+    (aside / "a").symlink_to(outside / "a.yaml")
+    os.mkfifo(aside / "b")
+    (aside / "answer").symlink_to(outside / "approve.yaml")
+    (aside / "run").symlink_to(outside)
+    assert gated.process is not None
+    pid = gated.process.pid
+    began = ticks(pid)
+    with (
+        swapping(inbox / "a.yaml", aside / "a", outside / "a.yaml") as one,
+        swapping(inbox / "b.yaml", aside / "b", outside / "a.yaml") as two,
+        swapping(run / "approve.yaml", aside / "answer", outside / "approve.yaml") as three,
+        swapping(gated.run("g-2"), aside / "run", outside) as four,
+    ):
+        counts = (one, two, three, four)
+        wait_for(
+            lambda: ticks(pid) - began >= 50 and all(count() >= 1000 for count in counts),
+            "swaps enough",
+            seconds=120,
+        )
+    ledger = [json.loads(line) for line in (gated.root / "jobs/state.jsonl").read_text().splitlines()]
+    assert {line["job_id"] for line in ledger if line["job_id"]} == {"g-1", "g-2"}
+    assert "gate_approved" not in {line["type"] for line in ledger}
+    assert {p.name: p.read_bytes() for p in outside.iterdir()} == before
+    for place in (inbox / "a.yaml", inbox / "b.yaml", run / "approve.yaml"):
+        place.unlink(missing_ok=True)
+    gated.answer("g-1", "approve", by="alice")
+    gated.wait("g-1", "completed")
+    assert "secret-4711" not in seen(gated)
 
 
 # -- permissions
