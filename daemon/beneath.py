@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import secrets
 import stat
 import struct
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 FOLDER_MODE = 0o2770
@@ -23,21 +24,21 @@ _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x04, 0x08
 
 
 def open_beneath(root: Path | int, relative: str, flags: int = 0) -> int:
-    """Open for reading what lies at ``relative`` below ``root`` (a path or a folder's descriptor).
+    """Open for reading what lies at ``relative`` below ``root``: a folder that is no link, or its descriptor.
 
     Never blocks on a FIFO. What kind of file it is, the caller asks of the descriptor. Raises OSError.
     """
     parts = _parts(relative)
     if isinstance(root, int):
         return _open(root, parts, flags | _READ)
-    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         return _open(top, parts, flags | _READ)
     finally:
         os.close(top)
 
 
-def make_folders(root: Path, relative: str, mode: int = FOLDER_MODE) -> int:
+def make_folders(root: Path | int, relative: str, mode: int = FOLDER_MODE, *, durable: bool = True) -> int:
     """Open the folder at ``relative`` below ``root``, durably making what is missing; a descriptor.
 
     What somebody put in a folder's place, a link say, is set aside as ``_NAME.aside``.
@@ -52,7 +53,8 @@ def make_folders(root: Path, relative: str, mode: int = FOLDER_MODE) -> int:
             below = open_beneath(current, part, os.O_DIRECTORY)
             if made:
                 os.fchmod(below, mode)
-                os.fsync(current)
+                if durable:
+                    os.fsync(current)
         finally:
             os.close(current)
         current = below
@@ -71,13 +73,14 @@ def _made(folder: int, name: str, mode: int) -> bool:
 def set_aside(name: str, folder: int) -> None:
     """Free a name of ours in an open folder: what somebody put there stays beside it as ``_NAME.aside``."""
     number = 1
-    while _is_there(aside := f"_{name}{number if number > 1 else ''}.aside", folder):
+    while has(folder, aside := f"_{name}{number if number > 1 else ''}.aside"):
         number += 1
     with suppress(FileNotFoundError):
         os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _is_there(name: str, folder: int) -> bool:
+def has(folder: int, name: str) -> bool:
+    """Whether anything, a link too, has that name in an open folder."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -85,21 +88,103 @@ def _is_there(name: str, folder: int) -> bool:
     return True
 
 
-def move_beneath(source_root: Path, target_root: Path, relative: str) -> None:
-    """Move one file to the same relative path below another root, making missing folders there.
+def is_beneath(root: Path | int, relative: str) -> bool:
+    """Whether anything, a link too, lies at ``relative`` below ``root``, itself beneath no link."""
+    parent, name = os.path.split(relative)
+    try:
+        with opened_beneath(root, parent or ".") as folder:
+            return has(folder, name)
+    except OSError:
+        return False
+
+
+@contextmanager
+def opened_beneath(root: Path | int, relative: str = ".") -> Iterator[int]:
+    """The folder at ``relative`` below ``root``, open for as long as it is used."""
+    if relative == "." and not isinstance(root, int):
+        folder = os.open(root, _READ | os.O_DIRECTORY | os.O_NOFOLLOW)
+    else:
+        folder = open_beneath(root, relative, os.O_DIRECTORY)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def move_beneath(root: Path, source: str, target: str) -> None:
+    """Move one file from one path below ``root`` to another, making missing folders there.
 
     Replaces what is there. Durable once the caller has synced the target's folder.
     """
-    parent, name = os.path.split(relative)
-    source = open_beneath(source_root, parent or ".", os.O_DIRECTORY)
-    try:
-        target = make_folders(target_root, parent)
+    above, name = os.path.split(source)
+    below, new_name = os.path.split(target)
+    with opened_beneath(root, above or ".") as source_folder:
+        target_folder = make_folders(root, below)
         try:
-            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+            os.rename(name, new_name, src_dir_fd=source_folder, dst_dir_fd=target_folder)
         finally:
-            os.close(target)
+            os.close(target_folder)
+
+
+def remove_tree(name: str, folder: int) -> None:
+    """Remove what has that name in an open folder, whatever it is, following no link; fine if it is gone.
+
+    However deep: what lies in a folder is moved up beside it, so that neither the stack nor the number of
+    descriptors grows. Folders that were left without permissions are given them.
+    """
+    left = [name]
+    while left:
+        try:
+            os.unlink(left[-1], dir_fd=folder)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            if not _emptied(folder, left):
+                continue
+        left.pop()
+
+
+def _emptied(folder: int, left: list[str]) -> bool:
+    """Remove the last of ``left`` if it is empty; else unlink its files and move its folders beside it."""
+    name = left[-1]
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        _permit(handle)
+        inner = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     finally:
-        os.close(source)
+        os.close(handle)
+    moved = []
+    try:
+        for below in os.listdir(inner):
+            try:
+                os.unlink(below, dir_fd=inner)
+            except IsADirectoryError:
+                moved.append(_moved_up(below, inner, folder))
+    finally:
+        os.close(inner)
+    left += moved
+    if not moved:
+        os.rmdir(name, dir_fd=folder)
+    return not moved
+
+
+def _moved_up(name: str, inner: int, folder: int) -> str:
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inner)
+    try:
+        # A folder that may not be written to may not be moved: its `..` changes.
+        _permit(handle)
+    finally:
+        os.close(handle)
+    beside = f".spork-{os.getpid()}-{secrets.token_hex(8)}"
+    os.rename(name, beside, src_dir_fd=inner, dst_dir_fd=folder)
+    return beside
+
+
+def _permit(handle: int) -> None:
+    """Let us into a folder that was left without permissions."""
+    if os.fstat(handle).st_mode & 0o700 != 0o700:
+        # By the descriptor: chmod by name would follow a link that was put there since.
+        os.chmod(f"/proc/self/fd/{handle}", 0o700)
 
 
 def _parts(relative: str) -> tuple[str, ...]:

@@ -234,5 +234,5 @@ class Catalog:
 
 
 def file_key(status: os.stat_result) -> str:
-    """What stays the same of a file that is renamed or unlinked: the database's identity without ctime."""
-    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"
+    """What stays the same of a file that is renamed or unlinked: the database's identity without its last part."""
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:"

@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from daemon import review, rulings
+from daemon.beneath import has, opened_beneath
+from daemon.birth import birth_in
 from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
@@ -29,7 +31,7 @@ from daemon.names import beside
 from daemon.recorder import Recorder
 from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
-from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
+from daemon.spool import DropBox, Refused, Verdict, Waiting, Whole
 from daemon.store import Change, DecisionFile
 from daemon.strangers import owner_of
 from daemon.workspace import Workspace
@@ -104,23 +106,16 @@ class Desk:
                 break
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
-            match seen:
-                case Waiting():
-                    _untell(run, name)
-                    waiting[name] = seen.reason
-                    if seen.retry_in is not None:
-                        again.append(seen.retry_in)
-                    if verb in ("approve", "reject") and (left := self._settles_in(seen)) is not None:
-                        self._settling[job.id] = min(left, self._settling.get(job.id, left))
-                case Refused():
-                    job = self._cannot_read(run, job, seen, now)
-                case Whole() if verb == "approve" and "reject.yaml" in waiting:
-                    # Both lie there and reject wins, as soon as it can be read.
-                    waiting[name] = f"reject.yaml lies there too, {waiting['reject.yaml']}"
-                case Whole():
-                    job = self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
-                case Gone():
-                    pass
+            if isinstance(seen, Waiting):
+                _untell(run, name)
+                waiting[name] = seen.reason
+                again += [] if seen.retry_in is None else [seen.retry_in]
+                self._note_settling(job.id, verb, seen)
+            elif isinstance(seen, Whole) and verb == "approve" and "reject.yaml" in waiting:
+                # Both lie there and reject wins, as soon as it can be read.
+                waiting[name] = f"reject.yaml lies there too, {waiting['reject.yaml']}"
+            else:
+                job = self._act(run, job, verb, seen, now, found)
         if waiting:
             self.waiting[job.id] = waiting
         else:
@@ -128,20 +123,33 @@ class Desk:
         lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
         return Looked(job, min(again, default=None), lying)
 
-    def _settles_in(self, seen: Waiting) -> float | None:
+    def _act(self, run: Path, job: Job, verb: Verb, seen: Verdict, now: datetime, found: list[Verb]) -> Job:
+        match seen:
+            case Refused():
+                return self._cannot_read(run, job, seen, now)
+            case Whole():
+                return self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
+        return job
+
+    def _note_settling(self, job_id: str, verb: Verb, seen: Waiting) -> None:
+        """An answer to the gate that has not rested yet holds its timer, for as long as settling takes."""
         patience = max(self._policy.inbox.settle_seconds, self._policy.inbox.empty_seconds)
         left = seen.since + patience - self._clock()
-        return min(seen.retry_in, left) if seen.retry_in is not None and left > 0 else None
+        if verb in ("approve", "reject") and seen.retry_in is not None and left > 0:
+            left = min(seen.retry_in, left)
+            self._settling[job_id] = min(left, self._settling.get(job_id, left))
 
     def tidy(self, job: Job) -> None:
         """Take away what was recorded before a crash, of a job that is over and is not looked at again."""
         run = self._workspace.run(job.id)
         for file, stage, attempt in self._recorder.store.recorded(job.id):
             try:
-                identity = Identity.of(os.lstat(run / file.name))
+                with opened_beneath(run) as folder:
+                    status = os.stat(file.name, dir_fd=folder, follow_symlinks=False)
+                    identity = Identity.of(status, birth_in(folder, file.name))
             except OSError:
                 continue
-            if identity.key == file.identity:
+            if file.identity in identity.keys:
                 self._take_away(run, job, stage, attempt, Whole(file.name, file.data, identity, 0, ""))
 
     def distrust_empty(self, job: Job, now: datetime) -> None:
@@ -156,15 +164,16 @@ class Desk:
             except OSError:
                 continue
             identity = Identity.of(status)
-            known = self._recorder.store.decision_seen(job.id, identity.key)
+            name = f"{verb}.yaml"
+            known = self._recorder.store.decision_seen(job.id, name, identity.keys, _sha256(b""))
             if stat.S_ISREG(status.st_mode) and status.st_size == 0 and known is None:
                 why = "it was empty when the machine started: a power cut may have taken what it said; answer again"
                 whole = Whole(f"{verb}.yaml", b"", identity, status.st_uid, owner_of(status.st_uid))
                 job = self._refuse(run, job, whole, f"{whole.name}: {why}", now)
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
-        key = whole.identity.key
-        seen = self._recorder.store.decision_seen(job.id, key, _sha256(whole.data))
+        keys = whole.identity.keys
+        seen = self._recorder.store.decision_seen(job.id, whole.name, keys, _sha256(whole.data))
         if seen is not None:
             if seen.verdict == "recorded":
                 self._take_away(run, job, seen.stage, seen.attempt, whole)
@@ -173,7 +182,7 @@ class Desk:
             return job
         try:
             decision = self._read(verb, whole)
-            if job.gate is not None and verb in ("approve", "reject") and key in job.gate.early:
+            if job.gate is not None and verb in ("approve", "reject") and set(keys) & set(job.gate.early):
                 raise rulings.Refused(
                     "it lay there before the gate opened, so it cannot be about what was made; "
                     "read REVIEW.md, then rename the template"
@@ -222,12 +231,12 @@ class Desk:
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""
         kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
-        folder = review.decisions_folder(run)
-        target, number = folder / kept, 1
-        while os.path.lexists(target) and not holds(folder, target.name, whole.data):
-            number += 1
-            target = folder / f"{kept.removesuffix('.yaml')}.{number}.yaml"
-        write_durable(target, whole.data)
+        target, number = kept, 1
+        with review.decisions_folder(run) as folder:
+            while has(folder, target) and not holds(folder, target, whole.data):
+                number += 1
+                target = f"{kept.removesuffix('.yaml')}.{number}.yaml"
+            write_durable(target, whole.data, folder=folder)
         self._box.claim_unlink(run, whole.name, whole.identity)
         _untell(run, whole.name)
 
@@ -236,7 +245,8 @@ class Desk:
         return self._note(run, job, file, now)
 
     def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> Job:
-        known = self._recorder.store.decision_seen(job.id, seen.identity.key, _sha256(seen.data or b""))
+        sha = _sha256(seen.data or b"")
+        known = self._recorder.store.decision_seen(job.id, seen.name, seen.identity.keys, sha)
         if known is not None:
             _tell(run, seen.name, known.why)
             return job

@@ -18,12 +18,13 @@ _GRANULARITY = 2.0
 """Seconds within which a second write may leave the same time stamps (FAT, the coarsest in use)."""
 
 
-def digest_of(path: Path) -> str:
-    """The sha256 (hex) of a file that is itself not a link.
+def digest_of(root: Path | int, relative: str) -> str:
+    """The sha256 (hex) of a file below ``root``, passing no link.
 
-    Raises OSError: ENOENT, ELOOP a link, EINVAL not a regular file, EBUSY it changed while it was read.
+    Raises OSError: ENOENT, ELOOP a link, EXDEV it leads out, EINVAL not a regular file, EBUSY it changed while it
+    was read.
     """
-    return _hash(path.parent, path.name)[1]
+    return _hash(root, relative)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class FileDigests:
     def digest(self, root: Path, relative: str, *, fresh: bool = False) -> str:
         """The sha256 (hex) of a file below ``root``, passing no link; ``fresh`` reads the bytes anyway.
 
-        Raises what `digest_of` raises, EXDEV too where the path leads out.
+        Raises what `digest_of` raises.
         """
         below = self._known.setdefault(str(root), {})
         known = below.get(relative)
@@ -74,7 +75,7 @@ def _look(root: Path, relative: str) -> Identity:
         os.close(fd)
 
 
-def _hash(root: Path, relative: str) -> tuple[Identity, str]:
+def _hash(root: Path | int, relative: str) -> tuple[Identity, str]:
     with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):

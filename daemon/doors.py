@@ -137,7 +137,8 @@ def _bring(source: Path, name: str, folder: Path) -> None:
     root = _root_of(source, name)
     assert root is not None
     try:
-        fd = open_beneath(root, name)
+        # What the caller names may be a link; what lies below may hold none.
+        fd = open_beneath(root.resolve(), name)
     except OSError as error:
         why = (
             "a link, or beneath one"

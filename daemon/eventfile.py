@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from daemon.files import set_aside
+from daemon.beneath import opened_beneath, set_aside
 
 TAIL = 64 * 1024
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -32,9 +32,10 @@ def mend(path: Path) -> int:
     aside.
     """
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            set_aside(path)
-        fd = os.open(path, os.O_RDWR | _FLAGS)
+        with opened_beneath(path.parent) as folder:
+            if not stat.S_ISREG(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                set_aside(path.name, folder)
+            fd = os.open(path.name, os.O_RDWR | _FLAGS, dir_fd=folder)
     except FileNotFoundError:
         return 0
     with open(fd, "r+b") as file:

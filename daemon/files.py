@@ -14,11 +14,11 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon import beneath
-from daemon.beneath import make_folders, move_beneath, open_beneath
+from daemon.beneath import make_folders, move_beneath, open_beneath, opened_beneath
 
 __all__ = [
     "Copied",
@@ -31,9 +31,7 @@ __all__ = [
     "move",
     "move_beneath",
     "open_beneath",
-    "open_folder",
     "remove",
-    "set_aside",
     "sweep",
     "write_copy",
     "write_durable",
@@ -68,29 +66,35 @@ class Identity:
     size: int
     mtime_ns: int
     ctime_ns: int
+    birth_ns: int | None = field(default=None, compare=False)
+    """When the file was made; None where that was not asked, or is not known."""
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Identity:
+    def of(cls, status: os.stat_result, birth_ns: int | None = None) -> Identity:
         """The identity in what stat or fstat answered."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        return cls(status.st_dev, status.st_ino, status.st_size, *times, birth_ns)
 
     @property
     def key(self) -> str:
-        """The identity as events and the database keep it.
+        """The identity as events and the database keep it: of this file with this content, whatever its mode
+        and names become. Where no birth is known, ctime tells a file from its successor, and moves with those.
 
         Without the device: after a boot the same file system may have another number.
         """
-        return f"{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
+        return self.keys[0]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every form in which the database may have kept this file, the present one first."""
+        last = dict.fromkeys((self.ctime_ns if self.birth_ns is None else self.birth_ns, self.ctime_ns))
+        file = f"{self.ino}:{self.size}:{self.mtime_ns}"
+        return (*(f"{file}:{when}" for when in last), f"{self.dev}:{file}:{self.ctime_ns}")
 
     def same_content(self, other: Identity) -> bool:
         """Whether only name, mode or link count can differ: those move ctime and never mtime."""
         mine = (self.dev, self.ino, self.size, self.mtime_ns)
         return mine == (other.dev, other.ino, other.size, other.mtime_ns)
-
-
-def open_folder(path: Path) -> int:
-    """Open a folder that must not itself be a link; gives a descriptor for ``dir_fd``."""
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def is_folder(path: Path) -> bool:
@@ -101,33 +105,24 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def set_aside(path: Path) -> None:
-    """Free a name of ours from what somebody put there: it stays beside it as ``_NAME.aside``."""
-    folder = open_folder(path.parent)
-    try:
-        beneath.set_aside(path.name, folder)
-    finally:
-        os.close(folder)
-
-
 def remove(path: Path) -> None:
     """Take a file of ours away; a folder that somebody put in its place is set aside."""
-    try:
-        path.unlink(missing_ok=True)
-    except IsADirectoryError:
-        set_aside(path)
+    with opened_beneath(path.parent) as folder:
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        except FileNotFoundError:
+            return
+        except IsADirectoryError:
+            beneath.set_aside(path.name, folder)
 
 
 def fsync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
-    folder = open_folder(path)
-    try:
+    with opened_beneath(path) as folder:
         os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
-def read_regular(root: Path, relative: str, limit: int) -> bytes:
+def read_regular(root: Path | int, relative: str, limit: int) -> bytes:
     """A file that strangers may have touched: never through a link, never blocking, at most ``limit`` bytes.
 
     Raises OSError: EINVAL not a regular file, EFBIG too large, and what `open_beneath` says.
@@ -149,7 +144,7 @@ def read_of_operator(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def holds(folder: Path, name: str, data: bytes) -> bool:
+def holds(folder: Path | int, name: str, data: bytes) -> bool:
     """Whether a file of that name is there with exactly these bytes."""
     try:
         return read_regular(folder, name, len(data)) == data
@@ -157,14 +152,17 @@ def holds(folder: Path, name: str, data: bytes) -> bool:
         return False
 
 
-def write_durable(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
-    """Put a file in place so that it is there, whole, after a power cut once this has returned."""
-    _publish(path, mode, lambda fd: _write_all(fd, data), durable=True)
+def write_durable(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folder: int | None = None) -> None:
+    """Put a file in place so that it is there, whole, after a power cut once this has returned.
+
+    With ``folder``, an open one, ``path`` is a name in it: the only safe way below a folder of strangers.
+    """
+    _publish(path, folder, mode, lambda fd: _write_all(fd, data), durable=True)
 
 
-def write_copy(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+def write_copy(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folder: int | None = None) -> None:
     """Put a file in place whole, without waiting for the disk: only for what can be made again."""
-    _publish(path, mode, lambda fd: _write_all(fd, data), durable=False)
+    _publish(path, folder, mode, lambda fd: _write_all(fd, data), durable=False)
 
 
 def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool = False) -> None:
@@ -174,7 +172,8 @@ def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool =
     the file is empty or missing although it was ``begun``.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    fd = os.open(path, flags, mode)
+    with opened_beneath(path.parent) as folder:
+        fd = os.open(path.name, flags, mode, dir_fd=folder)
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
@@ -201,8 +200,10 @@ class Copied:
     sha256: str
 
 
-def copy_in(source: int, target: Path, limit: int, mode: int = FILE_MODE) -> Copied:
-    """Copy a stranger's open file to a new durable file of ours.
+def copy_in(
+    source: int, target: Path | str, limit: int, mode: int = FILE_MODE, *, folder: int | None = None
+) -> Copied:
+    """Copy a stranger's open file to a new durable file of ours; ``folder`` as for `write_durable`.
 
     Raises OSError: EINVAL not a regular file, EFBIG larger than ``limit`` bytes, EBUSY changed meanwhile.
     """
@@ -222,22 +223,21 @@ def copy_in(source: int, target: Path, limit: int, mode: int = FILE_MODE) -> Cop
         if Identity.of(os.fstat(source)) != Identity.of(before) or position != before.st_size:
             raise OSError(errno.EBUSY, "changed while it was copied")
 
-    _publish(target, mode, fill, durable=True)
+    _publish(target, folder, mode, fill, durable=True)
     return Copied(before.st_size, digest.hexdigest())
 
 
-def sweep(folder: Path) -> int:
-    """Remove what crashed writers left unpublished, not what another process is writing; gives the count.
-
-    What cannot be removed, such as a folder that somebody named so, is left.
+def sweep(root: Path, relative: str = ".") -> int:
+    """Remove what crashed writers left unpublished in the folder at ``relative`` below ``root``, not what another
+    process is writing; gives the count. What cannot be removed, such as a folder that somebody named so, is left.
     """
-    names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY_PREFIX)]
     removed = 0
-    for name in names:
-        if not _is_being_written(name):
-            with suppress(OSError):
-                os.unlink(folder / name)
-                removed += 1
+    with opened_beneath(root, relative) as folder:
+        for name in os.listdir(folder):
+            if name.startswith(TEMPORARY_PREFIX) and not _is_being_written(name):
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+                    removed += 1
     return removed
 
 
@@ -254,33 +254,39 @@ def _is_being_written(name: str) -> bool:
     return True
 
 
-def _publish(path: Path, mode: int, fill: Callable[[int], None], *, durable: bool) -> None:
-    folder = open_folder(path.parent)
+def _publish(
+    path: Path | str, folder: int | None, mode: int, fill: Callable[[int], None], *, durable: bool
+) -> None:
+    if folder is None:
+        with opened_beneath(Path(path).parent) as opened:
+            _publish_in(opened, os.path.basename(path), mode, fill, durable=durable)
+    else:
+        _publish_in(folder, str(path), mode, fill, durable=durable)
+
+
+def _publish_in(folder: int, name: str, mode: int, fill: Callable[[int], None], *, durable: bool) -> None:
     temporary = f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    # Never a name that is there already: a stranger's link or FIFO could wait under it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        # Never a name that is there already: a stranger's link or FIFO could wait under it.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(temporary, flags, 0o600, dir_fd=folder)
         try:
-            try:
-                os.fchmod(fd, mode)
-                fill(fd)
-                if durable:
-                    os.fsync(fd)
-            finally:
-                os.close(fd)
-            try:
-                os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-            except IsADirectoryError:
-                set_aside(path)
-                os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            _unlink_quietly(temporary, folder)
-            raise
-        if durable:
-            os.fsync(folder)
-    finally:
-        os.close(folder)
+            os.fchmod(fd, mode)
+            fill(fd)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        try:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except IsADirectoryError:
+            beneath.set_aside(name, folder)
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        _unlink_quietly(temporary, folder)
+        raise
+    if durable:
+        os.fsync(folder)
 
 
 def _unlink_quietly(name: str, folder: int) -> None:

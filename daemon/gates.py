@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from daemon import review, rulings
+from daemon.beneath import opened_beneath
+from daemon.birth import birth_in
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.digests import FileDigests
 from daemon.files import Identity, is_folder, write_durable
 from daemon.model import Artifact, Job, Stage, StageStatus
-from daemon.names import Decision as DecisionName
 from daemon.names import Ignored, classify_decision, shown
 from daemon.publication import gate_digest
 from daemon.recorder import Recorder
@@ -66,12 +68,15 @@ class Gates:
     def _early(self, job: Job) -> tuple[str, ...]:
         """Decision files that already lie there: nobody can have looked yet."""
         found = []
-        run = self._workspace.run(job.id)
         # A stage may have removed its own run directory; then there is no file that could be early.
-        for entry in os.scandir(run) if is_folder(run) else ():
-            name = classify_decision(entry.name)
-            if isinstance(name, DecisionName) and name.verb in ("approve", "reject"):
-                found.append(Identity.of(entry.stat(follow_symlinks=False)).key)
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            opened_beneath(self._workspace.run(job.id)) as run,
+        ):
+            for name in ("approve.yaml", "reject.yaml"):
+                with suppress(FileNotFoundError):
+                    status = os.stat(name, dir_fd=run, follow_symlinks=False)
+                    found.append(Identity.of(status, birth_in(run, name)).key)
         return tuple(found)
 
     def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:
@@ -168,15 +173,13 @@ class Gates:
 
     def notes(self, job: Job) -> list[str]:
         """What lies beside the gate and looks like a decision, but is none; at most ``NOTES`` of them."""
-        found: list[str] = []
-        with os.scandir(self._workspace.run(job.id)) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
-                name = classify_decision(entry.name)
-                if isinstance(name, Ignored) and name.meant and len(found) < NOTES:
-                    found.append(
-                        f"`{shown(entry.name)}` is not read ({name.rule}); did you mean {name.meant}?"
-                    )
-        return found
+        with opened_beneath(self._workspace.run(job.id)) as run:
+            names = [classify_decision(name) for name in sorted(os.listdir(run))]
+        return [
+            f"`{shown(name.name)}` is not read ({name.rule}); did you mean {name.meant}?"
+            for name in names
+            if isinstance(name, Ignored) and name.meant
+        ][:NOTES]
 
     def keep_edits(self, job: Job) -> None:
         """Keep the diff of what a person edited beside the decision about it."""
@@ -186,7 +189,8 @@ class Gates:
         diff = review.edit_diff(run, job, stage)
         if diff:
             name = f"{review.label(job, stage, stage.attempts)}.edits.diff"
-            write_durable(review.decisions_folder(run) / name, f"{diff}\n".encode())
+            with review.decisions_folder(run) as folder:
+                write_durable(name, f"{diff}\n".encode(), folder=folder)
 
     def next_expiry(self) -> float | None:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""

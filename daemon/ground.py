@@ -7,9 +7,12 @@ import logging
 import os
 import stat
 from datetime import datetime
+from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.errors import BadPolicy, CannotWrite, Halt
+from daemon.exposure import is_root, too_few_files, writable_by_all
+from daemon.files import is_folder
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.mounts import unfit_for_locks
@@ -32,7 +35,7 @@ class Ground:
     ) -> None:
         self._workspace, self._lock, self._lane = workspace, lock, lane
         self._store, self._watcher = store, watcher
-        self._folders = {path: os.stat(path).st_ino for path in (workspace.jobs, workspace.runs)}
+        self._folders = {path: _place(path) for path in (workspace.jobs, workspace.runs)}
         self._full = False
         self._prune_at = 0.0
 
@@ -41,13 +44,7 @@ class Ground:
         self._lock.check()
         self._lane.check()
         self._store.check_place()
-        for path, inode in self._folders.items():
-            try:
-                same = os.stat(path).st_ino == inode
-            except OSError:
-                same = False
-            if not same:
-                raise Halt(f"{path} is gone or was replaced under the daemon; put it back and start again")
+        self.check_place()
         if not self._watcher.probe():
             say(
                 "orchestrator",
@@ -57,6 +54,12 @@ class Ground:
             )
             self._watcher.rebuild()
         self._watcher.check_roots()
+
+    def check_place(self) -> None:
+        """Halt where the folders are not those we began with: an unmounted disk is not a workspace without runs."""
+        for path, place in self._folders.items():
+            if _place(path) != place:
+                raise Halt(f"{path} is gone or was replaced under the daemon; put it back and start again")
 
     def full(self, policy: Policy) -> bool:
         """Whether the disk has less room than the policy wants kept free; told when that changes."""
@@ -97,13 +100,40 @@ class Ground:
             self._prune_at = boot
 
 
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def check_runs(workspace: Workspace, store: Store) -> None:
+    """Halt where runs/ is another file system than before and has none of the open jobs: it is not mounted."""
+    system, before = str(os.statvfs(workspace.runs).f_fsid), store.meta("runs")
+    jobs = store.open_ids()
+    if before not in (None, system) and jobs and not any(is_folder(workspace.run(job)) for job in jobs):
+        raise Halt(
+            f"{workspace.runs} is on another file system than before and holds none of the {len(jobs)} open jobs:"
+            f" mount it, or, if they are lost, begin them anew with: mkdir {workspace.run(jobs[0])}"
+        )
+    if before != system:
+        store.set_meta("runs", system)
+
+
 def check_folders(workspace: Workspace, policy: Policy) -> None:
     """CannotWrite, with the exact path, where a folder cannot be made or written; modes and group are mended."""
+    if why := too_few_files():
+        raise CannotWrite(why)
     try:
         ensure_folders(workspace.root)
         _own_folders(workspace, policy)
     except OSError as error:
         raise CannotWrite(f"{error.filename}: cannot be made or mended: {error.strerror}") from error
+    if workspace.inbox.is_symlink():
+        raise CannotWrite(
+            f"{workspace.inbox} is a link, and links are not followed; mount or bind the folder there"
+        )
     for path in (workspace.inbox, workspace.rejected, workspace.jobs, workspace.runs, workspace.incoming):
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -115,8 +145,9 @@ def check_folders(workspace: Workspace, policy: Policy) -> None:
             f"{policy.place('lane', 'path')}: lane.path: there is no folder {policy.lane.path.parent}"
         )
     _check_local(workspace, policy)
-    if os.getuid() == 0:
-        say("orchestrator", "running_as_root", logging.WARNING, mend="run it as a user of its own")
+    if is_root():
+        mend = "every stage does as well; give it a user of its own (User= in the unit)"
+        say("orchestrator", "running_as_root", logging.WARNING, mend=mend)
 
 
 def _check_local(workspace: Workspace, policy: Policy) -> None:
@@ -137,17 +168,29 @@ def _check_local(workspace: Workspace, policy: Policy) -> None:
 
 def _own_folders(workspace: Workspace, policy: Policy) -> None:
     """Give the folders that are ours the modes people rely on, and the policy's group."""
+    exposed = dict(writable_by_all(workspace))
     group = _group_id(policy)
     for path, mode in workspace.shared_folders():
         status = path.stat()
         if status.st_uid != os.getuid():
             continue
-        if stat.S_IMODE(status.st_mode) & stat.S_IWOTH:
-            say("inbox", "folder_world_writable", logging.WARNING, path=str(path), mended=f"{mode:04o}")
         if group is not None and status.st_gid != group:
             os.chown(path, -1, group)
         if stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
+    for path, found in exposed.items():
+        now = stat.S_IMODE(path.stat().st_mode)
+        mended = f"{now:04o}" if now != found else None
+        hint = None if mended else f"anybody gives orders here; chmod o-w {path}"
+        say(
+            "inbox",
+            "folder_world_writable",
+            logging.WARNING,
+            path=str(path),
+            mode=f"{found:04o}",
+            mended=mended,
+            hint=hint,
+        )
 
 
 def _group_id(policy: Policy) -> int | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from daemon.beneath import opened_beneath
 from daemon.orders import Order, receive, unpack
 from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
@@ -53,7 +54,8 @@ def become_stage(ends: Ends, keeper: int) -> NoReturn:
             order, environ = read_order(fds[0])
             # Open in every process of the stage: the lane is not free before the last one is gone.
             os.set_inheritable(fds[1], True)
-            os.chdir(order.out_dir)
+            with opened_beneath(order.run_dir, os.path.relpath(order.out_dir, order.run_dir)) as folder:
+                os.fchdir(folder)
             code = _call(order, environ, ends.said) if order.run else _exec(order, environ, ends.said)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the keeper is told
         with suppress(OSError):

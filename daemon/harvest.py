@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from daemon.beneath import has, opened_beneath
 from daemon.orders import Made, Order
 from stages.contract import META_NAME
 
@@ -41,20 +42,20 @@ class Stopped(Exception):
     """The harvest was told to stop."""
 
 
-def harvest(out_dir: Path, outputs: Sequence[str], stopped: Callable[[], bool]) -> tuple[Made, ...]:
-    """The files in ``out_dir``, sorted by path bytes, durable and with modes 0660 and 2770.
+def harvest(
+    out_dir: Path, outputs: Sequence[str], stopped: Callable[[], bool], below: str = "."
+) -> tuple[Made, ...]:
+    """The files in the folder ``below`` of ``out_dir``, sorted by path bytes, durable and with modes 0660 and 2770.
 
     Every process that could write there must be gone. ``stopped`` is asked between megabytes. Raises
     Refused, Stopped, or OSError where the disk fails.
     """
-    root = os.open(out_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+    with opened_beneath(out_dir, below) as root:
         described: dict[str, Any] = {}
-        if META_NAME in os.listdir(root):
+        # Not by a listing: there are file systems that give one only once for each opening.
+        if has(root, META_NAME):
             described = _described(root)
         made = sorted(_walk(root, "", described, stopped), key=lambda one: one.path.encode())
-    finally:
-        os.close(root)
     _check_outputs(outputs, made)
     paths = {one.path for one in made}
     for path in described:
@@ -106,7 +107,13 @@ def _own(folder: int, name: str, path: str, looked: os.stat_result, needed: int)
     if os.geteuid() not in (0, looked.st_uid):
         raise Refused(f"{path!r} belongs to another user (uid {looked.st_uid})")
     if looked.st_mode & needed != needed:
-        os.chmod(name, needed, dir_fd=folder)
+        handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            # By the descriptor of what was looked at: chmod by name would follow a link that was put there since.
+            if os.path.samestat(os.fstat(handle), looked):
+                os.chmod(f"/proc/self/fd/{handle}", needed)
+        finally:
+            os.close(handle)
 
 
 def _check_name(path: str, name: str, *, top: bool) -> None:

@@ -10,23 +10,25 @@ import hashlib
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from daemon.beneath import has, opened_beneath, remove_tree, set_aside
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
-from daemon.files import holds, is_folder, set_aside, write_copy, write_durable
+from daemon.files import holds, is_folder, write_copy, write_durable
+from daemon.incoming import make_folders_of_run, opened_incoming, opened_rejected, opened_runs
 from daemon.logs import say
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.recorder import Recorder
 from daemon.settings import Policy
-from daemon.sources import Sources, SourcesMissing, make_folders_of_run
+from daemon.sources import Sources, SourcesMissing
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
 from daemon.store import Change, Claim
 from daemon.workspace import Workspace
@@ -69,7 +71,13 @@ class Inbox:
         self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
     ) -> float | None:
         """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
-        names = sorted(os.listdir(self._workspace.inbox), key=os.fsencode)
+        with opened_beneath(self._workspace.inbox) as folder:
+            return self._look_in(folder, arrived_whole, now, only)
+
+    def _look_in(
+        self, folder: int, arrived_whole: Callable[[str], bool], now: datetime, only: str | None
+    ) -> float | None:
+        names = sorted(os.listdir(folder), key=os.fsencode)
         self.waiting = {}
         self.taken_ids: list[str] = []
         taken: list[Taken] = []
@@ -86,7 +94,7 @@ class Inbox:
                 again.append(0.0)
                 break
             try:
-                retry = self._look_at(name, partial(arrived_whole, name), taken, now)
+                retry = self._look_at(folder, name, partial(arrived_whole, name), taken, now)
             except OSError as error:
                 retry = self._stuck(name, error)
             if retry is not None:
@@ -108,9 +116,9 @@ class Inbox:
         return STUCK_SECONDS
 
     def _look_at(
-        self, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
+        self, folder: int, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
     ) -> float | None:
-        seen = self._box.look(self._workspace.inbox, name, arrived_whole)
+        seen = self._box.look(self._workspace.inbox, name, arrived_whole, dir_fd=folder)
         match seen:
             case Gone():
                 return None
@@ -126,7 +134,7 @@ class Inbox:
     def _take(self, name: str, whole: Whole, taken: list[Taken], now: datetime) -> float | None:
         store = self._recorder.store
         sha = hashlib.sha256(whole.data).hexdigest()
-        before = store.claimed_as(whole.identity.key)
+        before = store.claimed_as(whole.identity.keys)
         if before is not None and before[1] == sha:
             self._sources.clear_taken(Path(name).stem, before[0])
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
@@ -172,14 +180,16 @@ class Inbox:
         try:
             self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
         except OSError:
-            for t in taken:
-                shutil.rmtree(self._workspace.incoming / t.job_id, ignore_errors=True)
+            with opened_incoming(self._workspace) as incoming:
+                for t in taken:
+                    remove_tree(t.job_id, incoming)
             raise
         self.taken_ids = [t.job_id for t in taken]
         for t in taken:
             # The id is new: what lies under it is no run of ours, and nobody's answers.
             try:
-                set_aside(self._workspace.run(t.job_id))
+                with opened_runs(self._workspace) as runs:
+                    set_aside(t.job_id, runs)
                 make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
                 # The request goes last: while it lies there, the next start knows that there is more to do.
                 self._sources.clear(Path(t.name).stem, t.job_id)
@@ -189,15 +199,16 @@ class Inbox:
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1
-        rejected = self._workspace.rejected
         if self._recorded.get(shown(name)) == whole.identity.key:
             # Refused already, but not removed.
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return
-        kept = _free_name(rejected, name, whole.data)
-        # The reason first: after a crash in between, no refused file lies there without one.
-        write_durable(rejected / beside(kept, ".error.txt"), f"{error}\n".encode("utf-8", "surrogateescape"))
-        write_durable(rejected / kept, whole.data)
+        with opened_rejected(self._workspace) as rejected:
+            kept = _free_name(rejected, name, whole.data)
+            reason = f"{error}\n".encode("utf-8", "surrogateescape")
+            # The reason first: after a crash in between, no refused file lies there without one.
+            write_durable(beside(kept, ".error.txt"), reason, folder=rejected)
+            write_durable(kept, whole.data, folder=rejected)
         self._tell(name, str(error), now, whole.identity.key)
         self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
 
@@ -208,12 +219,13 @@ class Inbox:
         self._told[name] = reason
         note, message = beside(name, ".error.txt"), f"inbox/{shown(name)}: {reason}"
         text = f"{message}\n".encode("utf-8", "surrogateescape")
-        if holds(self._workspace.rejected, note, text):
-            return
-        # The note comes last: while it is missing, the next start knows that there is more to do.
-        if self._recorded.get(shown(name)) != message:
-            self._tell(name, message, now)
-        write_copy(self._workspace.rejected / note, text)
+        with opened_rejected(self._workspace) as rejected:
+            if holds(rejected, note, text):
+                return
+            # The note comes last: while it is missing, the next start knows that there is more to do.
+            if self._recorded.get(shown(name)) != message:
+                self._tell(name, message, now)
+            write_copy(note, text, folder=rejected)
 
     def _tell(self, name: str, message: str, now: datetime, identity: str | None = None) -> None:
         facts = {"name": shown(name)} | ({"identity": identity} if identity else {})
@@ -222,20 +234,27 @@ class Inbox:
         self._recorded[shown(name)] = identity or message
 
 
+def _make_folders(parent: int, name: str, pipeline: bytes) -> None:
+    folder = make_folders_of_run(parent, name)
+    try:
+        if not holds(folder, "pipeline.yaml", pipeline):
+            write_copy("pipeline.yaml", pipeline, folder=folder)
+    finally:
+        os.close(folder)
+
+
 def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
     """Make what an accepted job has on disk, as far as it is not there whole; may be done again."""
-    run, incoming = workspace.run(job_id), workspace.incoming / job_id
-    if not is_folder(run):
-        set_aside(run)
-        folder = incoming if incoming.is_dir() else workspace.incoming / f"{job_id}.new"
-        make_folders_of_run(folder)
-        write_copy(folder / "pipeline.yaml", pipeline)
-        os.rename(folder, run)
-    else:
-        # Copies are not synced: a power cut may have left less than all names, or names without bytes.
-        make_folders_of_run(run)
-        if not holds(run, "pipeline.yaml", pipeline):
-            write_copy(run / "pipeline.yaml", pipeline)
+    with opened_runs(workspace) as runs:
+        if not is_folder(workspace.run(job_id)):
+            with opened_incoming(workspace) as incoming:
+                set_aside(job_id, runs)
+                name = job_id if has(incoming, job_id) else f"{job_id}.new"
+                _make_folders(incoming, name, pipeline)
+                os.rename(name, job_id, src_dir_fd=incoming, dst_dir_fd=runs)
+        else:
+            # Copies are not synced: a power cut may have left less than all names, or names without bytes.
+            _make_folders(runs, job_id, pipeline)
     accepted = workspace.request(job_id)
     if not holds(workspace.jobs, accepted.name, request):
         write_copy(accepted, request, mode=0o640)
@@ -243,8 +262,10 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
 
 def clear_incoming(workspace: Workspace) -> None:
     """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
-    for leftover in workspace.incoming.iterdir():
-        shutil.rmtree(leftover, ignore_errors=True)
+    with opened_incoming(workspace) as incoming:
+        for leftover in os.listdir(incoming):
+            with suppress(OSError):
+                remove_tree(leftover, incoming)
 
 
 def _claim_of(taken: Taken) -> Claim:
@@ -283,10 +304,10 @@ def _queued(taken: Taken, now: datetime) -> Event:
     return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)
 
 
-def _free_name(folder: Path, name: str, data: bytes) -> str:
+def _free_name(folder: int, name: str, data: bytes) -> str:
     """The name, or with a number where an earlier one is kept; the same bytes are kept once."""
     kept, number = beside(name, ""), 1
-    while os.path.lexists(folder / kept) and not holds(folder, kept, data):
+    while has(folder, kept) and not holds(folder, kept, data):
         number += 1
         kept = beside(name, f".{number}")
     return kept

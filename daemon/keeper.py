@@ -142,7 +142,8 @@ def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control
     made: tuple[Made, ...] = ()
     if not message:
         try:
-            made = harvest(order.out_dir, order.outputs, lambda: _told_to_stop(control))
+            below = os.path.relpath(order.out_dir, order.run_dir)
+            made = harvest(order.run_dir, order.outputs, lambda: _told_to_stop(control), below)
             anchor(order)
         except Stopped:
             message, ordered = "ended by the daemon while its files were checked", "kill"

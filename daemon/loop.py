@@ -29,6 +29,7 @@ from daemon.recorder import Recorder
 from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.store import Change
+from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist
 from daemon.workroom import sweep
@@ -77,6 +78,7 @@ class Loop:
         self._poll_at = 0.0
         self._lane_at: float | None = None
         self._busy_at = self._clock.boot()
+        self._storm = Storm()
         self._unready = 0
         self._copies = Patience(COPIES_SECONDS)
         self._room = Patience(ROOM_SECONDS)
@@ -96,6 +98,7 @@ class Loop:
         hints = self._watcher.drain()
         for note in hints.notes:
             say("orchestrator", "watcher", logging.WARNING, note=note)
+        self._ground.check_place()
         now, boot = self._clock.wall(), self._clock.boot()
         everything = hints.everything or boot >= self._rescan_at
         polled = self._unwatched(boot)
@@ -109,8 +112,9 @@ class Loop:
             self._recorder.close_ledger(int(self._policy.retention.ledger_mib * (1 << 20)))
         progressed = self._try(self._attempts.look, now)
         if not self.stopping:
-            for job_id in self.jobs.take_due(hints, polled, boot, everything=everything):
+            for job_id in (looked := self.jobs.take_due(hints, polled, boot, everything=everything)):
                 self._try_to_look(job_id, now, boot)
+            self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or INBOX in hints.rang)
             self._look_at_inbox(hints, polled, now, boot, everything=everything)
             self._expire(now)
             progressed |= not self.full and self._try(self._start, now)
@@ -147,7 +151,7 @@ class Loop:
         return True
 
     def _trouble(self, error: OSError, **facts: str) -> None:
-        """No descriptors, no memory, a sick disk: not the file's fault, so it waits for better times."""
+        """No descriptors, a sick disk: not the file's fault, so it waits for better times."""
         say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
 
     def _try(self, act: Callable[[datetime], bool], now: datetime) -> bool:
@@ -249,6 +253,7 @@ class Loop:
         return True
 
     def _make_run(self, job: Job) -> None:
+        self._ground.check_place()
         kept = self._recorder.store.request(job.id)
         assert kept is not None
         say("orchestrator", "run_made_anew", logging.WARNING, job=job.id, note="its directory was gone")
@@ -284,10 +289,10 @@ class Loop:
             self._runner.rest()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
-        if self._watcher.unread:
+        if self._watcher.unread and not self._storm.on:
             return 0.0
         times = [self._rescan_at, self._copies.at, self._room.at]
-        spans = [ticks]
+        spans = [ticks, PAUSE_SECONDS if self._storm.on else None]
         # What is not done now is not waited for: its time may be over, and that would spin.
         if not self.stopping:
             times.append(self.jobs.next_look)
@@ -327,7 +332,7 @@ class Loop:
         """What to wait on: the bell, the attempt that runs, the lane that another workspace has."""
         current = self._attempts.current
         found = [
-            self._watcher.fileno(),
+            None if self._storm.on else self._watcher.fileno(),
             self._lane.fileno(),
             current.running.fileno() if current and not current.over else None,
         ]

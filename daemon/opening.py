@@ -11,7 +11,7 @@ from daemon.attempts import Attempts
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
 from daemon.gates import Gates
-from daemon.ground import Ground, check_folders
+from daemon.ground import Ground, check_folders, check_runs
 from daemon.inbox import Inbox
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
@@ -77,6 +77,7 @@ def open_workspace(
     try:
         store = Store(workspace.db)
         store.check()
+        check_runs(workspace, store)
         generation.check(workspace)
         parts = _parts(workspace, policy, store, lock, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from daemon.beneath import is_beneath, make_folders, move_beneath, opened_beneath, remove_tree
 from daemon.digests import digest_of
-from daemon.files import fsync_folder, make_folders, move_beneath
+from daemon.files import fsync_folder
+from daemon.model import Artifact
 from daemon.store import Owed
 
 
@@ -45,54 +46,52 @@ def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
 
 
 def _retire(run: Path, debt: Owed, successor: dict[str, str], touched: set[Path]) -> None:
-    history = _folder(run, f"history/{debt.label}")
+    history = f"history/{debt.label}"
+    _make(run, history)
     for artifact in debt.artifacts:
-        source, target = run / artifact.path, history / artifact.path
-        kept = successor.get(artifact.path) == artifact.sha256 and _holds(source, artifact.sha256)
-        if os.path.lexists(target):
-            touched.add(target.parent)
-        elif not kept and os.path.lexists(source):
-            _move(run, history, artifact.path, touched)
+        target = f"{history}/{artifact.path}"
+        kept = successor.get(artifact.path) == artifact.sha256 and _holds(run, artifact)
+        if is_beneath(run, target):
+            touched.add((run / target).parent)
+        elif not kept and is_beneath(run, artifact.path):
+            _move(run, artifact.path, target, touched)
 
 
 def _publish(run: Path, debt: Owed, touched: set[Path]) -> None:
-    work = run / ".work" / debt.label
+    work = f".work/{debt.label}"
     for artifact in debt.artifacts:
-        source, target = work / artifact.path, run / artifact.path
-        if not os.path.lexists(source):
-            if os.path.lexists(target):
-                touched.add(target.parent)
+        source, target = f"{work}/{artifact.path}", artifact.path
+        if not is_beneath(run, source):
+            if is_beneath(run, target):
+                touched.add((run / target).parent)
             continue
-        if target.parent != run:
-            _folder(run, os.path.dirname(artifact.path))
-        if os.path.lexists(target):
-            if _holds(target, artifact.sha256):
-                touched.add(target.parent)
+        if parent := os.path.dirname(target):
+            _make(run, parent)
+        if is_beneath(run, target):
+            if _holds(run, artifact):
+                touched.add((run / target).parent)
                 continue
-            _move(run, _folder(run, f"history/{debt.label}/before"), artifact.path, touched)
-        _move(work, run, artifact.path, touched)
-    try:
-        os.rmdir(work)
-    except OSError:
-        shutil.rmtree(work, ignore_errors=True)
+            _move(run, target, f"history/{debt.label}/before/{target}", touched)
+        _move(run, source, target, touched)
+    with suppress(OSError), opened_beneath(run, ".work") as folder:
+        remove_tree(debt.label, folder)
 
 
-def _folder(run: Path, relative: str) -> Path:
+def _make(run: Path, relative: str) -> None:
     os.close(make_folders(run, relative))
-    return run / relative
 
 
-def _holds(path: Path, sha256: str) -> bool:
+def _holds(run: Path, artifact: Artifact) -> bool:
     try:
-        return digest_of(path) == sha256
+        return digest_of(run, artifact.path) == artifact.sha256
     except OSError:
         return False
 
 
-def _move(source_root: Path, target_root: Path, relative: str, touched: set[Path]) -> None:
-    move_beneath(source_root, target_root, relative)
+def _move(run: Path, source: str, target: str, touched: set[Path]) -> None:
+    move_beneath(run, source, target)
     # One rename is one step of the file system's journal: the target's folder is enough.
-    touched.add((target_root / relative).parent)
+    touched.add((run / target).parent)
 
 
 def sync(folders: Iterable[Path]) -> None:

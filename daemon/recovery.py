@@ -37,29 +37,33 @@ def recover(parts: Parts, policy: Policy) -> None:
     boot = BOOT_ID.read_text().strip()
     # After a power cut any recent copy may be short: those are all looked at.
     suspect = set() if store.meta("boot") == boot else store.touched_lately()
-    opened = store.open_ids()
-    for job_id in opened:
-        if job_id in suspect or not _is_made(workspace, job_id):
-            _make_run(job_id, parts)
-    for job_id in suspect.difference(opened):
-        # Where there is no directory it was pruned.
-        if files.is_folder(workspace.run(job_id)):
-            _make_run(job_id, parts)
+    _make_runs(parts, suspect)
     clear_incoming(workspace)
     for job_id in store.owing_jobs():
         job = store.job(job_id)
         if job is not None:
             recorder.settle(job)
-    for job_id in suspect.intersection(opened):
+    for job_id in suspect.intersection(store.open_ids()):
         _distrust(job_id, parts)
     _heal(parts, suspect)
     store.set_meta("boot", boot)
-    runs = [workspace.run(job_id) for job_id in store.open_ids()]
-    _sweep_files(
-        workspace.jobs, workspace.inbox, workspace.rejected, *runs, *(run / "decisions" for run in runs)
-    )
+    for folder in (workspace.jobs, workspace.inbox, workspace.rejected):
+        _sweep_files(folder)
+    for job_id in store.open_ids():
+        _sweep_files(workspace.run(job_id), "decisions")
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
+
+
+def _make_runs(parts: Parts, suspect: set[str]) -> None:
+    """The directories of open jobs, and what a power cut may have left of the others': those that were not pruned."""
+    workspace, opened = parts.workspace, parts.recorder.store.open_ids()
+    for job_id in opened:
+        if job_id in suspect or not _is_made(workspace, job_id):
+            _make_run(job_id, parts)
+    for job_id in suspect.difference(opened):
+        if files.is_folder(workspace.run(job_id)):
+            _make_run(job_id, parts)
 
 
 def _is_made(workspace: Workspace, job_id: str) -> bool:
@@ -106,7 +110,7 @@ def _heal(parts: Parts, suspect: set[str]) -> None:
 
     def show(job: Job) -> None:
         run = parts.workspace.run(job.id)
-        _sweep_files(run, run / "decisions", *run.glob("history/*/made/**/"))
+        _sweep_files(run, "decisions", *_made_folders(run))
         if job.final:
             parts.desk.tidy(job)
             sweep(run)
@@ -115,9 +119,12 @@ def _heal(parts: Parts, suspect: set[str]) -> None:
     parts.recorder.heal(show, suspect)
 
 
-def _sweep_files(*folders: Path) -> None:
-    """Remove the files that a killed daemon was writing there, passing no link."""
-    for folder in folders:
-        if files.is_folder(folder):
-            with suppress(OSError):
-                files.sweep(folder)
+def _made_folders(run: Path) -> list[str]:
+    return [str(folder.relative_to(run)) for folder in run.glob("history/*/made/**/")]
+
+
+def _sweep_files(root: Path, *below: str) -> None:
+    """Remove the files that a killed daemon was writing in a folder and those below it, passing no link."""
+    for relative in (".", *below):
+        with suppress(OSError):
+            files.sweep(root, relative)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from datetime import datetime, timedelta
 
+from daemon.beneath import remove_tree
 from daemon.catalog import Catalog
 from daemon.clock import rfc3339
+from daemon.incoming import opened_incoming, opened_runs
 from daemon.workspace import Workspace
 
 
@@ -20,9 +21,8 @@ def outdated(workspace: Workspace, catalog: Catalog, now: datetime, days: float)
 def remove(workspace: Workspace, job_id: str) -> None:
     """Out of sight by one rename, then gone; what a crash leaves, the daemon clears when it starts. OSError."""
     # No id begins with a dot, so this is no other job's directory in the making.
-    aside = workspace.incoming / f".pruned-{job_id}"
-    workspace.incoming.mkdir(exist_ok=True)
-    if aside.exists():
-        shutil.rmtree(aside)
-    os.rename(workspace.run(job_id), aside)
-    shutil.rmtree(aside)
+    aside = f".pruned-{job_id}"
+    with opened_runs(workspace) as runs, opened_incoming(workspace) as incoming:
+        remove_tree(aside, incoming)
+        os.rename(job_id, aside, src_dir_fd=runs, dst_dir_fd=incoming)
+        remove_tree(aside, incoming)

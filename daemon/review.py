@@ -10,11 +10,13 @@ import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from daemon.beneath import is_beneath, make_folders
 from daemon.clock import span
 from daemon.codec import plain
-from daemon.files import make_folders, read_regular, remove, write_copy
+from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
 from daemon.spool import TEMPLATE_HEADER
@@ -30,21 +32,32 @@ def label(job: Job, stage: Stage, attempt: int) -> str:
     return f"{job.number(stage.name):02d}-{stage.name}.{attempt}"
 
 
-def decisions_folder(run: Path) -> Path:
-    """Where the decisions are kept as they were given, for ever."""
-    os.close(make_folders(run, "decisions"))
-    return run / "decisions"
+@contextmanager
+def decisions_folder(run: Path) -> Iterator[int]:
+    """Where the decisions are kept as they were given, for ever; open for as long as it is used."""
+    folder = make_folders(run, "decisions")
+    try:
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def keep_as_made(run: Path, job: Job, stage: Stage) -> None:
     """Copy the stage's text artifacts as they were published, for the diff with what a person makes of them."""
-    made = run / "history" / label(job, stage, stage.attempts) / "made"
     for artifact in stage.artifacts:
-        target = made / artifact.path
-        text = None if os.path.lexists(target) else _text(run, artifact.path)
+        target = f"{_made_by(job, stage)}{artifact.path}"
+        text = None if is_beneath(run, target) else _text(run, artifact.path)
         if text is not None:
-            os.close(make_folders(run, str(target.parent.relative_to(run))))
-            write_copy(target, text.encode())
+            folder = make_folders(run, os.path.dirname(target))
+            try:
+                write_copy(os.path.basename(target), text.encode(), folder=folder)
+            finally:
+                os.close(folder)
+
+
+def _made_by(job: Job, stage: Stage) -> str:
+    """Where the stage's texts are kept as they were made, below the run directory."""
+    return f"history/{label(job, stage, stage.attempts)}/made/"
 
 
 def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> None:
@@ -78,8 +91,8 @@ def clear(run: Path) -> None:
 
 def edit_diff(run: Path, job: Job, stage: Stage) -> str:
     """What a person changed since publication, as a unified diff; empty if nothing textual."""
-    made = run / "history" / label(job, stage, stage.attempts) / "made"
-    return "\n".join(line for artifact in stage.artifacts for line in _diff(made, run, artifact))
+    made = _made_by(job, stage)
+    return "\n".join(line for artifact in stage.artifacts for line in _diff(run, made, artifact))
 
 
 def _template(job: Job, gate: Gate, on_disk: OnDisk, decision: str) -> str:
@@ -168,23 +181,19 @@ def _answering(gate: Gate, on_disk: OnDisk) -> Iterator[str]:
 
 
 def _changes(run: Path, job: Job, stage: Stage) -> Iterator[str]:
-    here = run / "history" / label(job, stage, stage.attempts) / "made"
-    yield from _section(run, "Changed since it was published", here, stage.artifacts)
+    yield from _section(run, "Changed since it was published", _made_by(job, stage), stage.artifacts)
     earlier = _earlier_attempt(run, job, stage)
     if earlier is not None:
-        yield from _section(run, f"Changed since {earlier.name}", earlier, stage.artifacts)
+        yield from _section(run, f"Changed since {earlier}", f"history/{earlier}/", stage.artifacts)
 
 
-def _earlier_attempt(run: Path, job: Job, stage: Stage) -> Path | None:
-    for attempt in range(stage.attempts - 1, 0, -1):
-        folder = run / "history" / label(job, stage, attempt)
-        if folder.is_dir():
-            return folder
-    return None
+def _earlier_attempt(run: Path, job: Job, stage: Stage) -> str | None:
+    earlier = (label(job, stage, attempt) for attempt in range(stage.attempts - 1, 0, -1))
+    return next((name for name in earlier if is_beneath(run, f"history/{name}")), None)
 
 
-def _section(run: Path, title: str, before: Path, artifacts: Iterable[Artifact]) -> Iterator[str]:
-    found = [line for a in artifacts for line in _diff(before, run, a)]
+def _section(run: Path, title: str, before: str, artifacts: Iterable[Artifact]) -> Iterator[str]:
+    found = [line for a in artifacts for line in _diff(run, before, a)]
     if found:
         yield f"\n## {title}\n\n```diff"
         yield from (line.replace("```", "'''") for line in found[:DIFF_LINES])
@@ -193,8 +202,9 @@ def _section(run: Path, title: str, before: Path, artifacts: Iterable[Artifact])
         yield "```"
 
 
-def _diff(before: Path, now: Path, artifact: Artifact) -> list[str]:
-    old, new = _text(before, artifact.path), _text(now, artifact.path)
+def _diff(run: Path, before: str, artifact: Artifact) -> list[str]:
+    """What changed since the file was kept below the folder ``before`` of the run."""
+    old, new = _text(run, f"{before}{artifact.path}"), _text(run, artifact.path)
     if old is None or new is None or old == new:
         return []
     name = artifact.path
@@ -203,9 +213,9 @@ def _diff(before: Path, now: Path, artifact: Artifact) -> list[str]:
     )
 
 
-def _text(root: Path, relative: str) -> str | None:
+def _text(run: Path, relative: str) -> str | None:
     """The file as text; None if it is missing, no regular file, not UTF-8, or larger than the limit."""
     try:
-        return read_regular(root, relative, TEXT_LIMIT).decode("utf-8")
+        return read_regular(run, relative, TEXT_LIMIT).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None

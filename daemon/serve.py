@@ -11,6 +11,7 @@ from types import FrameType
 
 from daemon import notify
 from daemon.errors import BadPolicy, CannotWrite
+from daemon.exposure import open_to_all
 from daemon.lease import install_lease_signal_handler
 from daemon.logs import say
 from daemon.opening import Opened, open_workspace
@@ -56,7 +57,9 @@ def serve(workspace: Workspace, *, drain: bool = False, poll: bool = False, only
     Raises SporkError where it cannot start or must not go on.
     """
     # Files that others share a group for must not depend on who started us.
-    os.umask(0o007)
+    before = os.umask(0o007)
+    if open_to_all(before):
+        say("orchestrator", "umask_open", logging.WARNING, umask=f"{before:04o}", note="the daemon uses 0007")
     signals = Signals()
     opened = open_workspace(workspace, poll=poll, only=only)
     try:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from daemon.beneath import make_folders, open_beneath, opened_beneath, remove_tree
 from daemon.check import Vetted
 from daemon.digests import digest_of
 from daemon.errors import Invalid
-from daemon.files import PASSING, Identity, copy_in, fsync_folder, make_folders, open_beneath
+from daemon.files import PASSING, Identity, copy_in
+from daemon.incoming import make_folders_of_run, opened_incoming
 from daemon.lease import Writers, writers
 from daemon.names import shown
 from daemon.settings import Policy
@@ -31,13 +34,6 @@ class SourcesMissing(Exception):
     def __init__(self, message: str, retry_in: float) -> None:
         super().__init__(message)
         self.retry_in = retry_in
-
-
-def make_folders_of_run(folder: Path) -> None:
-    """The folders every run directory has. All hand the group down: what a stage makes in .work moves out."""
-    for path, mode in ((folder, 0o2770), (folder / "sources", 0o2770), (folder / ".work", 0o2750)):
-        path.mkdir(exist_ok=True)
-        path.chmod(mode)
 
 
 class Sources:
@@ -56,40 +52,50 @@ class Sources:
         """
         if not vetted.sources:
             return
-        folder = self._workspace.incoming / job_id
-        make_folders_of_run(folder)
-        try:
-            brought = [self._bring_one(folder / "sources", name, stem, vetted) for name in vetted.sources]
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        for path in (folder / "sources", folder, folder.parent):
-            fsync_folder(path)
+        with opened_incoming(self._workspace) as incoming:
+            try:
+                brought = self._bring_all(incoming, job_id, stem, vetted)
+            except BaseException:
+                with suppress(OSError):
+                    remove_tree(job_id, incoming)
+                raise
+            os.fsync(incoming)
         self._brought[job_id] = [own for own in brought if own is not None]
         for name in vetted.sources:
             self._since.pop((stem, name), None)
 
+    def _bring_all(
+        self, incoming: int, job_id: str, stem: str, vetted: Vetted
+    ) -> list[tuple[str, Identity] | None]:
+        run = make_folders_of_run(incoming, job_id)
+        try:
+            with opened_beneath(run, "sources") as target:
+                brought = [self._bring_one(target, name, stem, vetted) for name in vetted.sources]
+                os.fsync(target)
+            os.fsync(run)
+        finally:
+            os.close(run)
+        return brought
+
     def clear(self, stem: str, job_id: str) -> None:
         """Take the claimed request's own folder away: its files are in the run, byte for byte."""
         for name, identity in self._brought.pop(job_id, ()):
-            path = self._workspace.inbox / stem / name
-            try:
-                if Identity.of(os.lstat(path)) == identity:
-                    path.unlink()
-            except OSError:
-                continue  # somebody replaced or removed it; theirs to keep
+            self._remove_own(stem, name, partial(_is, identity))
         self._remove_empty(self._workspace.inbox / stem)
+
+    def _remove_own(self, stem: str, name: str, is_it: Callable[[int, str], bool]) -> None:
+        parent, own = os.path.split(f"{stem}/{name}")
+        # Somebody may have replaced or removed it; then it is theirs to keep.
+        with suppress(OSError), opened_beneath(self._workspace.inbox, parent) as folder:
+            if is_it(folder, own):
+                os.unlink(own, dir_fd=folder)
 
     def clear_taken(self, stem: str, job_id: str) -> None:
         """The same after a crash: what lies in both, byte for byte, is what was brought."""
-        taken = self._workspace.run(job_id) / "sources"
-        for copy in [path for path in taken.rglob("*") if path.is_file()]:
-            path = self._workspace.inbox / stem / copy.relative_to(taken)
-            try:
-                if digest_of(path) == digest_of(copy):
-                    path.unlink()
-            except OSError:
-                continue  # it is not there, or no regular file
+        run = self._workspace.run(job_id)
+        taken = run / "sources"
+        for copy in [str(path.relative_to(taken)) for path in taken.rglob("*") if path.is_file()]:
+            self._remove_own(stem, copy, partial(_equals, run, f"sources/{copy}"))
         self._remove_empty(self._workspace.inbox / stem)
 
     def _remove_empty(self, folder: Path) -> None:
@@ -102,10 +108,11 @@ class Sources:
 
     def _roots(self, stem: str) -> list[Path]:
         inbox = self._workspace.inbox
-        named = [self._workspace.root / root for root in self._policy.inbox.roots]
-        return list(dict.fromkeys([inbox / stem, inbox, self._workspace.root / "sources", *named]))
+        named = [self._workspace.root / root for root in (Path("sources"), *self._policy.inbox.roots)]
+        # The operator may have made one of these a link; what is below it may hold none.
+        return list(dict.fromkeys([inbox / stem, inbox, *(root.resolve() for root in named)]))
 
-    def _bring_one(self, target: Path, name: str, stem: str, vetted: Vetted) -> tuple[str, Identity] | None:
+    def _bring_one(self, target: int, name: str, stem: str, vetted: Vetted) -> tuple[str, Identity] | None:
         for root in self._roots(stem):
             try:
                 own = root == self._workspace.inbox / stem
@@ -124,19 +131,20 @@ class Sources:
             return (name, identity) if root == self._workspace.inbox / stem else None
         raise self._missing(vetted, name, stem, f"source {shown(name)} is missing")
 
-    def _copy(self, fd: int, target: Path, name: str, stem: str, vetted: Vetted) -> Identity:
+    def _copy(self, fd: int, target: int, name: str, stem: str, vetted: Vetted) -> Identity:
         if writers(fd) is Writers.SOME:
             raise self._missing(vetted, name, stem, f"source {shown(name)} is still being written")
-        parent = str(PurePosixPath(name).parent)
-        if parent != ".":
-            os.close(make_folders(target, parent))
+        parent, own = os.path.split(str(PurePosixPath(name)))
+        folder = make_folders(target, parent)
         try:
-            copy_in(fd, target / name, LIMIT)
+            copy_in(fd, own, LIMIT, folder=folder)
         except OSError as error:
             if error.errno == errno.EBUSY:
                 why = f"source {shown(name)} changed while it was copied"
                 raise self._missing(vetted, name, stem, why) from error
             raise self._unless_passing(vetted, name, error) from error
+        finally:
+            os.close(folder)
         return Identity.of(os.fstat(fd))
 
     def _missing(self, vetted: Vetted, name: str, stem: str, why: str) -> Exception:
@@ -159,6 +167,14 @@ class Sources:
                 place = ("params", param, list(value).index(name))
                 return Invalid(vetted.document.problem(place, f"{shown(name)}: {why}"))
         raise KeyError(name)
+
+
+def _is(identity: Identity, folder: int, name: str) -> bool:
+    return Identity.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) == identity
+
+
+def _equals(run: Path, kept: str, folder: int, name: str) -> bool:
+    return digest_of(folder, name) == digest_of(run, kept)
 
 
 def _why(error: OSError) -> str:

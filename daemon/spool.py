@@ -12,9 +12,11 @@ import errno
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from daemon.beneath import opened_beneath
+from daemon.birth import birth_in, birth_of
 from daemon.files import Identity
 from daemon.lease import Writers, writer_pids, writers
 from daemon.sightings import Sighting, Sightings
@@ -33,13 +35,12 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _RETRY_FIRST, _RETRY_LONGEST = 0.02, 2.0
 _NAME_WRITERS_AFTER = 5.0
-_REMEMBERED = 100_000
 _TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A file that is complete, with its bytes (none at all: an empty decision)."""
+    """A file that is complete; without bytes it is an empty decision."""
 
     name: str
     data: bytes
@@ -119,8 +120,7 @@ class DropBox:
             return self._look(str(folder), name, arrived_whole, dir_fd)
         try:
             folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            # NotADirectoryError: a link in the folder's place leads nowhere for us.
+        except (FileNotFoundError, NotADirectoryError):  # a link in the folder's place leads nowhere for us
             return self._gone(str(folder), name)
         try:
             return self._look(str(folder), name, arrived_whole, folder_fd)
@@ -133,12 +133,13 @@ class DropBox:
         Size and time of writing must agree besides the inode: the next file made gets a removed one's inode.
         Between look and removal lies one system call; who overwrites a taken file just then, loses it.
         """
-        path = folder / name
         try:
-            if not Identity.of(os.lstat(path)).same_content(identity):
-                return False
-            os.unlink(path)
-        except FileNotFoundError:
+            with opened_beneath(folder) as opened:
+                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+                if not Identity.of(status).same_content(identity):
+                    return False
+                os.unlink(name, dir_fd=opened)
+        except (FileNotFoundError, NotADirectoryError):
             return False
         self._gone(str(folder), name)
         return True
@@ -162,9 +163,12 @@ class DropBox:
             if not reason and status.st_size > self.limit_bytes:
                 reason = f"has {status.st_size:,} bytes, at most {self.limit_bytes:,} are accepted"
             if reason:
-                return Refused(name, reason, Identity.of(status), None)
+                return Refused(name, reason, Identity.of(status, birth_of(fd)), None)
             seen = self._recall(folder, name, status)
-            return self._judge(seen, name, status, fd, dir_fd, arrived_whole)
+            verdict = self._judge(seen, name, status, fd, dir_fd, arrived_whole)
+            if isinstance(verdict, Waiting | Gone):
+                return verdict
+            return replace(verdict, identity=replace(verdict.identity, birth_ns=birth_of(fd)))
         finally:
             os.close(fd)
 
@@ -237,7 +241,7 @@ class DropBox:
             return self._gone(folder, name)
         reason = unfit_kind(status)
         if reason:
-            return Refused(name, reason, Identity.of(status), None)
+            return Refused(name, reason, Identity.of(status, birth_in(dir_fd, name)), None)
         seen = self._recall(folder, name, status)
         if error.errno in (errno.EACCES, errno.EPERM):
             reason = no_permission(status)

@@ -360,23 +360,25 @@ class Store:
         row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id=?", (job_id,)).fetchone()
         return row[0] if row else None
 
-    def claimed_as(self, identity: str) -> tuple[str, str] | None:
-        """Id and sha256 of the job that took this very file."""
+    def claimed_as(self, keys: Sequence[str]) -> tuple[str, str] | None:
+        """Id and sha256 of the job that took this very file, known by any of these keys."""
         row = self._db.execute(
-            "SELECT id, request_sha256 FROM jobs WHERE request_identity=? ORDER BY queued_seq DESC",
-            (identity,),
+            f"SELECT id, request_sha256 FROM jobs WHERE request_identity IN ({_marks(keys)})"
+            " ORDER BY queued_seq DESC",
+            tuple(keys),
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def decision_seen(self, job_id: str, identity: str, sha256: str) -> Verdict | None:
-        """What was said about this very decision file, if it was looked at before.
+    def decision_seen(self, job_id: str, name: str, keys: Sequence[str], sha256: str) -> Verdict | None:
+        """What was said about this very file under this name, known by any of these keys, if it was looked at.
 
-        The bytes count too: where time stamps are coarse, other bytes may have the same identity.
+        With another name it says something else: who renames approve.yaml to reject.yaml has decided anew. The
+        bytes count too: where time stamps are coarse, other bytes may have the same identity.
         """
         row = self._db.execute(
-            "SELECT verdict, stage, attempt, why FROM decisions WHERE job_id=? AND identity=? AND sha256=?"
-            " ORDER BY id DESC",
-            (job_id, identity, sha256),
+            "SELECT verdict, stage, attempt, why FROM decisions"
+            f" WHERE job_id=? AND name=? AND sha256=? AND identity IN ({_marks(keys)}) ORDER BY id DESC",
+            (job_id, name, sha256, *keys),
         ).fetchone()
         return Verdict(*row) if row else None
 
@@ -421,3 +423,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))

@@ -11,6 +11,8 @@ from daemon.watcher import Hints, Watcher
 from daemon.workspace import Workspace
 
 INBOX = "inbox"
+EDIT_SECONDS = 0.2
+"""Between two looks at a gate's files while they are being written."""
 _DECISIONS = frozenset(f"{verb}.yaml" for verb in ORDER)
 
 
@@ -25,6 +27,7 @@ class Watchlist:
         self._lying: set[str] = set()
         self._folders: dict[str, set[str]] = {}
         self._gated: set[str] = set()
+        self._edits_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -42,6 +45,7 @@ class Watchlist:
         self._again.pop(job_id, None)
         self._lying.discard(job_id)
         self._gated.discard(job_id)
+        self._edits_at.pop(job_id, None)
         for key in (job_id, *self._folders.pop(job_id, ())):
             self._watcher.forget(key)
 
@@ -73,8 +77,11 @@ class Watchlist:
 
     def take_due(self, hints: Hints, polled: Iterable[str], boot: float, *, everything: bool) -> list[str]:
         """The jobs to look at now: heard, polled, asked for again, or with ``everything`` whatever was touched."""
-        heard = (key for key, names in hints.rang.items() if key != INBOX and self._matters(key, names))
+        heard = [key for key, names in hints.rang.items() if key != INBOX and self._matters(key, names, boot)]
         wanted = dict.fromkeys(key.partition("/")[0] for key in (*heard, *polled))
+        if hints.everything:
+            # An edit that was not heard leaves no trace in the run directory's own listing.
+            wanted.update(dict.fromkeys(self._gated))
         wanted.update(dict.fromkeys(job_id for job_id, at in self._again.items() if at <= boot))
         if everything:
             wanted.update(dict.fromkeys(job_id for job_id in self._seen if self._touched(job_id)))
@@ -83,10 +90,22 @@ class Watchlist:
             self._again.pop(job_id, None)
         return due
 
-    def _matters(self, key: str, names: Iterable[str]) -> bool:
-        """Whether these names can be an answer, or an edit at an open gate; what we publish ourselves is neither."""
-        gated = key.partition("/")[0] in self._gated
-        return any(name in _DECISIONS or (gated and not name.startswith(".")) for name in names)
+    def _matters(self, key: str, names: Iterable[str], boot: float) -> bool:
+        """Whether to look now: these can be an answer, or an edit at an open gate, unless one was seen just now.
+
+        What we publish ourselves is neither.
+        """
+        if any(name in _DECISIONS for name in names):
+            return True
+        job_id = key.partition("/")[0]
+        if job_id not in self._gated or all(name.startswith(".") for name in names):
+            return False
+        next_look = self._edits_at.get(job_id, -EDIT_SECONDS) + EDIT_SECONDS
+        if boot < next_look:
+            self._again[job_id] = min(self._again.get(job_id, next_look), next_look)
+            return False
+        self._edits_at[job_id] = boot
+        return True
 
     def _touched(self, job_id: str) -> bool:
         """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""

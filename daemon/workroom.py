@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import stat
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from daemon.beneath import make_folders, opened_beneath, remove_tree, set_aside
 from daemon.errors import CannotWrite
-from daemon.files import PASSING, is_folder, set_aside
+from daemon.files import PASSING
 from daemon.orders import Order
 
 
@@ -23,19 +23,32 @@ def prepare(order: Order) -> int:
     """
     _refuse_links(order)
     try:
-        _make_folder(order.out_dir)
-        if order.command:
-            params = json.dumps(order.params, ensure_ascii=False, default=dict)
-            for name, text in (("params.json", params), ("feedback.txt", order.feedback)):
-                with open(_create(order.beside(name), 0o600), "wb") as file:
-                    file.write(text.encode())
-        _own_folder(order.log_path.parent, 0o770)
-        return _create(order.log_path, 0o660)
+        _make_workroom(order)
+        logs = make_folders(order.run_dir, "logs", durable=False)
+        try:
+            return _create(order.log_path.name, 0o660, logs)
+        finally:
+            os.close(logs)
     except OSError as error:
         if error.errno in PASSING - {errno.EIO, errno.EROFS}:
             raise
         place = error.filename or order.out_dir
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
+
+
+def _make_workroom(order: Order) -> None:
+    # Others can write to the run directory: by its name, .work might lead us elsewhere by the next call.
+    work = make_folders(order.run_dir, ".work", 0o2750, durable=False)
+    try:
+        remove_tree(order.out_dir.name, work)
+        os.mkdir(order.out_dir.name, 0o700, dir_fd=work)
+        if order.command:
+            params = json.dumps(order.params, ensure_ascii=False, default=dict)
+            for name, text in (("params.json", params), ("feedback.txt", order.feedback)):
+                with open(_create(order.beside(name).name, 0o600, work), "wb") as file:
+                    file.write(text.encode())
+    finally:
+        os.close(work)
 
 
 def _refuse_links(order: Order) -> None:
@@ -58,37 +71,20 @@ def _refuse_links(order: Order) -> None:
                 )
 
 
-def _create(path: Path, mode: int) -> int:
+def _create(name: str, mode: int, folder: int) -> int:
     """A new file; somebody's FIFO that waited under its name would make us wait."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(path, flags, mode)
+        return os.open(name, flags, mode, dir_fd=folder)
     except FileExistsError:
-        set_aside(path)
-        return os.open(path, flags, mode)
-
-
-def _own_folder(path: Path, mode: int) -> None:
-    """A folder of ours where others can write: a link would lead us, and what we remove, elsewhere."""
-    if not is_folder(path):
-        set_aside(path)
-        os.mkdir(path, mode)
-
-
-def _make_folder(path: Path) -> None:
-    """An empty folder of that name."""
-    _own_folder(path.parent, 0o750)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        _remove(path)
-        os.mkdir(path, 0o700)
+        set_aside(name, folder)
+        return os.open(name, flags, mode, dir_fd=folder)
 
 
 def clear(order: Order) -> None:
     """Remove what an attempt left that did not complete; `sweep` takes what cannot be removed now."""
-    with suppress(OSError):
-        _remove(order.out_dir)
+    with suppress(OSError), opened_beneath(order.out_dir.parent) as work:
+        remove_tree(order.out_dir.name, work)
 
 
 def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:
@@ -96,26 +92,8 @@ def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:
 
     What cannot be removed now is left for the next time.
     """
-    work = run_dir / ".work"
-    if is_folder(run_dir) and is_folder(work):
+    with suppress(OSError), opened_beneath(run_dir, ".work") as work:
         for name in os.listdir(work):
             if name not in keep and not name.startswith(tuple(f"{kept}." for kept in keep)):
                 with suppress(OSError):
-                    _remove(work / name)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or tree, following no link, also where a stage left folders without permissions."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        os.chmod(path, 0o700)
-        for folder, names, _ in os.walk(path):
-            for name in names:
-                inner = os.path.join(folder, name)
-                if not os.path.islink(inner):
-                    os.chmod(inner, 0o700)
-        shutil.rmtree(path)
+                    remove_tree(name, work)

@@ -129,7 +129,8 @@ def find(start: Path, explicit: str | Path | None, environ: Mapping[str, str]) -
 
 def ensure_folders(root: Path) -> None:
     """Make the folders that are missing, with the contract's modes; OSError if that cannot be done."""
-    root.mkdir(parents=True, exist_ok=True)
+    # Whatever the umask: who can write here can put another folder in the place of each of ours.
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name, mode in sorted(_FOLDERS.items()):
         path = root / name
         if not path.is_dir():

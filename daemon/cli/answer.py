@@ -86,5 +86,5 @@ def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Drop
 
 
 def _key(identity: str) -> str:
-    """A recorded identity without its last part, ctime."""
+    """A recorded identity without its last part, as `catalog.file_key` gives it."""
     return identity.rpartition(":")[0] + ":"

@@ -19,7 +19,7 @@ CREATE TABLE jobs (
   request         BLOB NOT NULL,             -- byte for byte
   request_sha256  TEXT NOT NULL,
   request_name    TEXT NOT NULL,
-  request_identity TEXT NOT NULL,            -- dev:ino:size:mtime_ns:ctime_ns
+  request_identity TEXT NOT NULL,            -- dev:ino:size:mtime_ns:birth_ns, or ctime_ns where no birth is known
   pipeline        BLOB NOT NULL              -- as it was at acceptance
 ) WITHOUT ROWID;
 CREATE INDEX jobs_queue ON jobs (priority DESC, queued_seq) WHERE status = 'queued';

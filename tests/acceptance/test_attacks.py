@@ -97,6 +97,7 @@ def test_a_fifo_where_the_log_will_be(gated: Studio) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "gone"])
+@pytest.mark.fault(46)
 def test_a_run_directory_taken_away(gated: Studio, outside: Path, kind: str) -> None:
     """It is made anew, the review says what is missing, nothing behind a link is touched."""
     run = gated.run("g-1")
@@ -120,6 +121,7 @@ def test_a_run_directory_taken_away(gated: Studio, outside: Path, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "file"])
+@pytest.mark.fault(46)
 def test_a_run_directory_that_was_there_before_its_job(studio: Studio, outside: Path, kind: str) -> None:
     """The id is new, so nothing there is a run of ours, nor an answer."""
     swap(studio.run("g-1"), kind, outside)
@@ -132,6 +134,7 @@ def test_a_run_directory_that_was_there_before_its_job(studio: Studio, outside: 
     assert untouched(outside)
 
 
+@pytest.mark.fault(46)
 def test_a_link_where_an_artifacts_folder_goes(studio: Studio, outside: Path) -> None:
     """Publication never passes it; the files are in the run directory when the gate opens."""
     studio.pipeline("gated", GATED.replace("'printf one", f'\'ln -s {outside} "$SPORK_RUN/sub"; printf one'))
@@ -186,6 +189,7 @@ def test_what_a_stage_says_of_its_files_is_its_own(studio: Studio) -> None:
     assert "a.txt" in (studio.run("o-1") / "REVIEW.md").read_text()
 
 
+@pytest.mark.fault(46)
 def test_a_request_whose_own_folder_is_a_link(studio: Studio, outside: Path) -> None:
     """inbox/STEM/ leads nowhere else: what it leads to is never read."""
     studio.pipeline(
@@ -241,6 +245,7 @@ def test_many_wrong_requests_do_not_hold_up_a_right_one(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("text", ["intent: x\nid: s-1\npipeline: note\n...\n", "intent: [\n"])
+@pytest.mark.fault(55)
 def test_a_request_that_cannot_be_removed(studio: Studio, text: str) -> None:
     """Taken or refused once; what is dropped beside it is taken too."""
     stuck = studio.drop("stuck.yaml", text)
@@ -263,6 +268,7 @@ def test_a_request_that_cannot_be_removed(studio: Studio, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["sources", "sources/in.txt", "made.txt", "folder/made.txt", "folder"])
+@pytest.mark.fault(46)
 def test_a_link_where_a_stage_will_read(studio: Studio, outside: Path, name: str) -> None:
     """The stage does not start: what it is told to read is never outside the run directory."""
     studio.pipeline(

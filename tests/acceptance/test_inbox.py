@@ -112,6 +112,7 @@ def test_the_same_verdict_beforehand(live: Studio) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "fifo", "giant"])
+@pytest.mark.fault(40, 42, 43, 57)
 def test_what_is_no_request_stays_where_it_is(live: Studio, kind: str, tmp_path: Path) -> None:
     """Its reason lies in rejected/, the daemon never blocks on it, nothing behind a link is read."""
     target = live.root / "inbox/odd.yaml"
@@ -151,6 +152,7 @@ def test_a_source_that_comes_later_is_waited_for(live: Studio) -> None:
     assert (live.root / "sources/late.txt").exists(), "what lies in sources/ is the operator's"
 
 
+@pytest.mark.fault(43)
 def test_no_link_leads_out(live: Studio, tmp_path: Path) -> None:
     """Neither a linked source nor a linked folder is ever read."""
     (tmp_path / "secret").write_text("secret")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon import beneath
+from daemon.birth import birth_in, birth_of
 from daemon.digests import FileDigests, digest_of
 from daemon.files import (
     Identity,
@@ -286,15 +287,15 @@ def test_move_beneath(tmp_path: Path) -> None:
     run.mkdir()
     (work / "assets" / "one.png").write_text("1")
     (work / "two").write_text("2")
-    move_beneath(work, run, "assets/one.png")
-    move_beneath(work, run, "two")
+    move_beneath(tmp_path, "work/assets/one.png", "run/assets/one.png")
+    move_beneath(tmp_path, "work/two", "run/two")
     assert (run / "assets" / "one.png").read_text() == "1"
     assert (run / "two").read_text() == "2"
     (work / "out").mkdir()
     (work / "out" / "three").write_text("3")
     (tmp_path / "elsewhere").mkdir()
     (run / "out").symlink_to(tmp_path / "elsewhere")
-    move_beneath(work, run, "out/three")
+    move_beneath(tmp_path, "work/out/three", "run/out/three")
     assert (run / "_out.aside").is_symlink() and (run / "out" / "three").read_text() == "3"
     assert os.listdir(tmp_path / "elsewhere") == []
 
@@ -311,15 +312,15 @@ def test_move_replaces(tmp_path: Path) -> None:
 def test_digest_of(tmp_path: Path) -> None:
     """A digest is what sha256sum prints; links and other things have none."""
     (tmp_path / "a").write_bytes(b"content")
-    assert digest_of(tmp_path / "a") == hashlib.sha256(b"content").hexdigest()
+    assert digest_of(tmp_path, "a") == hashlib.sha256(b"content").hexdigest()
     (tmp_path / "link").symlink_to("a")
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="symbolic links"):
-        digest_of(tmp_path / "link")
+        digest_of(tmp_path, "link")
     with pytest.raises(OSError, match="not a regular file"):
-        digest_of(tmp_path / "fifo")
+        digest_of(tmp_path, "fifo")
     with pytest.raises(FileNotFoundError):
-        digest_of(tmp_path / "missing")
+        digest_of(tmp_path, "missing")
 
 
 class Counting:
@@ -365,6 +366,79 @@ def test_a_change_behind_equal_stamps_is_found(tmp_path: Path) -> None:
     assert digests.digest(tmp_path, "a") == hashlib.sha256(b"two").hexdigest()
     path.write_bytes(b"six!")
     assert digests.digest(tmp_path, "a") == hashlib.sha256(b"six!").hexdigest()
+
+
+@pytest.mark.fault(55)
+def test_a_file_is_known_again_by_its_birth(tmp_path: Path) -> None:
+    """Mode, owner, names: the same file. Another in its place, equal to the byte and the time: another file."""
+    path, known = tmp_path / "a", True
+
+    def key() -> str:
+        nonlocal known
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            identity = Identity.of(os.fstat(fd), birth_of(fd))
+        finally:
+            os.close(fd)
+        folder = os.open(tmp_path, os.O_RDONLY)
+        assert identity.birth_ns == birth_in(folder, "a")
+        os.close(folder)
+        known = identity.birth_ns is not None
+        return identity.key
+
+    path.write_text("x")
+    os.utime(path, (1, 1))
+    first = key()
+    if not known:
+        pytest.skip("this file system keeps no birth times")
+    path.chmod(0o600)
+    os.link(path, tmp_path / "b")
+    (tmp_path / "b").rename(tmp_path / "c")
+    assert key() == first
+    path.write_text("y")
+    assert key() != first
+    for name in ("a", "c"):
+        (tmp_path / name).unlink()
+    path.write_text("x")
+    os.utime(path, (1, 1))
+    assert key() != first
+
+
+def test_keys_of_files_without_a_known_birth() -> None:
+    """ctime tells, as it did for those that the database has kept from before."""
+    old = Identity(1, 2, 3, 4, 5)
+    new = Identity(1, 2, 3, 4, 5, birth_ns=6)
+    assert old.keys == ("1:2:3:4:5",)
+    assert new.keys == ("1:2:3:4:6", "1:2:3:4:5")
+    assert new.key == "1:2:3:4:6" and old == new
+
+
+@pytest.mark.usefixtures("either_way")
+def test_remove_tree(tmp_path: Path) -> None:
+    """Whatever it is, however deep, without permissions, with links in it: gone, and nothing that they lead to."""
+    outside = tmp_path / "outside"
+    (outside / "kept").mkdir(parents=True)
+    base = tmp_path / "base"
+    base.mkdir()
+    folder = os.open(base, os.O_RDONLY)
+    here = os.open(base, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.symlink(outside, "link", dir_fd=below)
+        os.close(here)
+        here = below
+    os.fchmod(here, 0)
+    os.close(here)
+    (base / "link").symlink_to(outside)
+    (base / "file").write_text("x")
+    os.mkfifo(base / "fifo")
+    before = len(os.listdir("/proc/self/fd"))
+    for name in ("d", "link", "file", "fifo", "gone"):
+        beneath.remove_tree(name, folder)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(base) == [] and os.listdir(outside) == ["kept"]
+    os.close(folder)
 
 
 def test_identity(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_renamed_while_it_is_written_is_not_whole(tmp_path: Path, inbox: DropBox
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Waiting)
 
 
-@pytest.mark.fault(16)
+@pytest.mark.fault(16, 44)
 def test_hard_links(tmp_path: Path, inbox: DropBox, clock: Clock) -> None:
     """A file with a second name waits for one name, or for the settle time, mark or no mark."""
     (tmp_path / "made").write_text("intent: x\n...\n")
@@ -314,6 +314,7 @@ def test_hard_links(tmp_path: Path, inbox: DropBox, clock: Clock) -> None:
     assert isinstance(inbox.look(tmp_path, "a.yaml"), Whole)
 
 
+@pytest.mark.fault(40, 41, 42, 43)
 def test_things_that_are_not_files(tmp_path: Path, inbox: DropBox) -> None:
     """Folders, links of every kind, FIFOs and sockets are refused at once, by what they are, and left."""
     (tmp_path / "secret").write_text("intent: secret\n...\n")
@@ -340,6 +341,7 @@ def test_things_that_are_not_files(tmp_path: Path, inbox: DropBox) -> None:
         assert os.path.lexists(tmp_path / name)
 
 
+@pytest.mark.fault(41)
 def test_a_device(tmp_path: Path, inbox: DropBox) -> None:
     """A device is refused."""
     try:
@@ -349,6 +351,7 @@ def test_a_device(tmp_path: Path, inbox: DropBox) -> None:
     assert "a device" in reason(inbox.look(tmp_path, "null.yaml"))
 
 
+@pytest.mark.fault(57)
 def test_a_giant_is_refused_unread(tmp_path: Path, inbox: DropBox) -> None:
     """Ten sparse gigabytes are refused by their size, at once."""
     with (tmp_path / "a.yaml").open("wb") as file:
@@ -385,6 +388,7 @@ def test_dir_fd_looks_the_same(tmp_path: Path, inbox: DropBox, clock: Clock) -> 
 
 
 @pytest.mark.two_users
+@pytest.mark.fault(54)
 def test_unreadable(open_folder: Path) -> None:
     """A file we may not read waits, and the reason names owner and mode."""
     (open_folder / "a.yaml").write_text("...\n")
@@ -412,6 +416,7 @@ def test_another_owners_file_must_rest(open_folder: Path, clock: Clock) -> None:
     assert as_nobody(looks) == "Whole Waiting Whole"
 
 
+@pytest.mark.fault(45)
 def test_swapped_names_never_lead_out(tmp_path: Path) -> None:
     """While a name flips between a file and a link to a secret, no look ever gives the secret."""
     inbox, box = tmp_path / "inbox", DropBox(0.0)

@@ -60,6 +60,7 @@ def test_rings_with_key_and_name(tmp_path: Path, watcher: Watcher, inbox: Path) 
     assert silent(watcher.drain())
 
 
+@pytest.mark.fault(39)
 def test_names_that_are_not_text(watcher: Watcher, inbox: Path) -> None:
     """A name of any bytes rings, and opens the file it names."""
     name = os.fsdecode(b"\xff\xfe\n.yaml")
@@ -67,6 +68,7 @@ def test_names_that_are_not_text(watcher: Watcher, inbox: Path) -> None:
     assert watcher.drain().rang == {"inbox": {name}}
 
 
+@pytest.mark.fault(36)
 def test_own_writes_and_looks_do_not_ring(watcher: Watcher, inbox: Path) -> None:
     """What the daemon writes for itself, and its looking, are not reported as if a person had come."""
     write_copy(inbox / "state.json", b"{}")
@@ -142,6 +144,7 @@ def test_arrivals_are_kept_until_asked_for(
     assert watcher._arrivals == 0
 
 
+@pytest.mark.fault(27)
 def test_overflow_means_everything(watcher: Watcher, inbox: Path) -> None:
     """More events than the kernel keeps: look everywhere, nothing counts as arrived, and it is said."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -164,6 +167,7 @@ def test_overflow_means_everything(watcher: Watcher, inbox: Path) -> None:
     assert watcher.drain().rang == {"inbox": {"next.yaml"}}
 
 
+@pytest.mark.fault(30)
 def test_removed_and_made_anew(watcher: Watcher, inbox: Path) -> None:
     """A watched folder that is removed is noticed; made anew, it is watched again at the next check."""
     inbox.rmdir()
@@ -177,6 +181,7 @@ def test_removed_and_made_anew(watcher: Watcher, inbox: Path) -> None:
     assert watcher.drain().rang == {"inbox": {"a.yaml"}}
 
 
+@pytest.mark.fault(31)
 def test_renamed_away_and_replaced(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     """A folder that was renamed away no longer rings under its old key; its successor does."""
     inbox.rename(tmp_path / "old")
@@ -188,6 +193,7 @@ def test_renamed_away_and_replaced(tmp_path: Path, watcher: Watcher, inbox: Path
     assert watcher.drain().rang == {"inbox": {"b.yaml"}}
 
 
+@pytest.mark.fault(31)
 def test_replaced_by_a_link(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     """A link in the folder's place is not followed."""
     (tmp_path / "elsewhere").mkdir()
@@ -225,6 +231,7 @@ def test_the_same_folder_twice(watcher: Watcher, inbox: Path) -> None:
     assert set(watcher.drain().rang) == {"again"}
 
 
+@pytest.mark.fault(28)
 def test_probe(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     """A bell that hears says so and rings nobody; a deaf one is found out and works again once rebuilt."""
     assert watcher.probe()
@@ -254,6 +261,7 @@ def test_probe_does_not_lose_what_came(watcher: Watcher, inbox: Path) -> None:
     assert watcher.drain().rang == {"inbox": {"a.yaml"}}
 
 
+@pytest.mark.fault(29)
 def test_a_broken_descriptor(watcher: Watcher, inbox: Path) -> None:
     """Where events cannot be read any more the watcher starts anew and says so."""
     fd = watcher.fileno()
@@ -279,6 +287,7 @@ def test_poll_mode(tmp_path: Path) -> None:
     watcher.close()
 
 
+@pytest.mark.fault(34)
 def test_file_systems_that_need_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder on a network is named, said once, and watched for what this machine does."""
     assert mounts.needs_polling(tmp_path) is None
@@ -330,6 +339,7 @@ print(sorted(watcher.drain().rang))
         ("max_inotify_instances", 0, ["a", "b", "c"], True, "fs.inotify.max_user_instances"),
     ],
 )
+@pytest.mark.fault(32, 33)
 def test_too_few(
     tmp_path: Path, limit: str, allowed: int, unwatched: list[str], deaf: bool, sysctl: str
 ) -> None:
@@ -381,6 +391,7 @@ def test_the_descriptor_is_not_inherited(watcher: Watcher) -> None:
     assert not os.get_inheritable(fd)
 
 
+@pytest.mark.fault(37)
 def test_a_storm_does_not_hold_the_loop(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     """While something rings without end, a drain still ends, and what came during it rings later."""
     script = "import os\nwhile True: os.close(os.open('a', os.O_CREAT | os.O_WRONLY))"

@@ -47,6 +47,7 @@ def test_an_empty_folder_is_nothing(tmp_path: Path) -> None:
         "n" * 201, "/".join(["d" * 100] * 11),
     ],
 )  # fmt: skip
+@pytest.mark.fault(48, 49)
 def test_names_that_are_not_published(tmp_path: Path, name: str) -> None:
     """Reserved names, decision files, hidden files, control and direction characters, over-long names."""
     os.makedirs(os.path.dirname(tmp_path / name), exist_ok=True)
@@ -65,6 +66,7 @@ def test_names_that_are(tmp_path: Path, name: str) -> None:
     assert [one.path for one in harvest(tmp_path, (), never)] == [name]
 
 
+@pytest.mark.fault(43, 46)
 def test_links_in_folders_are_refused_not_followed(tmp_path: Path) -> None:
     """A folder that is a link never leads out."""
     out = tmp_path / "out"

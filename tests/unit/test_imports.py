@@ -24,12 +24,12 @@ setup
 check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
-anchor catalog
+anchor catalog exposure storm
 store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
 room
-workspace orders files beneath names clock patience
+workspace orders files beneath birth incoming names clock patience
 model errors
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}

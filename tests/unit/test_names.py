@@ -55,6 +55,7 @@ SIDE_FILES = [
 @pytest.mark.parametrize(
     "name", ["job.yaml", "job.yml", "-rf.yaml", "a b.yaml", "$(id).yaml", "é.yaml", "a.b.yaml"]
 )
+@pytest.mark.fault(52)
 def test_requests(name: str) -> None:
     """Whatever a person calls a YAML file, it is a request."""
     assert classify_inbox(name) == Request(name, name.rpartition(".")[0])
@@ -96,6 +97,7 @@ def test_near_requests_say_what_was_meant(name: str, meant: str) -> None:
         ("x" * 250 + ".yaml", "255 bytes"),
     ],
 )
+@pytest.mark.fault(48, 49, 53)
 def test_unfit_names_are_requests_to_refuse(name: str, why: str) -> None:
     """A name that logs, messages or derived names cannot carry is refused with its reason."""
     found = classify_inbox(name)
@@ -181,6 +183,7 @@ def test_shown_is_harmless_and_ambiguous_never(one: str, other: str) -> None:
     assert (shown(one) == shown(other)) == (one == other)
 
 
+@pytest.mark.fault(48, 80)
 def test_shown_escapes_what_terminals_obey() -> None:
     """Escapes, newlines, direction marks and undecodable bytes are spelled out; plain names stay."""
     assert shown("job é.yaml") == "job é.yaml"
@@ -188,6 +191,7 @@ def test_shown_escapes_what_terminals_obey() -> None:
 
 
 @given(ANY_NAME)
+@pytest.mark.fault(49)
 def test_names_beside_fit_into_a_folder(name: str) -> None:
     """A file about a file can always be made, for the longest name too."""
     made = beside(name, ".error.txt")
@@ -203,6 +207,7 @@ def test_names_beside_long_names_differ() -> None:
     assert beside("x" * 250 + "a", ".error.txt") != beside("x" * 250 + "b", ".error.txt")
 
 
+@pytest.mark.fault(50, 51)
 def test_twins() -> None:
     """Other case and other Unicode form are the same name to some file systems."""
     assert twin_key("Job.yaml") == twin_key("job.yaml")

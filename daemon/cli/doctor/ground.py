@@ -11,6 +11,7 @@ from pathlib import Path
 from daemon.cli.doctor.finding import Finding
 from daemon.cli.places import daemon_line, holder_of
 from daemon.errors import BadPolicy, Invalid
+from daemon.exposure import is_root, open_to_all, too_few_files, writable_by_all
 from daemon.mounts import needs_polling
 from daemon.settings import Policy, load_policy
 from daemon.workspace import Workspace
@@ -30,7 +31,7 @@ def policy(workspace: Workspace) -> tuple[Policy, Finding]:
 
 def findings(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
     """What of it is right and what is not."""
-    yield from chain(_pipelines(workspace), _folders(workspace), _locks(workspace, policy))
+    yield from chain(_pipelines(workspace), _folders(workspace), _locks(workspace, policy), _user())
     yield from chain(_disk(workspace, policy), _inotify(workspace), _file_systems(workspace, policy))
 
 
@@ -74,6 +75,9 @@ def _folders(workspace: Workspace) -> Iterator[Finding]:
             )
         else:
             yield Finding("folder", f"{name} {found:04o}")
+    for path, found in writable_by_all(workspace):
+        if path not in wanted:
+            yield Finding("folder", f"{path} is writable for everybody ({found:04o})", f"chmod o-w {path}")
 
 
 def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
@@ -89,8 +93,19 @@ def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
             yield Finding("lock", f"{name} lies on {kind}", mend)
         elif not path.parent.is_dir():
             yield Finding("lock", f"{name}: {path.parent} is missing", f"mkdir -p {path.parent}")
-    if os.getuid() == 0:
+
+
+def _user() -> Iterator[Finding]:
+    if is_root():
         yield Finding("user", "you are root", "run daemon and commands as a user of their own")
+    umask = os.umask(0o077)
+    os.umask(umask)
+    if open_to_all(umask):
+        said = f"umask {umask:04o} lets everybody write to what you make"
+        yield Finding("user", said, "umask 0027, in your profile or UMask= in the unit")
+    if why := too_few_files():
+        said, _, mend = why.partition("; raise it: ")
+        yield Finding("user", said, mend)
 
 
 def _disk(workspace: Workspace, policy: Policy) -> Iterator[Finding]:

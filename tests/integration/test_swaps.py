@@ -1,0 +1,28 @@
+"""A few thousand of the swaps that ``make fuzz`` makes by the hundred thousand."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import swaps
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: what is tried are the names, not the disk."""
+    shared = Path("/dev/shm")
+    base = Path(tempfile.mkdtemp(prefix="swaps-", dir=shared if shared.is_dir() else tmp_path))
+    yield base
+    shutil.rmtree(base)
+
+
+@pytest.mark.fault(45, 46)
+@pytest.mark.parametrize("case", swaps.CASES, ids=str)
+def test_a_swap_between_look_and_use(case: swaps.Case, quick_disk: Path) -> None:
+    """Whatever is exchanged for a link or a FIFO, and whenever: nothing outside is read, written, moved or removed."""
+    assert swaps.run(case, quick_disk, tries=400) > 0
