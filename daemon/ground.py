@@ -46,6 +46,15 @@ class Ground:
                 same = False
             if not same:
                 raise Halt(f"{path} is gone or was replaced under the daemon; put it back and start again")
+        self._hear()
+        self._watcher.check_roots()
+
+    def prove(self) -> None:
+        """Halt unless the database can be read; a deaf bell is made anew. What a sign of life stands for."""
+        self._store.prove()
+        self._hear()
+
+    def _hear(self) -> None:
         if not self._watcher.probe():
             say(
                 "orchestrator",
@@ -54,7 +63,6 @@ class Ground:
                 note="it heard nothing of its probe; made anew",
             )
             self._watcher.rebuild()
-        self._watcher.check_roots()
 
     def full(self, policy: Policy) -> bool:
         """Whether the disk has less room than the policy wants kept free; told when that changes."""

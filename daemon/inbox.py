@@ -56,6 +56,10 @@ class Inbox:
         self._kept: dict[str, str] = {}
         self.waiting: dict[str, str] = {}
         """Name and reason of each file that is not taken yet, for status."""
+        self.taken_ids: list[str] = []
+        """What the last look made jobs of."""
+        self.looked = False
+        """Whether a look came to its end, ever."""
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -70,7 +74,7 @@ class Inbox:
         """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
         names = sorted(os.listdir(self._workspace.inbox), key=os.fsencode)
         self.waiting = {}
-        self.taken_ids: list[str] = []
+        self.taken_ids = []
         taken: list[Taken] = []
         self._refused = 0
         again: list[float] = []
@@ -95,6 +99,7 @@ class Inbox:
         self._told = {name: why for name, why in self._told.items() if name in here}
         self._kept = {name: key for name, key in self._kept.items() if name in here}
         self._box.keep_only(self._workspace.inbox, here)
+        self.looked = True
         return min(again, default=None)
 
     def _stuck(self, name: str, error: OSError) -> float:
