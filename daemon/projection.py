@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from daemon.codec import plain
+from daemon.codec import plain, printed
+from daemon.escapes import escape_lines
 from daemon.files import append_copy, set_aside, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
@@ -83,11 +84,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
 
 
 def lines(events: Iterable[Event]) -> bytes:
-    return b"".join(
-        json.dumps(e.line(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
-        + b"\n"
-        for e in events
-    )
+    return b"".join(printed(event.line()) + b"\n" for event in events)
 
 
 class Projection:
@@ -136,9 +133,9 @@ class Projection:
 def _indented(facts: dict[str, Any]) -> bytes:
     try:
         # The standard encoder indents in Python, at three times the cost: this is done once a stage.
-        return to_json(facts, indent=1)
+        return escape_lines(to_json(facts, indent=1).decode()).encode()
     except ValueError:
-        return json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "surrogateescape")
+        return printed(facts, indent=1)
 
 
 def _mend(path: Path) -> int:

@@ -27,7 +27,7 @@ workroom keeper nursery strays lane harness harvest stagelog processes inotify m
 catalog
 store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
-workspace orders files beneath names clock
+workspace orders files beneath names escapes clock
 model errors
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
