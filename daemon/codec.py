@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from daemon.escapes import escape_lines
 from daemon.model import Artifact, Decided, Failure, Gate, Job, Stage, StageStatus, Status
 
 
@@ -21,6 +22,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: plain(v) for k, v in value.items()}
     return value
+
+
+def printed(facts: Any, indent: int | None = None) -> bytes:
+    """JSON for a file that people print on their terminals as well: nothing in it acts there."""
+    separators = (",", ":") if indent is None else None
+    return escape_lines(json.dumps(facts, ensure_ascii=False, indent=indent, separators=separators)).encode()
 
 
 def dump(job: Job) -> str:

@@ -45,6 +45,15 @@ class Ground:
         self._lane.check()
         self._store.check_place()
         self.check_place()
+        self._hear()
+        self._watcher.check_roots()
+
+    def prove(self) -> None:
+        """Halt unless the database can be read; a deaf bell is made anew. What a sign of life stands for."""
+        self._store.prove()
+        self._hear()
+
+    def _hear(self) -> None:
         if not self._watcher.probe():
             say(
                 "orchestrator",
@@ -53,7 +62,6 @@ class Ground:
                 note="it heard nothing of its probe; made anew",
             )
             self._watcher.rebuild()
-        self._watcher.check_roots()
 
     def check_place(self) -> None:
         """Halt where the folders are not those we began with: an unmounted disk is not a workspace without runs."""

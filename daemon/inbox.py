@@ -59,6 +59,10 @@ class Inbox:
         self._recorded = recorder.store.refusals()
         self.waiting: dict[str, str] = {}
         """Name and reason of each file that is not taken yet, for status."""
+        self.taken_ids: list[str] = []
+        """What the last look made jobs of."""
+        self.looked = False
+        """Whether a look came to its end, ever."""
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -79,7 +83,7 @@ class Inbox:
     ) -> float | None:
         names = sorted(os.listdir(folder), key=os.fsencode)
         self.waiting = {}
-        self.taken_ids: list[str] = []
+        self.taken_ids = []
         taken: list[Taken] = []
         self._refused = 0
         again: list[float] = []
@@ -105,6 +109,7 @@ class Inbox:
         seen = {shown(name) for name in here}
         self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
         self._box.keep_only(self._workspace.inbox, here)
+        self.looked = True
         return min(again, default=None)
 
     def _stuck(self, name: str, error: OSError) -> float:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal
 
+from daemon.escapes import UNSAFE, escape
 from daemon.logstream import LogStream
 
 Tag = Literal["orchestrator", "stage", "gate", "inbox"]
@@ -27,11 +28,6 @@ Tag = Literal["orchestrator", "stage", "gate", "inbox"]
 ROOT = "spork"
 SUBJECT = ("job", "stage", "attempt")
 
-# C0, DEL and C1 controls, line and paragraph separators, bidirectional marks, invisible characters,
-# the byte order mark, and lone surrogates, which stand for bytes that are not UTF-8.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 _BARE_WORD = re.compile(r"[^\s\"'=\\]+")
 _COLORS = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
 
@@ -84,11 +80,6 @@ def _is_service(environ: Mapping[str, str]) -> bool:
 
 def _wants_color(environ: Mapping[str, str]) -> bool:
     return not environ.get("NO_COLOR") and environ.get("TERM", "") not in {"", "dumb"}
-
-
-def escape(text: str) -> str:
-    r"""The text with every character that could move the cursor or the reading direction as ``\u...``."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class StreamHandler(logging.Handler):
@@ -183,7 +174,7 @@ def _printable(value: object) -> object:
 
 def _word(value: object) -> str:
     text = value if isinstance(value, str) else str(_printable(value))
-    if _BARE_WORD.fullmatch(text) and not _UNSAFE.search(text):
+    if _BARE_WORD.fullmatch(text) and not UNSAFE.search(text):
         return text
     return escape(json.dumps(text, ensure_ascii=False))
 

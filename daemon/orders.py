@@ -164,6 +164,9 @@ class Report:
         """The report that printed this text."""
         said = json.loads(text)
         said["made"] = tuple(Made(**made) for made in said["made"])
+        for key in ("message", "hint", "log_error"):
+            # Python's error about a file whose name is not UTF-8 holds lone surrogates, which no database takes.
+            said[key] = said[key].encode("utf-8", "backslashreplace").decode()
         return cls(**said)
 
     @classmethod

@@ -7,7 +7,6 @@ elsewhere, and a line that a crash cut is cut off before the next is added.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from daemon import ledger
-from daemon.codec import plain
+from daemon.codec import plain, printed
+from daemon.escapes import escape_lines
 from daemon.eventfile import mend
 from daemon.files import append_copy, holds, write_copy
 from daemon.model import Event, Job, Stage, Status, Type
@@ -82,11 +82,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
 
 
 def lines(events: Iterable[Event]) -> bytes:
-    return b"".join(
-        json.dumps(e.line(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
-        + b"\n"
-        for e in events
-    )
+    return b"".join(printed(event.line()) + b"\n" for event in events)
 
 
 class Projection:
@@ -154,6 +150,6 @@ class Projection:
 def _indented(facts: dict[str, Any]) -> bytes:
     try:
         # The standard encoder indents in Python, at three times the cost: this is done once a stage.
-        return to_json(facts, indent=1)
+        return escape_lines(to_json(facts, indent=1).decode()).encode()
     except ValueError:
-        return json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "surrogateescape")
+        return printed(facts, indent=1)

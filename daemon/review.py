@@ -7,7 +7,6 @@ whoever renames a template confirms exactly what REVIEW.md shows.
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from pathlib import Path
 
 from daemon.beneath import is_beneath, make_folders
 from daemon.clock import span
-from daemon.codec import plain
+from daemon.codec import plain, printed
+from daemon.escapes import escape_lines
 from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
@@ -65,7 +65,9 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
     gate = job.gate
     assert gate is not None
     stage = job.at(gate.stage)
-    write_copy(run / "REVIEW.md", "\n".join(_review(run, job, stage, gate, on_disk, others)).encode())
+    # People read it with cat as well: what a stage or a stranger wrote must not act on their terminal.
+    page = escape_lines("\n".join(_review(run, job, stage, gate, on_disk, others)))
+    write_copy(run / "REVIEW.md", page.encode())
     write_copy(run / "approve.template.yaml", _template(job, gate, on_disk, "approve").encode())
     write_copy(run / "reject.template.yaml", _template(job, gate, on_disk, "reject").encode())
     facts = {
@@ -80,7 +82,7 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
         "artifacts": plain(stage.artifacts),
         "answers": ["approve", "reject"],
     }
-    write_copy(run / "gate.json", (json.dumps(facts, ensure_ascii=False, indent=1) + "\n").encode())
+    write_copy(run / "gate.json", printed(facts, indent=1) + b"\n")
 
 
 def clear(run: Path) -> None:
@@ -156,7 +158,9 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
         yield f"| {artifact.path} | {artifact.kind} | {artifact.bytes} | {mark} |"
     # What a stage says of its files is its own; only a list is read as one.
     lists = (a.meta.get("notes") for a in stage.artifacts)
-    for note in dict.fromkeys(str(n) for found in lists if isinstance(found, list | tuple) for n in found):
+    for note in dict.fromkeys(
+        " ".join(str(n).split()) for found in lists if isinstance(found, list | tuple) for n in found
+    ):
         yield f"\n- {note}"
 
 

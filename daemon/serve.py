@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
@@ -69,15 +70,39 @@ def serve(workspace: Workspace, *, drain: bool = False, poll: bool = False, only
         opened.close()
 
 
+class Signs:
+    """What the service manager is told of a loop that works: that it is ready, then that it lives."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self.ready = False
+        # Three signs of life in the time the manager allows.
+        self.beat = (notify.watchdog_seconds() or math.inf) / 3
+        self._told = 0.0
+
+    def after_turn(self) -> None:
+        """Only from here, and only after a turn that came back: a side thread would live on beside a stuck loop.
+
+        Raises Halt where the database is gone, rather than saying that all is well.
+        """
+        loop, parts = self._opened.loop, self._opened.parts
+        boot = parts.clock.boot()
+        if not self.ready and (parts.inbox.looked or loop.full):
+            # A turn looks everywhere the first time: with the inbox, that was the first full scan.
+            self.ready = True
+            notify.ready()
+            say("orchestrator", "daemon_ready", workspace=str(parts.workspace.root), open_jobs=len(loop.jobs))
+        elif self.ready and boot - self._told >= self.beat / 2:
+            parts.ground.prove()
+            self._told = boot
+            notify.watchdog()
+
+
 def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
     loop, stops, failures = opened.loop, 0, _failures(opened)
-    # Three signs of life in the time the manager allows.
-    beat = (notify.watchdog_seconds() or 3600.0) / 3
-    told = 0.0
+    signs = Signs(opened)
     wait = loop.turn()
-    # The first turn was the first full scan.
-    notify.ready()
-    say("orchestrator", "daemon_ready", workspace=str(opened.parts.workspace.root), open_jobs=len(loop.jobs))
+    signs.after_turn()
     while True:
         if signals.stops != stops:
             stops = signals.stops
@@ -94,18 +119,16 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
             wait = 0.0
         elif loop.stopping and not loop.running:
             return 0
-        elif signals.reload:
+        elif signals.reload and signs.ready:
             signals.reload = False
             _reload(opened)
             wait = 0.0
         elif drain and loop.idle:
             return 1 if _failures(opened) > failures else 0
-        _wait([signals.fileno(), *loop.descriptors], min(wait, beat))
+        _wait([signals.fileno(), *loop.descriptors], min(wait, signs.beat))
         signals.clear()
         wait = loop.turn()
-        if opened.parts.clock.boot() - told >= beat / 2:
-            told = opened.parts.clock.boot()
-            notify.watchdog()
+        signs.after_turn()
 
 
 def _failures(opened: Opened) -> int:

@@ -136,6 +136,14 @@ class Store:
         if verdict != "ok":
             raise Halt(f"{self.path}: damaged ({verdict}); stop the daemon and run: spork rebuild")
 
+    def prove(self) -> None:
+        """Halt unless the file is in its place and answers a read."""
+        self.check_place()
+        try:
+            self.meta("token")
+        except sqlite3.Error as error:
+            raise Halt(f"{self.path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error
+
     def check_place(self) -> None:
         """Halt if the file was deleted or replaced: SQLite would go on writing into nowhere."""
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.check import check
 from daemon.cli.places import workspace_of
 from daemon.cli.screen import show, show_json
+from daemon.names import shown
 
 BAD_INPUT = 65
 
@@ -28,7 +29,7 @@ def command(args: Namespace) -> int:
             for problem in problems:
                 show(str(problem))
             if not problems:
-                show(f"{name}: right")
+                show(f"{shown(name)}: right")
     return BAD_INPUT if any(found.values()) else 0
 
 

@@ -539,6 +539,7 @@ sys.exit(child.wait())
 """
 
 
+@pytest.mark.fault(151)
 @pytest.mark.parametrize(("install", "expected"), [("install", 0), ("bare", -signal.SIGIO)])
 def test_a_writer_that_breaks_our_lease(tmp_path: Path, install: str, expected: int) -> None:
     """A process with the handler survives a writer in the instant of the lease; one without does not."""

@@ -29,7 +29,7 @@ store tables database spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
 room
-workspace orders files beneath birth incoming names clock patience
+workspace orders files beneath birth incoming names escapes clock patience
 model errors
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}

@@ -74,6 +74,7 @@ def test_a_fact_cannot_pass_for_a_key_of_the_line() -> None:
     assert (line["level"], line["level_"], line["ts_"]) == ("info", 3, "never")
 
 
+@pytest.mark.fault(147)
 def test_json_keeps_a_hostile_name_and_shows_only_escapes() -> None:
     """The name is read back as it was, while no raw control or bidirectional mark is in the log."""
     text = logs.JsonFormatter().format(record(job=HOSTILE))
@@ -81,6 +82,7 @@ def test_json_keeps_a_hostile_name_and_shows_only_escapes() -> None:
     assert json.loads(text)["job"] == HOSTILE
 
 
+@pytest.mark.fault(147)
 def test_plain_lines_show_only_escapes() -> None:
     """On a terminal a name can neither start a line nor move the cursor nor turn the text around."""
     text = logs.PlainFormatter(color=False).format(record(job=HOSTILE, facts={"note\n": "two words"}))
@@ -96,6 +98,7 @@ def test_plain_lines_are_for_reading() -> None:
     assert "\x1b[31m" in logs.PlainFormatter(color=True).format(record(logging.ERROR))
 
 
+@pytest.mark.fault(147)
 def test_under_a_service_every_line_is_json() -> None:
     """Ours, a library's, a warning, and an exception with its traceback."""
     code = """

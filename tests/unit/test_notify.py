@@ -23,6 +23,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
+@pytest.mark.fault(139)
 def test_each_message_is_one_datagram(manager: socket.socket) -> None:
     """The words are those of sd_notify(3)."""
     assert notify.ready()
@@ -39,6 +40,7 @@ def test_a_status_stays_one_line(manager: socket.socket) -> None:
     assert manager.recv(4096) == b"STATUS=running a READY=1 \\udcff"
 
 
+@pytest.mark.fault(141)
 def test_a_reload_says_when(manager: socket.socket) -> None:
     """Newer managers wait for READY that came after this time, in microseconds of the monotonic clock."""
     before = time.monotonic_ns() // 1000

@@ -28,6 +28,7 @@ def values(unit: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
 
 
+@pytest.mark.fault(141, 142, 143)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_operator_relies_on_is_in_both_units(kind: Literal["system", "user"]) -> None:
     """Restarts, reload, watchdog and the way it stops are the same for both kinds."""
@@ -102,21 +103,57 @@ def test_a_path_that_no_unit_can_name_is_refused(path: str) -> None:
         render("system", Path(path), EXECUTABLE, "spork", None, 50)
 
 
+@pytest.mark.fault(143)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_start_that_always_fails_comes_to_an_end(kind: Literal["system", "user"]) -> None:
+    """More than an hour of tries fits a late disk; and as many starts fit the time in which they are counted."""
+    unit = render(kind, Path("/srv/studio"), EXECUTABLE, "spork", None)
+    tries, pause = int(*values(unit, "StartLimitBurst")), int(*values(unit, "RestartSec"))
+    (interval,) = values(unit, "StartLimitIntervalSec")
+    # A start takes a second or so.
+    assert 3600 <= tries * (pause + 1) < int(interval.removesuffix("h")) * 3600
+
+
+@pytest.mark.fault(144)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_unit_owns_no_folder_that_a_stop_would_empty(kind: Literal["system", "user"]) -> None:
+    """State and locks lie in the workspace alone."""
+    unit = render(kind, Path("/srv/studio"), EXECUTABLE, "spork", None)
+    assert not re.findall(r"^(?:Runtime|State|Cache|Logs)Directory", unit, re.MULTILINE)
+
+
+@pytest.mark.fault(145)
+def test_every_line_of_the_sandbox_has_its_reason() -> None:
+    """Lines that say what a stage cannot do stand under a comment that says why; so do those that are left out."""
+    unit = render("system", Path("/srv/studio"), EXECUTABLE, "spork", None)
+    sandbox = unit.partition("cannot do --")[2].partition("[Install]")[0]
+    groups = re.findall(r"((?:^#.*\n)+)((?:^\w+=.*\n)+)", sandbox, re.MULTILINE)
+    assert all(len(reason.strip()) > 20 for reason, _ in groups)
+    explained = [line for _, lines in groups for line in lines.splitlines()]
+    assert explained == re.findall(r"^\w+=.*$", sandbox, re.MULTILINE)
+    assert len(explained) > 25
+    for open_on_purpose in ("RestrictSUIDSGID", "PrivateUsers", "MemoryDenyWriteExecute", "PrivateNetwork"):
+        assert re.search(rf"^# .*{open_on_purpose}.*: \w", sandbox, re.MULTILINE)
+
+
 @needs_analyze
 @pytest.mark.skipif(
     not Path("/bin/kill").exists(), reason="/bin/kill is not installed, which reloads the daemon"
 )
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say, not even for a path that needs quotes."""
+@pytest.mark.fault(141)
+@pytest.mark.parametrize("kind", KINDS)
+def test_systemd_accepts_the_unit(kind: Literal["system", "user"], tmp_path: Path) -> None:
+    """`systemd-analyze verify` has nothing to say of either, not even for a path that needs quotes."""
     workspace = tmp_path / "a b%c$d"
     workspace.mkdir()
     executable = tmp_path / "sp ork"
     executable.symlink_to("/bin/true")
     unit = tmp_path / "spork.service"
-    unit.write_text(render("system", workspace, executable, "daemon", "daemon", 50))
+    unit.write_text(render(kind, workspace, executable, "daemon", "daemon", 50))
     done = subprocess.run(
         # A server without manual pages has the same unit.
-        ["systemd-analyze", "--man=no", "verify", str(unit)],
+        ["systemd-analyze", "--man=no", f"--{kind}", "verify", str(unit)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -126,6 +163,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 
 @needs_analyze
+@pytest.mark.fault(145)
 def test_the_service_is_hardened(tmp_path: Path) -> None:
     """Exposure by systemd's own measure is at most 2.0 of 10."""
     unit = tmp_path / "spork.service"
