@@ -71,8 +71,10 @@ endure: $(STAMPS)/dev ## An hour with 20,000 mixed jobs: memory, descriptors, th
 lanes: $(STAMPS)/dev ## 1,000 times daemons in each other's way, lock files taken away: never two stages at once
 	$(LONG) tests/long/lanes
 
+# What it drives, all of it from apt: tmux vim nano emacs-nox micro neovim joe kakoune mc ed rsync unison
+# openssh-server curl moreutils patch git. What is not installed is skipped by name.
 editors: $(STAMPS)/dev ## Real editors, shells, sync tools and git on a live daemon (apt: tmux vim nano emacs-nox micro rsync git)
-	$(LONG) tests/long/editors
+	$(LONG) $(PARALLEL) tests/long/editors
 
 power: $(STAMPS)/dev ## 300 power cuts on an ext4 and as many on a lossy FUSE, each call of each protocol failing (root; apt: e2fsprogs gcc libc6-dev)
 	$(LONG) tests/long/power

@@ -70,7 +70,7 @@ TOOLS = {
                     "perl", makes=False),
     "patch": Tool('diff -u "$FILE" "$MADE" > "$DESK/p" || true; patch -s "$FILE" "$DESK/p"', "patch", makes=False),
     "ed": Tool("printf '%s\\n' ,d \"0r $MADE\" w q | ed -s \"$FILE\"", "ed", makes=False),
-    "vim -es": Tool('vim -u NONE -N -es -c "%d _" -c "0read $MADE" -c "\\$d _" -c wq "$FILE" < /dev/null', "vim"),
+    "vim -es": Tool('vim -u NONE -N -es -c "%d _" -c "0read $MADE" -c wq "$FILE" < /dev/null', "vim"),
     "unison": Tool('n="$(basename "$FILE")"; mkdir "$DESK/a"; cp "$MADE" "$DESK/a/$n"; HOME="$DESK" unison "$DESK/a"'
                    ' "$(dirname "$FILE")" -path "$n" -prefer "$DESK/a" -batch -silent', "unison"),
     "Path.write_text": _pattern("written"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
-from daemon.cli.waits import open_for_writing
+from daemon.cli.waits import open_for_writing, unfit
 from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.workspace import Workspace
 
@@ -55,25 +55,26 @@ def _modified(entry: os.DirEntry[str]) -> float:
 def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     meant = classify_inbox(name)
     if isinstance(meant, Ignored):
-        if is_folder:
-            return _folder_note(workspace, name)
-        meant_name = f"; did you mean {shown(meant.meant)}?" if meant.meant else ""
-        return (
-            f"{shown(name)}: not read, {meant.rule}{meant_name}"
-            if meant_name or "conflict" in meant.rule
-            else ""
-        )
-    path = workspace.inbox / name
+        return _folder_note(workspace, name) if is_folder else _ignored_note(name, meant)
     if is_folder:
         return f"{shown(name)}: a folder, not read"
+    path = workspace.inbox / name
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         return ""
-    if not stat.S_ISREG(status.st_mode):
-        return f"{shown(name)}: not a regular file, refused where it is"
+    wrong = meant.unfit or ("not a regular file" if not stat.S_ISREG(status.st_mode) else unfit(status))
+    if wrong:
+        return f"{shown(name)}: {wrong}, refused where it is"
     why = open_for_writing(path) or ("empty, not taken yet" if status.st_size == 0 else "not taken yet")
     return f"{shown(name)}: {why}; why: spork explain inbox/{shown(name)}"
+
+
+def _ignored_note(name: str, meant: Ignored) -> str:
+    """Only for what somebody may think is a request."""
+    if meant.meant:
+        return f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?"
+    return f"{shown(name)}: not read, {meant.rule}" if "conflict copy" in meant.rule else ""
 
 
 def _folder_note(workspace: Workspace, name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from argparse import Namespace
 from pathlib import Path
 
 from daemon.cli import explain_request, explain_run
 from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, show_json, tell
-from daemon.cli.story import Story, story
+from daemon.cli.story import Story, look, story
 from daemon.errors import NotPossible
 from daemon.lease import install_lease_signal_handler
 from daemon.names import DECISIONS, shown
@@ -47,16 +48,25 @@ def explain(workspace: Workspace, text: str) -> Story:
     path = _placed(workspace, text)
     parts = path.relative_to(workspace.root).parts
     try:
-        if _is_folder(path):
-            return story(workspace, path, "folder", _folder(parts))
-        if parts[0] == "inbox":
-            return explain_request.tell(workspace, catalog_of(workspace), path, parts)
-        if parts[0] == "runs" and len(parts) > 2:
-            return explain_run.tell(workspace, catalog_of(workspace), path, parts)
+        return _told(workspace, path, parts)
     except PermissionError as error:
         return story(workspace, path, "unknown", f"cannot look: {error.strerror}; ask as another user")
+
+
+def _told(workspace: Workspace, path: Path, parts: tuple[str, ...]) -> Story:
+    if _is_folder(path):
+        return story(workspace, path, "folder", _folder(parts))
+    if parts[0] == "inbox":
+        return explain_request.tell(workspace, catalog_of(workspace), path, parts)
     if parts[0] == "runs":
-        return _beside_runs(workspace, path)
+        in_run = len(parts) > 2
+        return (
+            explain_run.tell(workspace, catalog_of(workspace), path, parts)
+            if in_run
+            else _in_runs(workspace, path)
+        )
+    if look(path) is None:
+        return story(workspace, path, "gone", "nothing of this name lies there")
     why = "a source: read when a request's params name it; what lies in sources/ stays there"
     return story(workspace, path, "ignored", why)
 
@@ -76,26 +86,38 @@ def _placed(workspace: Workspace, text: str) -> Path:
 
 def _is_folder(path: Path) -> bool:
     """A folder itself, unless it has the name of a request: that is refused, and its story says so."""
-    if path.is_symlink() or not path.is_dir():
+    status = look(path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
         return False
     return not (explain_request.is_refused(path) or path.name in {f"{verb}.yaml" for verb in DECISIONS})
 
 
 def _folder(parts: tuple[str, ...]) -> str:
-    if parts[0] == "sources":
+    box, name = parts[0], shown(parts[1]) if parts[1:] else ""
+    if box == "sources":
         return "sources that requests name"
-    if len(parts) > 2:
-        return "of the job: what its stages made, or the daemon's" if parts[0] == "runs" else "of sources"
-    if parts[0] == "runs":
-        return f"of a job; where it is: spork status {shown(parts[1])}" if parts[1:] else "one folder a job"
-    if parts[1:] == ("rejected",):
+    if box == "runs":
+        return _folder_of_runs(parts, name)
+    if name == "rejected":
         return "refused requests, each with its reason beside it in NAME.error.txt"
-    if not parts[1:]:
-        return "requests, dropped"
-    return f"sources of the request {shown(parts[1])}.yaml, or nothing; requests in it are not read"
+    return (
+        f"sources of the request {name}.yaml, or nothing; requests in it are not read"
+        if name
+        else "requests, dropped"
+    )
 
 
-def _beside_runs(workspace: Workspace, path: Path) -> Story:
+def _folder_of_runs(parts: tuple[str, ...], name: str) -> str:
+    if not name:
+        return "one folder a job"
+    if name.startswith("."):
+        return "the daemon's: requests on their way to become jobs"
+    if len(parts) > 2:
+        return "of the job: what its stages made, or the daemon's"
+    return f"of a job; where it is: spork status {name}"
+
+
+def _in_runs(workspace: Workspace, path: Path) -> Story:
     """A file in runs/ itself, or the directory of a job that is gone."""
     catalog = catalog_of(workspace)
     job = catalog.job(path.name) if catalog is not None else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
-from daemon.cli.waits import unfit, waits
-from daemon.names import Ignored, classify_inbox, shown
+from daemon.cli.waits import unfinished, unfit, waits
+from daemon.files import read_regular
+from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.settings import Policy, load_policy
+from daemon.spool import LIMIT_BYTES
 from daemon.workspace import Workspace
 
 _DECISION_HINT = "a decision belongs into runs/ID/, the directory of its job"
@@ -46,6 +47,9 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     wrong = meant.unfit or unfit(status)
     if wrong:
         return story(workspace, path, "refused", reason_beside(workspace.rejected, path.name) or wrong)
+    note = reason_beside(workspace.rejected, path.name)
+    if "contains NUL bytes" in note and b"\0" in _bytes(path):
+        return story(workspace, path, "refused", note)
     policy = load_policy(workspace)
     why = waits(path, policy.inbox.settle_seconds, None)
     said = _content(workspace, catalog, path, policy) if status.st_size else []
@@ -54,27 +58,38 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
 
 def _content(workspace: Workspace, catalog: Catalog | None, path: Path, policy: Policy) -> list[str]:
     """What the daemon would say of the content, once it is whole."""
-    if not os.access(path, os.R_OK):
+    data = _bytes(path)
+    if not data or unfinished(data):
         return []
     from daemon.check import check_request
 
     problems = check_request(path, workspace)
     if not problems:
-        return [_taken_id(catalog, path) or "its content is right"]
+        return [_taken_id(catalog, path.name, data) or "its content is right"]
     missing = [p for p in problems if p.field.startswith("params.") and "put it there" in p.message]
     if len(missing) == len(problems):
         wait = policy.inbox.sources_wait_seconds
         return [f"waits at most {wait:g} s for a source: {p.message}" for p in missing]
-    hint = [_DECISION_HINT] if path.name in ("approve.yaml", "reject.yaml") else []
-    return [f"it would be refused: {problem}" for problem in problems[:3]] + hint
+    return [f"it would be refused: {problem}" for problem in problems[:3]] + _hint(path)
 
 
-def _taken_id(catalog: Catalog | None, path: Path) -> str:
+def _hint(path: Path) -> list[str]:
+    return [_DECISION_HINT] if isinstance(classify_decision(path.name), Decision) else []
+
+
+def _bytes(path: Path) -> bytes:
+    """The content; nothing where we may not read it."""
+    try:
+        return read_regular(path.parent, path.name, LIMIT_BYTES)
+    except OSError:
+        return b""
+
+
+def _taken_id(catalog: Catalog | None, name: str, data: bytes) -> str:
     """What the request's own id comes to; nothing where it is free or was left to the daemon."""
     from daemon import strictyaml
 
-    data = path.read_bytes()
-    wanted = strictyaml.parse(data, path.name).plain().get("id")
+    wanted = strictyaml.parse(data, name).plain().get("id")
     known = catalog.request_sha256(str(wanted)) if catalog is not None and wanted is not None else None
     if known is None:
         return ""
@@ -88,7 +103,7 @@ def _gone(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story:
     lines = [f"a file of this name became job {job_id} at {at}" for job_id, at in taken]
     refused = reason_beside(workspace.rejected, path.name)
     if refused:
-        lines.append(f"a file of this name was refused: {refused}")
+        lines += [f"a file of this name was refused: {refused}", *_hint(path)]
     if taken:
         return story(workspace, path, "taken", *lines)
     if refused:

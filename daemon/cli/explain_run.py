@@ -9,7 +9,7 @@ from typing import get_args
 
 from daemon.catalog import Catalog, Looked, file_key
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
-from daemon.cli.waits import unfit, waits
+from daemon.cli.waits import unfinished, unfit, waits
 from daemon.documents import load_decision
 from daemon.errors import Invalid
 from daemon.files import read_regular
@@ -74,6 +74,8 @@ def _would(workspace: Workspace, job: Job, path: Path, meant: Decision, policy: 
     verb = next(verb for verb in get_args(Verb) if verb == meant.verb)
     try:
         data = read_regular(path.parent, path.name, LIMIT_BYTES)
+        if unfinished(data):
+            return []
         document = load_decision(data, verb, path.name)
         decision = Ruled(
             verb, "", "", job=document.job, stage=document.stage, attempt=document.attempt,

@@ -34,6 +34,14 @@ def open_for_writing(path: Path) -> str:
         os.close(fd)
 
 
+def unfinished(data: bytes) -> str:
+    """What shows in the content that its writer has not ended; empty where nothing does."""
+    nul = data.find(b"\0")
+    if nul >= 0 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"it contains NUL bytes (the first at byte {nul}): refused if its writer leaves it so"
+    return "incomplete: a template whose last line, `...`, is missing" if is_cut_short(data) else ""
+
+
 def waits(path: Path, settle_seconds: float, empty_seconds: float | None) -> list[str]:
     """What the file waits for, in lines; the first one is why it is not taken now."""
     try:
@@ -56,14 +64,8 @@ def _content(data: bytes, status: os.stat_result, held: Writers, settle_seconds:
     lines = []
     if status.st_nlink > 1:
         lines.append(f"it has {status.st_nlink} hard links: taken once it has rested, or is the only one")
-    nul = data.find(b"\0")
-    if nul >= 0 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return [
-            *lines,
-            f"it contains NUL bytes (the first at byte {nul}): refused if its writer leaves it so",
-        ]
-    if is_cut_short(data):
-        return [*lines, "incomplete: a template whose last line, `...`, is missing"]
+    if said := unfinished(data):
+        return [*lines, said]
     if ends_with_mark(data):
         lines.append("it is complete: it ends with `...`")
     else:
