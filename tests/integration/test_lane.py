@@ -269,3 +269,15 @@ def test_without_hard_links_a_lock_is_the_file_of_that_name(
 
 def refuse(*_: object, **__: object) -> None:
     raise PermissionError(errno.EPERM, "no hard links here")
+
+
+@pytest.mark.fault(106)
+def test_where_the_lane_cannot_be_locked_it_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system whose locks do not work is no lane: the path and the system's own words."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("daemon.anchor.fcntl.flock", no_locks)
+    with pytest.raises(CannotWrite, match=r"the\.lock: .*No locks available"):
+        Lane(path).try_take()
