@@ -96,7 +96,8 @@ class Machine:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=300,
+            # A video on a busy machine takes its time.
+            timeout=1800,
             check=False,
         )
         if check:
