@@ -38,7 +38,6 @@ from daemon.workspace import Workspace
 
 ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
 """Looked at in this order: where both lie there, reject wins."""
-_HOLD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Desk:
         self._workspace, self._recorder, self._gates, self._clock = workspace, recorder, gates, clock
         self.waiting: dict[str, dict[str, str]] = {}
         """Job id, name and reason of each decision file that is not whole yet."""
-        self._settling: dict[str, float] = {}
+        self._settling: set[str] = set()
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -78,24 +77,20 @@ class Desk:
         """The job is over; nothing in its directory is awaited."""
         self._box.forget(self._workspace.run(job_id))
         self.waiting.pop(job_id, None)
-        self._settling.pop(job_id, None)
+        self._settling.discard(job_id)
 
-    def holds_timer(self, job: Job) -> float | None:
-        """Seconds for which the gate's time waits for an answer that lies there and settles; None: it does not.
-
-        What is held open, or changed again and again, for longer than settling takes is not waited for; a
-        rejection is, where time approves.
-        """
-        if job.gate is not None and job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {}):
-            return self._policy.inbox.settle_seconds or _HOLD_SECONDS
-        return self._settling.get(job.id)
+    def holds_timer(self, job: Job) -> bool:
+        """Whether an answer lies there that is being written or settles, or a rejection where time approves."""
+        if not job.answerable or job.gate is None:
+            return False
+        rejection = job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {})
+        return rejection or job.id in self._settling
 
     def look(self, job: Job, arrived_whole: Callable[[str], bool], now: datetime) -> Looked:
         """Look at every decision file of a job and act on what counts."""
         run = self._workspace.run(job.id)
         again: list[float] = []
         waiting: dict[str, str] = {}
-        self._settling.pop(job.id, None)
         found = [verb for verb in ORDER if os.path.lexists(run / f"{verb}.yaml")]
         for verb in ORDER:
             if verb not in found:
@@ -110,7 +105,6 @@ class Desk:
                 _untell(run, name)
                 waiting[name] = seen.reason
                 again += [] if seen.retry_in is None else [seen.retry_in]
-                self._note_settling(job.id, verb, seen)
             elif isinstance(seen, Whole) and verb == "approve" and "reject.yaml" in waiting:
                 # Both lie there and reject wins, as soon as it can be read.
                 waiting[name] = f"reject.yaml lies there too, {waiting['reject.yaml']}"
@@ -120,6 +114,7 @@ class Desk:
             self.waiting[job.id] = waiting
         else:
             self.waiting.pop(job.id, None)
+        (self._settling.add if again else self._settling.discard)(job.id)
         lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
         return Looked(job, min(again, default=None), lying)
 
@@ -130,14 +125,6 @@ class Desk:
             case Whole():
                 return self._decide(run, job, verb, seen, now, [v for v in found if v != verb])
         return job
-
-    def _note_settling(self, job_id: str, verb: Verb, seen: Waiting) -> None:
-        """An answer to the gate that has not rested yet holds its timer, for as long as settling takes."""
-        patience = max(self._policy.inbox.settle_seconds, self._policy.inbox.empty_seconds)
-        left = seen.since + patience - self._clock()
-        if verb in ("approve", "reject") and seen.retry_in is not None and left > 0:
-            left = min(seen.retry_in, left)
-            self._settling[job_id] = min(left, self._settling.get(job_id, left))
 
     def tidy(self, job: Job) -> None:
         """Take away what was recorded before a crash, of a job that is over and is not looked at again."""

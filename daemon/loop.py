@@ -203,9 +203,8 @@ class Loop:
                 # An answer that lay there wins over the timer.
                 looked = self._try_to_look(job_id, now, self._clock.boot())
                 job = self._recorder.store.job(job_id)
-                held = TROUBLE_SECONDS if not looked else self._desk.holds_timer(job) if job else None
-                if held is not None:
-                    self._gates.put_off(job_id, held)
+                if not looked or (job is not None and self._desk.holds_timer(job)):
+                    self._gates.put_off(job_id, TROUBLE_SECONDS)
                     continue
             if job is None or job.gate is None or job.reason == "expired":
                 self._gates.forget(job_id)

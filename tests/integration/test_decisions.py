@@ -80,18 +80,6 @@ def test_the_timer_waits_for_an_answer_that_has_not_rested(
     assert studio.state("g")["status"] == "completed"
 
 
-def test_the_timer_does_not_wait_for_a_file_that_is_held_open(at_gate: Opener, tmp_path: Path) -> None:
-    """Who holds approve.yaml open does not hold the gate open."""
-    studio, daemon = at_gate(tmp_path / "studio")
-    with (studio.run("g") / "approve.yaml").open("w") as file:
-        file.write("by: ali")
-        file.flush()
-        daemon.run()
-        daemon.clock.pass_time(3700)
-        daemon.run()
-        assert studio.state("g")["reason"] == "expired"
-
-
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_refused_request_never_lies_there_without_its_reason(tmp_path: Path, number: int) -> None:
     """Killed while it refuses: whatever is in rejected/ has its reason beside it."""

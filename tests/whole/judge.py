@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from tests.whole.nouns import Asked, Fate, Given, StageRule
 
 FOREVER = 1e18
+PUT_OFF = 1.5
+"""Seconds by which the timer may come later for an answer that lay there and did not count."""
 TICK = 0.002
 """The times in events are whole milliseconds."""
 
@@ -120,10 +122,19 @@ class Judge:
             if job.owed:
                 yield f"{job.id}: {job.owed} is missing"
             gate = job.gate
-            late = gate is not None and not gate.expired and self.boot() >= (gate.deadline or FOREVER) + TICK
+            late = (
+                gate is not None and not gate.expired and self.boot() >= (gate.deadline or FOREVER) + PUT_OFF
+            )
             if late and all(given.whole or given.fate for given in job.given):
                 yield f"{job.id}: the time of its gate is over"
             if not job.final:
                 for given in job.given:
+                    if self.waits(job, given):
+                        continue
                     if not given.fate and given.whole and self.verdict(job, given) != "repeat":
                         yield f"{job.id}: {given} lies there and nothing was said of it"
+
+    def waits(self, job: Fate, given: Given) -> bool:
+        """Whether approve.yaml has to wait for a reject.yaml beside it that is not whole yet."""
+        beside = any(g.verb == "reject" and not g.fate and not g.whole for g in job.given)
+        return given.verb == "approve" and beside
