@@ -60,6 +60,7 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 
 crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of the protocols, and of the recovery (an hour; x86_64)
 	$(BIN)/python -m tests.crashing
+	$(LONG) tests/long/crash/test_rules.py
 
 damage: $(STAMPS)/dev ## 200 damaged databases rebuilt, 100 backups under load restored and worked on
 	$(LONG) tests/long/damage
