@@ -4,7 +4,8 @@ from __future__ import annotations
 
 RINGS = 20
 """Turns in a row, none a second after the last, that a ring began and that found nothing to do."""
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.5
+"""The kernel keeps some 16,000 events meanwhile and says so where there were more: reading those is what is bounded."""
 
 
 class Storm:

@@ -11,7 +11,7 @@ from daemon.watcher import Hints, Watcher
 from daemon.workspace import Workspace
 
 INBOX = "inbox"
-EDIT_SECONDS = 0.2
+EDIT_SECONDS = 0.5
 """Between two looks at a gate's files while they are being written."""
 _DECISIONS = frozenset(f"{verb}.yaml" for verb in ORDER)
 

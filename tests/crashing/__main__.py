@@ -9,6 +9,7 @@ For each protocol the calls of a run without a kill are counted; then it is live
 ``half``    the daemon is killed after the first half of the bytes of a write
 ``again``   the daemon is killed, and the one that recovers from it is killed before one of its calls until it
             is ready; ``RECOVERIES`` points of the first kill for each protocol
+``term``    the daemon is told to stop before one of its calls, and must end with 0
 
 Then the plain daemon is started where one was killed, and at rest everything is held against everything:
 tests/history.py (files alone) and tests.crashed.disagreements (the database).
@@ -35,7 +36,7 @@ from tests.crashing.day import DAY, Day, Protocol
 from tests.crashing.tracer import Point, Seen
 from tests.forked import warm
 
-PASSES = ("before", "daemon", "all", "again", "after", "half")
+PASSES = ("before", "daemon", "all", "again", "after", "half", "term")
 RECOVERIES = 3
 _RECOVERY_AT_MOST = 200
 """Calls of a recovery; there are fewer."""
@@ -76,9 +77,9 @@ def points(name: str, calls: Calls) -> Iterator[Point]:
         return
     for role, count in Counter(role for role, _, _ in calls).items():
         for number in range(1, count + _REACH + 1):
-            if name in ("before", "after"):
+            if name in ("before", "after") or (name == "term" and role == "daemon"):
                 yield Point(role, number, name)
-            elif role != "daemon":
+            elif name in ("daemon", "all") and role != "daemon":
                 yield Point(role, number, "before", name)
 
 
@@ -169,6 +170,7 @@ def _tell(results: list[dict[str, Any]], seconds: float) -> int:
         by_pass = Counter(one["pass"] for one in own if one["reached"])
         parts = ", ".join(f"{name} {by_pass[name]}" for name in PASSES if by_pass[name])
         print(f"{protocol}: {_sums(own, [one for one in left if one['protocol'] == protocol])} ({parts})")
+    # More points than kills: those behind the last call of a run that made fewer than the one that was counted.
     print(f"total: {_sums(lived, left)}, in {seconds:.0f} s")
     return sum(bool(one["faults"]) for one in lived)
 

@@ -2,7 +2,7 @@
 
 The tracer is a process between us and the daemon. Where the point is reached, ``before`` kills at the call's
 entry, so that it never happens; ``after`` at its exit, before the process runs on; ``half`` lets a write
-write the first half of its bytes.
+write the first half of its bytes; ``term`` only tells the daemon to stop, at the call's entry.
 """
 
 from __future__ import annotations
@@ -183,6 +183,10 @@ class _Tracer:
         if point is None:
             self._calls.append((role, made.name, made.third))
         elif (role, self._numbers[role]) == (point.role, point.number):
+            if point.when == "term":
+                self._end([self._daemon], signal.SIGTERM, tid, made)
+                ptrace(syscalls.CONTINUE, tid)
+                return
             if point.when != "before":
                 if point.when == "half" and made.name in syscalls.WRITES:
                     found.rdx //= 2
@@ -203,16 +207,19 @@ class _Tracer:
 
     def _kill(self, tid: int, made: Call) -> None:
         assert self._point is not None
-        place = _place(tid, made)
         if self._point.victim == "caller":
             victims = [self._group[tid]]
         elif self._point.victim == "daemon":
             victims = [self._daemon]
         else:
             victims = sorted(set(self._group.values()), key=lambda pid: self._depth[pid])
+        self._end(victims, signal.SIGKILL, tid, made)
+
+    def _end(self, victims: list[int], number: signal.Signals, tid: int, made: Call) -> None:
+        place = _place(tid, made)
         for pid in victims:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
         self._point = Point("nobody", 0)
         self._say(killed=f"{made.name} {place}".strip())
 
