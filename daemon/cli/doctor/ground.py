@@ -12,7 +12,7 @@ from daemon.cli.doctor.finding import Finding
 from daemon.cli.places import daemon_line, holder_of
 from daemon.errors import BadPolicy, Invalid
 from daemon.exposure import is_root, open_to_all, too_few_files, writable_by_all
-from daemon.mounts import needs_polling
+from daemon.mounts import needs_polling, unfit_for_locks
 from daemon.settings import Policy, load_policy
 from daemon.workspace import Workspace
 
@@ -87,8 +87,7 @@ def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
     for name, path in (("daemon.lock", workspace.daemon_lock), ("lane", lane)):
         if path.is_symlink():
             yield Finding("lock", f"{path} is a link", f"rm {path} (locks are files of their own)")
-        elif needs_polling(path.parent):
-            kind = needs_polling(path.parent)
+        elif kind := unfit_for_locks(path.parent):
             mend = "a daemon does not start so: locks and database need a local file system"
             yield Finding("lock", f"{name} lies on {kind}", mend)
         elif not path.parent.is_dir():
@@ -140,7 +139,7 @@ def _inotify(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _file_systems(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
-    kind = needs_polling(workspace.jobs)
+    kind = unfit_for_locks(workspace.jobs)
     if kind:
         yield Finding("files", f"jobs/ lies on {kind}", "move the workspace: jobs/ needs a local file system")
     for path in (workspace.inbox, workspace.runs):
