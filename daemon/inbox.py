@@ -103,7 +103,7 @@ class Inbox:
                 retry = self._stuck(name, error)
             if retry is not None:
                 again.append(retry)
-        self._claim(taken, now)
+        again += self._claim(taken, now)
         here = frozenset(names)
         self._told = {name: why for name, why in self._told.items() if name in here}
         seen = {shown(name) for name in here}
@@ -141,6 +141,7 @@ class Inbox:
         sha = hashlib.sha256(whole.data).hexdigest()
         before = store.claimed_as(whole.identity.keys)
         if before is not None and before[1] == sha:
+            self._make_again(before[0])
             self._sources.clear_taken(Path(name).stem, before[0])
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return None
@@ -161,6 +162,12 @@ class Inbox:
         taken.append(Taken(name, whole, vetted, job_id))
         return None
 
+    def _make_again(self, job_id: str) -> None:
+        """What a crash or the disk kept a claim from making; not the directory of a job that is over."""
+        kept, job = self._recorder.store.request(job_id), self._recorder.store.job(job_id)
+        if kept and job and (not job.final or is_folder(self._workspace.run(job_id))):
+            make_run(self._workspace, job_id, *kept)
+
     def _id_for(self, vetted: Vetted, name: str, sha: str, taken: list[Taken], now: datetime) -> str | None:
         """The job's id; None if this very request is a job already. Invalid if another request has the id."""
         wanted = vetted.request.id
@@ -179,9 +186,10 @@ class Inbox:
         )
         raise Invalid(Problem(f"inbox/{shown(name)}", 0, 0, "id", why))
 
-    def _claim(self, taken: list[Taken], now: datetime) -> None:
+    def _claim(self, taken: list[Taken], now: datetime) -> list[float]:
+        """Commit the claims, then do what follows; gives when what the disk refused is tried again."""
         if not taken:
-            return
+            return []
         try:
             self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
         except OSError:
@@ -190,6 +198,7 @@ class Inbox:
                     remove_tree(t.job_id, incoming)
             raise
         self.taken_ids = [t.job_id for t in taken]
+        again = []
         for t in taken:
             # The id is new: what lies under it is no run of ours, and nobody's answers.
             try:
@@ -200,7 +209,8 @@ class Inbox:
                 self._sources.clear(Path(t.name).stem, t.job_id)
                 self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
             except OSError as error:
-                self._stuck(t.name, error)
+                again.append(self._stuck(t.name, error))
+        return again
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1

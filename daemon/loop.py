@@ -267,6 +267,8 @@ class Loop:
             self._make_run(job)
         self._gates.show(job)
         if job.final and not job.open_attempt:
+            # Its last answer may lie there still, if the disk refused to keep it: nobody looks there again.
+            self._desk.tidy(job)
             self.jobs.drop(job.id)
             self._desk.forget(job.id)
             self._gates.forget(job.id)

@@ -405,8 +405,10 @@ def lead(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> None:
             lying = [path for path in lying if path.exists()]
             for path in lying:
                 # Refused, as what lost its bytes is; or the job ended by an answer that came first.
-                if path.with_name(f"{path.name}.error.txt").exists() or state.get("status") in ENDED:
+                reason = path.with_name(f"{path.name}.error.txt")
+                if reason.exists() or state.get("status") in ENDED:
                     path.unlink(missing_ok=True)
+                    reason.unlink(missing_ok=True)
             if state.get("status") not in ("needs_approval", "paused") or (job_id, state["seq"]) in given:
                 continue
             with suppress(FileNotFoundError):
@@ -423,16 +425,17 @@ def lead(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> None:
 
 
 def _arriving(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> bool:
-    """Whether a request is on its way in. One that nobody was told of, and that lost its bytes, is removed."""
+    """Whether a request is on its way in. One that lost its bytes is removed: what was told of is there by now."""
     inbox = studio.root / "inbox"
     for path in inbox.iterdir():
         if path.name == "rejected":
             continue
-        if path.stem in promised:
+        if path.stem in promised and path.is_dir():
             return True
         if path.is_dir() and not (inbox / f"{path.name}.yaml").exists():
             shutil.rmtree(path)
         elif path.is_file() and path.suffix == ".yaml" and path.read_bytes() != asked[path.stem]:
+            # Also one that was taken before the cut: its name is back, its bytes never were on the disk.
             path.unlink(missing_ok=True)
         else:
             return True

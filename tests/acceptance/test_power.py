@@ -14,6 +14,7 @@ from tests import powercut
 from tests.faulty import Doors, Fault, Faulty, Trial
 from tests.faulty import missing as missing_for_faults
 from tests.studio import GATED, Studio
+from tests.support import wait_for
 
 FAULTS = pytest.mark.skipif(bool(missing_for_faults()), reason=missing_for_faults())
 CUTS = pytest.mark.skipif(bool(powercut.missing()), reason=powercut.missing())
@@ -39,6 +40,14 @@ def base() -> Iterator[Path]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         yield Path(name)
+
+
+@pytest.fixture
+def faulty(studio: Studio) -> Iterator[Faulty]:
+    """The faults that the studio's daemon meets, if it is started with ``env=faulty.env``."""
+    made = Faulty(studio.root.parent, studio.root)
+    yield made
+    made.close()
 
 
 @CUTS
@@ -83,10 +92,9 @@ def test_calls_of_a_command_fail(tmp_path: Path) -> None:
 
 @FAULTS
 @pytest.mark.fault(84)
-def test_a_decision_whose_sync_failed_is_not_recorded(studio: Studio) -> None:
+def test_a_decision_whose_sync_failed_is_not_recorded(studio: Studio, faulty: Faulty) -> None:
     """The daemon halts and says so; the answer lies there, and counts once after the next start."""
     studio.pipeline("gated", GATED)
-    faulty = Faulty(studio.root.parent, studio.root)
     process = studio.start(env=faulty.env)
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
@@ -97,7 +105,6 @@ def test_a_decision_whose_sync_failed_is_not_recorded(studio: Studio) -> None:
     assert "cannot record" in studio.log.read_text()
     assert "approve" not in recorded(studio)
     assert (studio.run("g-1") / "approve.yaml").exists()
-    faulty.close()
     studio.start()
     studio.wait("g-1", "completed")
     assert recorded(studio).count("approve") == 1
@@ -105,23 +112,73 @@ def test_a_decision_whose_sync_failed_is_not_recorded(studio: Studio) -> None:
 
 @FAULTS
 @pytest.mark.fault(84)
-def test_what_a_killed_daemon_left_is_synced_before_it_is_believed(studio: Studio) -> None:
+def test_what_a_killed_daemon_left_is_synced_before_it_is_believed(studio: Studio, faulty: Faulty) -> None:
     """It reads as committed, but may be in memory only: a start that cannot sync it does not go on."""
     studio.pipeline("gated", GATED)
     studio.start()
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
     studio.kill()
-    faulty = Faulty(studio.root.parent, studio.root)
     faulty.plan(Fault("daemon", "fsync", "EIO", 1))
     process = studio.spawn(env=faulty.env)
     assert process.wait(timeout=60) == 73
     assert faulty.hit.endswith("spork.db-wal")
     assert "cannot be opened" in studio.log.read_text()
-    faulty.close()
     studio.start()
     studio.answer("g-1", "approve")
     studio.wait("g-1", "completed")
+
+
+@FAULTS
+@pytest.mark.fault(84)
+def test_the_copy_of_a_last_answer_is_tried_again(studio: Studio, faulty: Faulty) -> None:
+    """The answer ended the job, and nobody looks there again but for what the disk refused to keep."""
+    studio.pipeline("last", "name: last\n" + GATED.partition("\n")[2].partition("  - name: use")[0])
+    studio.start(env=faulty.env)
+    studio.submit("g-1", "last")
+    studio.wait("g-1", "needs_approval")
+    # The first syncs are those of the commit and of the folder for what is kept.
+    faulty.plan(Fault("daemon", "fsync", "EIO", 3))
+    studio.answer("g-1", "approve")
+    studio.wait("g-1", "completed")
+    assert "/decisions/" in faulty.hit
+    kept = studio.run("g-1") / "decisions/01-draft.1.approve.yaml"
+    wait_for(kept.exists, "the answer to be kept")
+    wait_for(lambda: not (studio.run("g-1") / "approve.yaml").exists(), "its name to be free")
+
+
+@pytest.mark.fault(83)
+def test_an_answer_that_is_empty_when_the_machine_starts_is_refused(gated: Studio) -> None:
+    """It may have said something before the power was cut; one that is left empty later counts."""
+    gated.stop()
+    answer = gated.run("g-1") / "approve.yaml"
+    answer.touch()
+    powercut.new_boot(gated.root)
+    gated.start()
+    wait_for(answer.with_name("approve.yaml.error.txt").exists, "the reason beside it")
+    assert "power cut" in answer.with_name("approve.yaml.error.txt").read_text()
+    gated.stop()
+    gated.start()
+    assert "gate_approved" not in gated.types("g-1")
+    answer.unlink()
+    answer.touch()
+    gated.wait("g-1", "completed")
+
+
+@pytest.mark.fault(83)
+def test_copies_without_their_bytes_are_written_again(gated: Studio) -> None:
+    """The names of new files can be on the disk before what is in them."""
+    copies = [
+        gated.root / "jobs/g-1.yaml",
+        *(gated.run("g-1") / name for name in ("pipeline.yaml", "state.json", "events.jsonl", "gate.json")),
+    ]
+    gated.stop()
+    before = [path.read_bytes() for path in copies]
+    for path in copies:
+        path.write_bytes(b"")
+    powercut.new_boot(gated.root)
+    gated.start()
+    assert [path.read_bytes() for path in copies] == before
 
 
 def recorded(studio: Studio) -> list[str]:
