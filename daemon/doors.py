@@ -75,7 +75,6 @@ def drop_request(workspace: Workspace, source: Path, data: bytes, sources: tuple
         if folder is not None:
             for name in _beside(source, sources):
                 _bring(source, name, folder)
-            fsync_folder(folder)
         temporary = workspace.inbox / _temporary_name()
         write_durable(temporary, data)
         # A request that brings files must keep its stem; another may take one that is surely free.
@@ -153,10 +152,6 @@ def _bring(source: Path, name: str, folder: Path) -> None:
         if parent:
             os.close(make_folders(folder, parent))
         copy_in(fd, folder / name, SOURCE_LIMIT)
-        # The names of folders just made must be durable as well, up to the one that is fsynced after us.
-        while parent:
-            fsync_folder(folder / parent)
-            parent = os.path.dirname(parent)
     finally:
         os.close(fd)
 

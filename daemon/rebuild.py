@@ -242,11 +242,7 @@ def _exchange(db: Path, new: Path) -> Path | None:
     # A crash in between leaves the old database as of its last checkpoint; rebuild again.
     for suffix in ("-wal", "-shm"):
         Path(f"{db}{suffix}").unlink(missing_ok=True)
-    fd = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    # SQLite synced it when it was closed.
     os.rename(new, db)
     fsync_folder(db.parent)
     return kept

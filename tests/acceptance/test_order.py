@@ -20,7 +20,7 @@ stages:
   - {name: draft, gate: true, outputs: [a.txt], command: [sh, -euc, 'echo 1 > a.txt; mkdir sub; echo 2 > sub/b.txt']}
   - {name: use, outputs: [used.txt], command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" > used.txt']}
 """
-REQUEST = "intent: x\nid: g-1\npipeline: gated\nparams: {sources: [deep/one.txt]}\n...\n"
+REQUEST = "intent: x\nid: g-1\npipeline: gated\nparams: {sources: [deep/er/one.txt]}\n...\n"
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
@@ -32,8 +32,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trace]:
     studio, output = Studio(base / "studio"), base / "trace"
     studio.pipeline("gated", PIPELINE)
     studio.start(before=strace(output))
-    (studio.root / "inbox/g-1/deep").mkdir(parents=True)
-    (studio.root / "inbox/g-1/deep/one.txt").write_text("1\n")
+    (studio.root / "inbox/g-1/deep/er").mkdir(parents=True)
+    (studio.root / "inbox/g-1/deep/er/one.txt").write_text("1\n")
     studio.drop("g-1.yaml", REQUEST)
     studio.wait("g-1", "needs_approval")
     studio.answer("g-1", "reject", then="retry")
@@ -61,20 +61,21 @@ def _whole(output: Path) -> Trace:
 @pytest.mark.fault(83)
 def test_a_claim(trace: Trace) -> None:
     """Sources and every folder down to them are synced before the commit; only then the request may go."""
-    source = trace.published(r"/\.incoming/g-1/sources/deep/one\.txt$")
+    source = trace.published(r"/\.incoming/g-1/sources/deep/er/one\.txt$")
     below = trace.first(
         "fsync", r"/\.incoming/g-1/sources$", after=trace.first("mkdir.*", r"sources/deep$").number
     )
+    between = trace.first("fsync", r"sources/deep$", after=trace.first("mkdir.*", r"sources/deep/er$").number)
     own = trace.first("fsync", r"/\.incoming/g-1$")
     above = trace.first("fsync", r"/\.incoming$", after=trace.first("mkdir.*", r"/\.incoming/g-1$").number)
     # The database's own schema, written when it was made, names that event too.
     commit = trace.committed("job_queued", after=source.number)
     run = trace.first("rename.*", r"/runs/g-1$")
     gone = trace.first("unlink.*", r"/inbox/g-1\.yaml$")
-    for step in (source, below, own, above):
+    for step in (source, below, between, own, above):
         in_order(step, commit, run, gone)
     in_order(commit, trace.first("rename.*", r"/jobs/g-1\.yaml$"), gone)
-    in_order(commit, trace.first("unlink.*", r"/inbox/g-1/deep/one\.txt$"), gone)
+    in_order(commit, trace.first("unlink.*", r"/inbox/g-1/deep/er/one\.txt$"), gone)
 
 
 @pytest.mark.fault(83)
@@ -224,14 +225,17 @@ def test_an_answer_by_command(waiting: Studio, tmp_path: Path, verb: str) -> Non
 def test_a_submission(studio: Studio, tmp_path: Path) -> None:
     """The sources and their folders are on the disk before the request has its name, and that before 0 is returned."""
     studio.pipeline("gated", PIPELINE)
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep/one.txt").write_text("1\n")
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/one.txt").write_text("1\n")
     (tmp_path / "job.yaml").write_text(REQUEST)
     trace = _commanded(studio, tmp_path / "trace", "submit", str(tmp_path / "job.yaml"))
     dropped = trace.first("rename.*|link", r"/inbox/job\.yaml$")
-    for folder in (r"/inbox/job/deep$", r"/inbox/job$"):
-        in_order(trace.last("fsync", folder, before=dropped.number), dropped)
-    in_order(trace.published(r"/inbox/job/deep/one\.txt$"), dropped)
+    for folder, made in (
+        (r"/inbox/job/deep$", r"/inbox/job/deep/er$"),
+        (r"/inbox/job$", r"/inbox/job/deep$"),
+    ):
+        in_order(trace.first("fsync", folder, after=trace.first("mkdir.*", made).number), dropped)
+    in_order(trace.published(r"/inbox/job/deep/er/one\.txt$"), dropped)
     in_order(dropped, trace.first("fsync", r"/inbox$", after=dropped.number))
 
 
@@ -249,5 +253,7 @@ def test_a_rebuild(waiting: Studio, tmp_path: Path) -> None:
     """The new database and the ledger are on the disk before the new one takes the old one's place."""
     trace = _commanded(waiting, tmp_path / "trace", "rebuild")
     named = trace.first("rename.*|link.*", r"/jobs/spork\.db$")
-    in_order(trace.last("fsync|fdatasync", r"/jobs/spork\.db\.new$", before=named.number), named)
+    # SQLite syncs it when it is closed.
+    written = trace.last("pwrite64", r"/jobs/spork\.db\.new$", before=named.number)
+    in_order(trace.first("fsync|fdatasync", r"/jobs/spork\.db\.new$", after=written.number), named)
     in_order(named, trace.first("fsync", r"/jobs$", after=named.number))
