@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon import rulings
+from daemon.changes import Change, Claim
 from daemon.clock import rfc3339
-from daemon.inbox import make_run
+from daemon.incoming import make_run
 from daemon.model import Artifact, Event, Job, Type
 from daemon.projection import Projection
 from daemon.publication import gate_digest
 from daemon.rulings import GateTerms
-from daemon.store import Change, Claim, Store
+from daemon.store import Store
 from daemon.workspace import Workspace
 
 _BATCH = 500

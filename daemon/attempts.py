@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Literal
 
 from daemon import rulings
+from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.errors import CannotWrite, TryAgain
 from daemon.gates import Gates
@@ -27,7 +28,6 @@ from daemon.review import label
 from daemon.runner import Runner, Running
 from daemon.settings import Policy, stage_limit_seconds
 from daemon.shelf import Shelf
-from daemon.store import Change
 from daemon.workroom import clear
 from stages.contract import Published
 

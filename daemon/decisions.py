@@ -19,6 +19,7 @@ from pathlib import Path
 from daemon import review, rulings
 from daemon.beneath import has, opened_beneath
 from daemon.birth import birth_in
+from daemon.changes import Change, DecisionFile
 from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
@@ -32,7 +33,6 @@ from daemon.recorder import Recorder
 from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
 from daemon.spool import DropBox, Refused, Verdict, Waiting, Whole
-from daemon.store import Change, DecisionFile
 from daemon.strangers import owner_of
 from daemon.workspace import Workspace
 

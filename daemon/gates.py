@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon import review, rulings
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
+from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.digests import FileDigests
 from daemon.files import Identity, is_folder, write_durable
@@ -22,7 +23,6 @@ from daemon.recorder import Recorder
 from daemon.rulings import GateTerms, OnDisk
 from daemon.settings import Policy, gate_rule
 from daemon.shelf import Shelf
-from daemon.store import Change
 from daemon.workspace import Workspace
 
 NOTES = 20

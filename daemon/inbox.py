@@ -11,18 +11,18 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from daemon.beneath import has, opened_beneath, remove_tree, set_aside
+from daemon.changes import Change, Claim
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
 from daemon.files import holds, is_folder, write_copy, write_durable
-from daemon.incoming import make_folders_of_run, opened_incoming, opened_rejected, opened_runs
+from daemon.incoming import make_run, opened_incoming, opened_rejected, opened_runs
 from daemon.logs import say
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
@@ -30,7 +30,6 @@ from daemon.recorder import Recorder
 from daemon.settings import Policy
 from daemon.sources import Sources, SourcesMissing
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
-from daemon.store import Change, Claim
 from daemon.workspace import Workspace
 
 BATCH = 100
@@ -247,40 +246,6 @@ class Inbox:
         event = Event(Type.REQUEST_REFUSED, rfc3339(now), message=message, payload=facts)
         self._recorder.record(Change(None, [event]))
         self._recorded[shown(name)] = identity or message
-
-
-def _make_folders(parent: int, name: str, pipeline: bytes) -> None:
-    folder = make_folders_of_run(parent, name)
-    try:
-        if not holds(folder, "pipeline.yaml", pipeline):
-            write_copy("pipeline.yaml", pipeline, folder=folder)
-    finally:
-        os.close(folder)
-
-
-def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
-    """Make what an accepted job has on disk, as far as it is not there whole; may be done again."""
-    with opened_runs(workspace) as runs:
-        if not is_folder(workspace.run(job_id)):
-            with opened_incoming(workspace) as incoming:
-                set_aside(job_id, runs)
-                name = job_id if has(incoming, job_id) else f"{job_id}.new"
-                _make_folders(incoming, name, pipeline)
-                os.rename(name, job_id, src_dir_fd=incoming, dst_dir_fd=runs)
-        else:
-            # Copies are not synced: a power cut may have left less than all names, or names without bytes.
-            _make_folders(runs, job_id, pipeline)
-    accepted = workspace.request(job_id)
-    if not holds(workspace.jobs, accepted.name, request):
-        write_copy(accepted, request, mode=0o640)
-
-
-def clear_incoming(workspace: Workspace) -> None:
-    """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
-    with opened_incoming(workspace) as incoming:
-        for leftover in os.listdir(incoming):
-            with suppress(OSError):
-                remove_tree(leftover, incoming)
 
 
 def _claim_of(taken: Taken) -> Claim:

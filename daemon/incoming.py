@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from daemon.beneath import make_folders
+from daemon.beneath import has, make_folders, remove_tree, set_aside
+from daemon.files import holds, is_folder, write_copy
 from daemon.workspace import Workspace
 
 
@@ -53,3 +54,37 @@ def make_folders_of_run(parent: int, name: str) -> int:
     for below, mode in (("sources", 0o2770), (".work", 0o2750)):
         os.close(make_folders(run, below, mode, durable=False))
     return run
+
+
+def _make_folders(parent: int, name: str, pipeline: bytes) -> None:
+    folder = make_folders_of_run(parent, name)
+    try:
+        if not holds(folder, "pipeline.yaml", pipeline):
+            write_copy("pipeline.yaml", pipeline, folder=folder)
+    finally:
+        os.close(folder)
+
+
+def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes) -> None:
+    """Make what an accepted job has on disk, as far as it is not there whole; may be done again."""
+    with opened_runs(workspace) as runs:
+        if not is_folder(workspace.run(job_id)):
+            with opened_incoming(workspace) as incoming:
+                set_aside(job_id, runs)
+                name = job_id if has(incoming, job_id) else f"{job_id}.new"
+                _make_folders(incoming, name, pipeline)
+                os.rename(name, job_id, src_dir_fd=incoming, dst_dir_fd=runs)
+        else:
+            # Copies are not synced: a power cut may have left less than all names, or names without bytes.
+            _make_folders(runs, job_id, pipeline)
+    accepted = workspace.request(job_id)
+    if not holds(workspace.jobs, accepted.name, request):
+        write_copy(accepted, request, mode=0o640)
+
+
+def clear_incoming(workspace: Workspace) -> None:
+    """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
+    with opened_incoming(workspace) as incoming:
+        for leftover in os.listdir(incoming):
+            with suppress(OSError):
+                remove_tree(leftover, incoming)

@@ -14,12 +14,14 @@ from functools import partial
 
 from daemon import rulings
 from daemon.attempts import Attempts
+from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
 from daemon.files import is_folder
 from daemon.gates import Gates
 from daemon.ground import Ground
-from daemon.inbox import Inbox, make_run
+from daemon.inbox import Inbox
+from daemon.incoming import make_run
 from daemon.lane import Lane
 from daemon.logs import say
 from daemon.machine import Effect, due
@@ -28,7 +30,6 @@ from daemon.patience import Patience
 from daemon.recorder import Recorder
 from daemon.runner import Runner
 from daemon.settings import Policy
-from daemon.store import Change
 from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from daemon import generation
 from daemon.attempts import Attempts
+from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
 from daemon.gates import Gates
@@ -23,7 +24,7 @@ from daemon.recovery import recover
 from daemon.runner import Runner
 from daemon.settings import Policy, load_policy
 from daemon.shelf import Shelf
-from daemon.store import Change, Store
+from daemon.store import Store
 from daemon.watcher import Watcher
 from daemon.watchlist import INBOX
 from daemon.workspace import Workspace

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemon.beneath import is_beneath, make_folders, move_beneath, opened_beneath, remove_tree
+from daemon.changes import Owed
 from daemon.digests import digest_of
 from daemon.files import fsync_folder
 from daemon.model import Artifact
-from daemon.store import Owed
 
 
 def gate_digest(artifacts: Iterable[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from daemon.changes import Change, Claim, DecisionFile, Owed
 from daemon.errors import CannotWrite, Illegal, NotPossible
 from daemon.evidence import Evidence, whole
 from daemon.files import fsync_folder, write_copy
@@ -20,7 +21,7 @@ from daemon.ledger import closed
 from daemon.machine import decide
 from daemon.model import Event, Job, Type
 from daemon.projection import Projection, lines
-from daemon.store import Change, Claim, DecisionFile, Owed, Store
+from daemon.store import Store
 from daemon.workspace import Workspace
 
 BATCH = 500

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon import publication
+from daemon.changes import Change, Owed, Recorded
 from daemon.logs import Tag, say
 from daemon.model import Event, Job, Status, Type
 from daemon.projection import Projection
-from daemon.store import Change, Owed, Recorded, Store
+from daemon.store import Store
 from daemon.workspace import Workspace
 
 _TAGS: dict[str, Tag] = {

@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemon import files, rulings
+from daemon.changes import Change
 from daemon.clock import rfc3339
-from daemon.inbox import clear_incoming, make_run
+from daemon.incoming import clear_incoming, make_run
 from daemon.logs import say
 from daemon.loop import Parts
 from daemon.model import Job, Status
 from daemon.settings import Policy
-from daemon.store import Change
 from daemon.strays import end_strays
 from daemon.workroom import sweep
 from daemon.workspace import Workspace

@@ -2,7 +2,7 @@
 
 A point is one string:
 
-``before daemon.inbox:make_run``, ``after daemon.publication:_move#2``
+``before daemon.incoming:make_run``, ``after daemon.publication:_move#2``
     at the call of a function (``module:name`` or ``module:Class.name``); ``#2``: at its second call.
 ``before commit:stage_completed``, ``inside commit:...``, ``after commit:...``
     at the commit that carries an event of this type; *inside*: all is written, but not committed.

@@ -8,7 +8,8 @@ from argparse import Namespace
 from daemon.catalog import Catalog
 from daemon.cli.places import holder_of, job_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.doors import Answer, Dropped, drop_answer, user_name
+from daemon.doors import Answer, drop_answer, user_name
+from daemon.dropping import Dropped
 from daemon.errors import CannotWrite, NotPossible, TryAgain
 from daemon.model import Job
 from daemon.workspace import Workspace

@@ -17,7 +17,8 @@ from daemon.cli.places import catalog_of, holder_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.cli.submit import submit, vet
 from daemon.cli.worker import Worker
-from daemon.doors import Answer, Changed, Dropped
+from daemon.doors import Answer, Changed
+from daemon.dropping import Dropped
 from daemon.errors import Halt, NotPossible, TryAgain
 from daemon.model import Job, Status, Type
 from daemon.names import shown

@@ -9,10 +9,11 @@ from pathlib import Path
 from daemon.check import Vetted, check, vet_request
 from daemon.cli.places import holder_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.doors import Dropped, drop_request, lies_beside
+from daemon.dropping import Dropped
 from daemon.errors import Invalid, Problem
 from daemon.names import shown
 from daemon.settings import load_policy
+from daemon.submission import drop_request, lies_beside
 from daemon.workspace import Workspace
 
 

@@ -23,8 +23,8 @@ TAKEN = """
     before daemon.sources:Sources.bring; before os.rename in daemon.sources:Sources.bring#2
     after daemon.sources:Sources.bring; before commit:job_queued
     inside commit:job_queued; after commit:job_queued
-    before os.rename in daemon.inbox:make_run#2; half os.write in daemon.inbox:make_run
-    after daemon.inbox:make_run; before daemon.sources:Sources.clear_taken
+    before os.rename in daemon.incoming:make_run#2; half os.write in daemon.incoming:make_run
+    after daemon.incoming:make_run; before daemon.sources:Sources.clear_taken
     before daemon.sources:Sources.clear
     before os.unlink in daemon.sources:Sources.clear#2; before daemon.spool:DropBox.claim_unlink
     before os.rmdir in daemon.sources:Sources.clear
@@ -92,7 +92,7 @@ RECOVERED = """
     after commit:stage_started; half os.write in daemon.projection:Projection.heal_job
     after commit:stage_started; before daemon.projection:Projection.enter
     after commit:stage_started; after daemon.projection:Projection.enter
-    after commit:stage_completed; before daemon.publication:_move#2; after daemon.inbox:clear_incoming
+    after commit:stage_completed; before daemon.publication:_move#2; after daemon.incoming:clear_incoming
     after commit:stage_completed; before daemon.gates:Gates.show; after daemon.gates:Gates.show
     after commit:stage_completed; half os.write in daemon.gates:Gates.show#2
     after commit:stage_completed; before os.rename in daemon.projection:Projection.heal_job

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from daemon import rulings
+from daemon.changes import Change, Claim, Overtaken
 from daemon.errors import Illegal
 from daemon.model import Event, Job, Type
 from daemon.rulings import Decision
-from daemon.store import Change, Claim, Overtaken, Store
+from daemon.store import Store
 
 NOW = "2026-01-01T00:00:00Z"
 FACTS = {

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 # From the doors down to the leaves. A module imports from its own layer or a lower one.
 LAYERS = """
 __main__ cli
-doors
+doors submission
+dropping
 serve
 opening
 recovery
@@ -25,7 +26,7 @@ check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-store tables database spool digests codec lease sightings strangers
+store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
 room
