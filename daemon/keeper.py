@@ -73,9 +73,13 @@ def main(arguments: Sequence[str]) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    with suppress(Abandoned, ConnectionError):
+    try:
         control.send(READY)
         _serve(control)
+    except (Abandoned, ConnectionError):
+        pass  # there is nobody left to serve
+    except OSError as error:
+        print(f"spork: the keeper ends: {error}", file=sys.stderr, flush=True)
     end_children()
 
 

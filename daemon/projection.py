@@ -140,10 +140,13 @@ class Projection:
         job = store.job(job_id)
         if job is None or not run.is_dir():
             return
-        own = run / "events.jsonl"
+        own, whole = run / "events.jsonl", lines(store.events(job_id))
         missed = list(store.events(job_id, after=mend(own)))
         if missed:
             append_copy(own, lines(missed))
+        # A power cut may have kept the end of what was appended and not what stands before it.
+        if not holds(run, own.name, whole):
+            write_copy(own, whole)
         self.show(job)
 
 

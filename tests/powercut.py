@@ -482,6 +482,8 @@ def new_boot(root: Path) -> None:
 def _after(disk: Disk, studio: Crashed, load: Load, cut: Cut) -> list[str]:
     """What is wrong after the cut."""
     image = disk.base / "cut.img"
+    # A new file each time: a loop device that is not free of the last one yet would be used again, with its cache.
+    image.unlink(missing_ok=True)
     image.write_bytes(disk.at(cut))
     told = [t for t in load.told if t.mark <= cut.mark]
     studio.log.unlink(missing_ok=True)

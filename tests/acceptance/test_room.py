@@ -216,8 +216,10 @@ def test_the_disk_becomes_read_only(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 73
         assert "Traceback" not in studio.log.read_text()
         assert "cannot record" in studio.log.read_text()
-    subprocess.run(["e2fsck", "-fy", image], check=False, capture_output=True)
-    with mounted(image, tmp_path / "disk"):
+    mended = tmp_path / "mended.img"
+    mended.write_bytes(image.read_bytes())
+    subprocess.run(["e2fsck", "-fy", mended], check=False, capture_output=True)
+    with mounted(mended, tmp_path / "disk"):
         new_boot(studio.root)
         studio.start()
         studio.wait("job-1", "needs_approval")
