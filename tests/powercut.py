@@ -14,29 +14,20 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from tests import history
-from tests.crashed import PATIENT, Crashed, disagreements
-from tests.fuse import RECORD
+from tests.crashed import PATIENT, Crashed
+from tests.fusetree import RECORD
+from tests.powercheck import verify
+from tests.powerload import Load, Told, last_seq
 from tests.studio import ROOT
 from tests.support import wait_for
 
 MIB = 1 << 20
 SIZE = 64 * MIB
-ENDED = ("completed", "canceled", "failed")
-EVENTS = {
-    "approve": {"gate_approved"},
-    "reject": {"gate_rejected"},
-    "cancel": {"job_canceled"},
-    "resume": {"job_resumed"},
-}
 
 
 def missing() -> str:
@@ -50,18 +41,6 @@ def missing() -> str:
     return next(
         (f"{tool} is not installed" for tool in ("mkfs.ext4", "losetup") if not shutil.which(tool)), ""
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Something that was acknowledged when the log was so long."""
-
-    mark: int
-    kind: str
-    job_id: str = ""
-    stage: str | None = None
-    attempt: int = 0
-    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,162 +104,6 @@ def unmounted(place: Path) -> bool:
     return subprocess.run(["umount", str(place)], capture_output=True, check=False).returncode == 0
 
 
-class Load:
-    """Mixed work on a workspace, and what its owner was told, with the length of the log when they were told."""
-
-    def __init__(self, studio: Crashed, log: Path, requests: Path, seed: int) -> None:
-        self.studio, self._log, self._requests = studio, log, requests
-        self._random = random.Random(seed)
-        self.told: list[Told] = []
-        self._commands: list[tuple[subprocess.Popen[bytes], Told]] = []
-        self._lying: dict[Path, Told] = {}
-        self._answered: set[tuple[str, str | None, int, str]] = set()
-        self._asked = 0
-
-    def run(self, jobs: int, until: Callable[[], bool] = lambda: False) -> None:
-        """Until so many jobs were asked for and are over, or until something else is the case."""
-        requests_left = [jobs]
-
-        def turn() -> bool:
-            self._collect()
-            if until():
-                return True
-            if requests_left[0] and self._open() < 4 and self._random.random() < 0.3:
-                requests_left[0] -= 1
-                self._ask()
-            for job_id in runs(self.studio):
-                self._answer(job_id)
-            return not requests_left[0] and not self._commands and not self._lying and self._open() == 0
-
-        wait_for(turn, "the end of the load", 60 + 10 * jobs)
-
-    def end(self) -> None:
-        """What is not acknowledged by now never will be."""
-        for process, _ in self._commands:
-            process.kill()
-            process.wait()
-        self._commands.clear()
-        self._lying.clear()
-
-    def _open(self) -> int:
-        over = sum(self.studio.state(job_id).get("status") in ENDED for job_id in runs(self.studio))
-        return len(self.studio.asked) - over
-
-    def _mark(self) -> int:
-        return self._log.stat().st_size
-
-    def _collect(self) -> None:
-        """Note what was acknowledged since the last time."""
-        for path in [path for path in self._lying if not path.exists()]:
-            self._note(self._lying.pop(path))
-        still = []
-        for process, told in self._commands:
-            code = process.poll()
-            if code is None:
-                still.append((process, told))
-            elif code == 0:
-                self._note(told)
-            else:
-                self._answered.discard((told.job_id, told.stage, told.attempt, told.kind))
-        self._commands = still
-        self._note(Told(0, "seq", seq=last_seq(self.studio.root)))
-
-    def _note(self, told: Told) -> None:
-        self.told.append(Told(self._mark(), told.kind, told.job_id, told.stage, told.attempt, told.seq))
-
-    def _ask(self) -> None:
-        self._asked += 1
-        job_id = f"job-{self._asked}"
-        kind = self._random.choice(["walk", "walk", "last", "straight"])
-        params: dict[str, Any] = {"seconds": self._random.choice([0, 0, 0.05])}
-        told = Told(0, "request", job_id)
-        facts = {"intent": f"the intent of {job_id}", "pipeline": kind, "params": params}
-        if self._random.random() < 0.7:
-            facts["id"] = job_id
-        if self._random.random() < 0.5:
-            sources = self._random.random() < 0.5
-            if sources:
-                (self._requests / "one.txt").write_text(f"{job_id}\n")
-                params["sources"] = ["one.txt"]
-            path = self._requests / f"{job_id}.yaml"
-            path.write_bytes(as_yaml(facts))
-            self._command(told, "submit", str(path))
-        else:
-            path = self.studio.drop(f"{job_id}.yaml", as_yaml(facts).decode())
-            self._lying[path] = told
-        self.studio.asked[job_id] = as_yaml(facts)
-
-    def _answer(self, job_id: str) -> None:
-        state = self.studio.state(job_id)
-        status = state.get("status")
-        if status not in ("needs_approval", "paused") or self._random.random() < 0.5:
-            return
-        key = (job_id, state["stage"], state["attempt"])
-        verb = self._verb(state)
-        if any((*key, v) in self._answered for v in EVENTS if (v == "resume") == (verb == "resume")):
-            return
-        self._answered.add((*key, verb))
-        told = Told(0, verb, *key)
-        if self._random.random() < 0.5:
-            more = ["--then", self._random.choice(["retry", "pause"])] if verb == "reject" else []
-            self._command(told, verb, job_id, *more)
-        elif verb in ("approve", "reject"):
-            keys = {"then": self._random.choice(["retry", "pause"])} if verb == "reject" else {}
-            self.studio.answer(job_id, verb, **keys)
-            self._lying[self.studio.run(job_id) / f"{verb}.yaml"] = told
-        else:
-            self.studio.write(job_id, f"{verb}.yaml", "by: alice\n...\n")
-            self._lying[self.studio.run(job_id) / f"{verb}.yaml"] = told
-
-    def _verb(self, state: dict[str, Any]) -> str:
-        if state["status"] == "paused":
-            return "resume"
-        if state["attempt"] < 3 and self._random.random() < 0.3:
-            return "reject"
-        return "cancel" if self._random.random() < 0.1 else "approve"
-
-    def _command(self, told: Told, *arguments: str) -> None:
-        process = subprocess.Popen(
-            self.studio.command(*arguments),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            cwd=self._requests,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._commands.append((process, told))
-
-
-def runs(studio: Crashed) -> list[str]:
-    """The ids of the jobs that have a directory."""
-    return [path.name for path in (studio.root / "runs").iterdir() if not path.name.startswith(".")]
-
-
-def taken(studio: Crashed, asked: dict[str, bytes]) -> dict[str, str]:
-    """Id and request of each job. The requests are told apart by their bytes: some name no id."""
-    names = {data: name for name, data in asked.items()}
-    return {
-        path.stem: names.get(path.read_bytes(), f"jobs/{path.name} is no request that was made")
-        for path in (studio.root / "jobs").glob("*.yaml")
-    }
-
-
-def as_yaml(facts: dict[str, Any]) -> bytes:
-    import json
-
-    return ("".join(f"{k}: {json.dumps(v)}\n" for k, v in facts.items()) + "...\n").encode()
-
-
-def last_seq(root: Path) -> int:
-    from daemon.store import Store
-
-    store = Store(root / "jobs/spork.db", read_only=True)
-    try:
-        return store.last_seq()
-    finally:
-        store.close()
-
-
 class Disk:
     """A disk whose log is being written by a run of load, then cut again and again."""
 
@@ -341,105 +164,6 @@ def choose(told: Sequence[Told], length: int, first: int, count: int, seed: int)
         mark = chance.choice(marks) if number % 2 else chance.randrange(first, length)
         found.append(Cut(mark, cached=chance.random() < 0.5))
     return sorted(found, key=lambda cut: cut.mark)
-
-
-def verify(studio: Crashed, asked: dict[str, bytes], told: Sequence[Told]) -> list[str]:
-    """Start the daemon, see what was told, lead all work to its end; everything that is wrong."""
-    studio.start()
-    try:
-        found = [*_kept(studio, asked, told)]
-        lead(studio, asked, {t.job_id for t in told if t.kind == "request"})
-        code = studio.stop()
-    finally:
-        studio.close()
-    if code != 0:
-        found.append(f"the daemon ended with {code}")
-    jobs = taken(studio, asked)
-    found += [f"{name}: taken twice" for name, count in Counter(jobs.values()).items() if count > 1]
-    if not jobs:
-        # Cut before there was any work.
-        return found
-    submitted = {job_id: asked.get(name, b"") for job_id, name in jobs.items()}
-    return [*found, *history.faults(studio.root, submitted), *disagreements(studio.root)]
-
-
-def _kept(studio: Crashed, asked: dict[str, bytes], told: Sequence[Told]) -> Iterator[str]:
-    """What was told and is not there."""
-    seq = max((t.seq for t in told if t.kind == "seq"), default=0)
-    if last_seq(studio.root) < seq:
-        yield f"event {seq} had been read, now the last is {last_seq(studio.root)}"
-    for one in told:
-        if one.kind == "seq":
-            continue
-        try:
-            wait_for(partial(_is_there, studio, asked, one), "it", 10)
-        except AssertionError:
-            yield f"lost: {one}"
-
-
-def _is_there(studio: Crashed, asked: dict[str, bytes], told: Told) -> bool:
-    if told.kind == "request":
-        return told.job_id in taken(studio, asked).values()
-    try:
-        events = studio.events(told.job_id)
-    except FileNotFoundError:
-        return False
-    return any(
-        event["type"] in EVENTS[told.kind]
-        and (told.kind == "cancel" or (event["stage"], event["attempt"]) == (told.stage, told.attempt))
-        for event in events
-    )
-
-
-def lead(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> None:
-    """Approve every gate, resume what is paused, and take away requests that were lost on their way in."""
-    given: set[tuple[str, int]] = set()
-
-    def over() -> bool:
-        assert studio.process is not None and studio.process.poll() is None, studio.log.read_text()[-3000:]
-        open_jobs = 0
-        for job_id in runs(studio):
-            state = studio.state(job_id)
-            open_jobs += state.get("status") not in ENDED
-            lying = [studio.run(job_id) / f"{verb}.yaml" for verb in EVENTS]
-            lying = [path for path in lying if path.exists()]
-            for path in lying:
-                # Refused, as what lost its bytes is; or the job ended by an answer that came first.
-                reason = path.with_name(f"{path.name}.error.txt")
-                if reason.exists() or state.get("status") in ENDED:
-                    path.unlink(missing_ok=True)
-                    reason.unlink(missing_ok=True)
-            if state.get("status") not in ("needs_approval", "paused") or (job_id, state["seq"]) in given:
-                continue
-            with suppress(FileNotFoundError):
-                if lying:
-                    continue
-                if state["status"] == "paused":
-                    studio.write(job_id, "resume.yaml", "...\n")
-                else:
-                    studio.answer(job_id, "approve")
-                given.add((job_id, state["seq"]))
-        return open_jobs == 0 and not _arriving(studio, asked, promised)
-
-    wait_for(over, "the end of all jobs", 60)
-
-
-def _arriving(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> bool:
-    """Whether a request is on its way in. One that lost its bytes is removed: what was told of is there by now."""
-    inbox = studio.root / "inbox"
-    for path in inbox.iterdir():
-        if path.name == "rejected":
-            continue
-        if path.stem in promised and path.is_dir():
-            return True
-        if path.is_dir() and not (inbox / f"{path.name}.yaml").exists():
-            shutil.rmtree(path)
-        elif path.is_file() and path.suffix == ".yaml" and path.read_bytes() != asked[path.stem]:
-            # Also one that was taken before the cut: its name is back, its bytes never were on the disk.
-            path.unlink(missing_ok=True)
-        else:
-            return True
-    return False
 
 
 def campaign(base: Path, *, jobs: int, cuts: int, seed: int, say: Callable[[str], None] = print) -> int:
