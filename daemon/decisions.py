@@ -24,7 +24,7 @@ from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import Identity, holds, remove, write_copy, write_durable
+from daemon.files import Identity, holds, is_folder, remove, write_copy, write_durable
 from daemon.gates import Gates
 from daemon.logs import say
 from daemon.model import Event, Job, Type
@@ -217,15 +217,25 @@ class Desk:
 
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""
-        kept = whole.name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{whole.name}"
-        target, number = kept, 1
-        with review.decisions_folder(run) as folder:
-            while has(folder, target) and not holds(folder, target, whole.data):
-                number += 1
-                target = f"{kept.removesuffix('.yaml')}.{number}.yaml"
-            write_durable(target, whole.data, folder=folder)
+        self._keep(run, job, stage, attempt, whole.name, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
         _untell(run, whole.name)
+
+    def keep_again(self, job: Job) -> None:
+        """Write what is kept of the recorded decisions: a power cut may have come between the record and that."""
+        run = self._workspace.run(job.id)
+        if is_folder(run):
+            for file, stage, attempt in self._recorder.store.recorded(job.id):
+                self._keep(run, job, stage, attempt, file.name, file.data)
+
+    def _keep(self, run: Path, job: Job, stage: str | None, attempt: int, name: str, data: bytes) -> None:
+        kept = name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{name}"
+        target, number = kept, 1
+        with review.decisions_folder(run) as folder:
+            while has(folder, target) and not holds(folder, target, data):
+                number += 1
+                target = f"{kept.removesuffix('.yaml')}.{number}.yaml"
+            write_durable(target, data, folder=folder)
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
         file = _refused_file(whole.name, whole.identity.key, whole.data, why, whole.owner)

@@ -43,7 +43,7 @@ def recover(parts: Parts, policy: Policy) -> None:
         job = store.job(job_id)
         if job is not None:
             recorder.settle(job)
-    for job_id in suspect.intersection(store.open_ids()):
+    for job_id in suspect:
         _distrust(job_id, parts)
     _heal(parts, suspect)
     store.set_meta("boot", boot)
@@ -85,7 +85,9 @@ def _distrust(job_id: str, parts: Parts) -> None:
     job = parts.recorder.store.job(job_id)
     assert job is not None
     try:
-        parts.desk.distrust_empty(job, parts.clock.wall())
+        parts.desk.keep_again(job)
+        if not job.final:
+            parts.desk.distrust_empty(job, parts.clock.wall())
     except OSError as error:
         say("gate", "cannot_look", logging.ERROR, job=job_id, why=str(error))
 

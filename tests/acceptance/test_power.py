@@ -183,6 +183,21 @@ def test_copies_without_their_bytes_are_written_again(gated: Studio) -> None:
     assert [path.read_bytes() for path in copies] == before
 
 
+@pytest.mark.fault(83)
+def test_a_recorded_answer_is_kept_though_its_file_came_back_empty(gated: Studio) -> None:
+    """The cut came between the record and the copy, and took the bytes that somebody had moved there."""
+    gated.answer("g-1", "approve")
+    gated.wait("g-1", "completed")
+    kept = gated.run("g-1") / "decisions/01-draft.1.approve.yaml"
+    wait_for(kept.exists, "the answer to be kept")
+    gated.stop()
+    before = kept.read_bytes()
+    kept.unlink()
+    powercut.new_boot(gated.root)
+    gated.start()
+    assert kept.read_bytes() == before
+
+
 def recorded(studio: Studio) -> list[str]:
     """The gate decisions in the database, in order."""
     with closing(sqlite3.connect(f"file:{studio.root}/jobs/spork.db?mode=ro", uri=True)) as db:
