@@ -58,7 +58,7 @@ soak: $(STAMPS)/dev ## 1,000 random kill -9 of daemon, keeper and stages under l
 	$(BIN)/python -m tests.soak 1000
 	$(BIN)/python -m tests.soak 1000 --how term
 
-crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of the protocols, and of the recovery (an hour; x86_64)
+crash: $(STAMPS)/dev ## kill -9 before, inside and after every system call of the protocols, and of the recovery (9,000 points and more; x86_64)
 	$(BIN)/python -m tests.crashing
 	$(LONG) tests/long/crash/test_rules.py
 

@@ -209,7 +209,7 @@ def test_killed_while_a_request_is_refused(crashed: Crashed, points: str) -> Non
         crashed.revive()
         return not (crashed.to_die or bad.exists())
 
-    wait_for(over, "bad.yaml to be refused")
+    wait_for(over, "bad.yaml to be refused", 120)
     crashed.rest()
     assert [e["type"] for e in lines(crashed.root / "jobs/state.jsonl")] == ["request_refused"]
     kept = sorted(path.name for path in (crashed.root / "inbox/rejected").iterdir())
@@ -218,7 +218,7 @@ def test_killed_while_a_request_is_refused(crashed: Crashed, points: str) -> Non
 
 def test_killed_while_a_request_that_stays_is_refused(crashed: Crashed) -> None:
     """What is no file stays where it lies; its refusal is recorded once all the same."""
-    crashed.doom("before os.rename in daemon.inbox:Inbox._refuse_in_place; before commit:request_refused")
+    crashed.doom("before commit:request_refused; before os.rename in daemon.inbox:Inbox._refuse_in_place")
     (crashed.root / "inbox/bad.yaml").mkdir()
     note = crashed.root / "inbox/rejected/bad.yaml.error.txt"
 
@@ -226,7 +226,7 @@ def test_killed_while_a_request_that_stays_is_refused(crashed: Crashed) -> None:
         crashed.revive()
         return not crashed.to_die and note.exists()
 
-    wait_for(over, "the reason to be told")
+    wait_for(over, "the reason to be told", 120)
     assert crashed.stop() == 0
     assert [e["type"] for e in lines(crashed.root / "jobs/state.jsonl")] == ["request_refused"]
 

@@ -165,7 +165,7 @@ def _tell(results: list[dict[str, Any]], seconds: float) -> int:
     for one in lived:
         if one["faults"]:
             print(f"FAULT {one['protocol']}: {one['points']} ({one['killed']}): {one['faults']}")
-    for protocol in dict.fromkeys(one["protocol"] for one in lived):
+    for protocol in dict.fromkeys(one["protocol"] for one in results):
         own = [one for one in lived if one["protocol"] == protocol]
         by_pass = Counter(one["pass"] for one in own if one["reached"])
         parts = ", ".join(f"{name} {by_pass[name]}" for name in PASSES if by_pass[name])
