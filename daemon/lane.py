@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import struct
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from daemon.anchor import is_anchored, open_anchored, try_flock
 from daemon.errors import CannotWrite, Halt, TryAgain
 
 _IN_CLOSE_WRITE = 0x8
+_LEFT_BEHIND_SECONDS, _LOOK_SECONDS = 5.0, 0.01
 _WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
@@ -126,19 +128,39 @@ class DaemonLock:
 
     def acquire(self) -> None:
         """Take the lock and write pid and time into it; TryAgain if a daemon has it."""
+        deadline = time.monotonic() + _LEFT_BEHIND_SECONDS
         try:
-            os.close(open_anchored(self.path))
-            self._lock.acquire()
-            if not is_anchored(self.path):
-                self._lock.release()
-                raise TryAgain(f"{self.path} was deleted or replaced just now; start again")
-        except Timeout:
-            raise TryAgain(f"a daemon is already running here ({self._holder()}): {self.path}") from None
+            while not self._try():
+                # A child that a killed daemon was just forking has the lock open until its exec.
+                if self._holder_lives() or time.monotonic() > deadline:
+                    raise TryAgain(f"a daemon is already running here ({self._holder()}): {self.path}")
+                time.sleep(_LOOK_SECONDS)
         except (OSError, NotImplementedError) as error:
             raise CannotWrite(f"{self.path}: cannot be locked: {error}") from error
         self._seen = os.stat(self.path)
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self.path.write_text(json.dumps({"pid": os.getpid(), "since": since}) + "\n", encoding="utf-8")
+
+    def _try(self) -> bool:
+        os.close(open_anchored(self.path))
+        try:
+            self._lock.acquire()
+        except Timeout:
+            return False
+        if not is_anchored(self.path):
+            self._lock.release()
+            raise TryAgain(f"{self.path} was deleted or replaced just now; start again")
+        return True
+
+    def _holder_lives(self) -> bool:
+        """Whether the process that the file names is there; True where it does not say."""
+        try:
+            os.kill(int(json.loads(self.path.read_text(encoding="utf-8"))["pid"]), 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+        return True
 
     def _holder(self) -> str:
         try:

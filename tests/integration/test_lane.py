@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import json
 import os
 import select
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -281,3 +284,20 @@ def test_where_the_lane_cannot_be_locked_it_is_told(path: Path, monkeypatch: pyt
     monkeypatch.setattr("daemon.anchor.fcntl.flock", no_locks)
     with pytest.raises(CannotWrite, match=r"the\.lock: .*No locks available"):
         Lane(path).try_take()
+
+
+@pytest.mark.fault(82)
+def test_the_lock_of_a_killed_daemon_is_waited_for(tmp_path: Path) -> None:
+    """A child that it was forking has it open until its exec; the next daemon starts all the same."""
+    path = tmp_path / "daemon.lock"
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    path.write_text(json.dumps({"pid": gone.pid, "since": "2026-01-01T00:00:00Z"}))
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        child = threading.Timer(0.2, fcntl.flock, (held, fcntl.LOCK_UN))
+        child.start()
+        lock = DaemonLock(path)
+        lock.acquire()
+        child.join()
+        lock.release()
