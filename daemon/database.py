@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import uuid
@@ -10,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from daemon.errors import Halt
-from daemon.logs import say
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10.0
@@ -55,6 +53,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _tell_busy(note: str) -> None:
+    import logging  # readers need neither
+
+    from daemon.logs import say
+
+    say("orchestrator", "database_busy", logging.WARNING, note=note)
+
+
 def begin(db: sqlite3.Connection) -> None:
     """Begin a transaction that writes. Another process's is waited for and told; sqlite3.Error if it never ends.
 
@@ -69,7 +75,7 @@ def begin(db: sqlite3.Connection) -> None:
             note = (
                 "another process holds a transaction open; waiting for it (fuser -v jobs/spork.db names it)"
             )
-            say("orchestrator", "database_busy", logging.WARNING, note=note)
+            _tell_busy(note)
         else:
             return
 

@@ -51,6 +51,8 @@ def recover(parts: Parts, policy: Policy) -> None:
         _sweep_files(folder)
     for job_id in store.open_ids():
         _sweep_files(workspace.run(job_id), "decisions")
+        # No attempt is open any more: but for what is owed, all of it was cut off, half removed folders too.
+        sweep(workspace.run(job_id), keep=[debt.label for debt in store.owed(job_id)])
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
 

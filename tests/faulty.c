@@ -186,9 +186,20 @@ int renameat2(int a, const char *from, int b, const char *to, unsigned flags) {
     renamed(a, from);
     return REAL(int, renameat2, int, const char *, int, const char *, unsigned)(a, from, b, to, flags);
 }
-int unlink(const char *path) { FAIL(path_fails(UNLINK, AT_FDCWD, path)); return REAL(int, unlink, const char *)(path); }
+/* The inode of a removed file is given again, to one that is another's to write. */
+static void removed(int folder, const char *path) {
+    struct stat status;
+    if (plan && plan->bad && !fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) && status.st_ino == plan->bad)
+        plan->bad = 0;
+}
+int unlink(const char *path) {
+    FAIL(path_fails(UNLINK, AT_FDCWD, path));
+    removed(AT_FDCWD, path);
+    return REAL(int, unlink, const char *)(path);
+}
 int unlinkat(int folder, const char *path, int flags) {
     FAIL(path_fails(UNLINK, folder, path));
+    removed(folder, path);
     return REAL(int, unlinkat, int, const char *, int)(folder, path, flags);
 }
 int rmdir(const char *path) { FAIL(path_fails(UNLINK, AT_FDCWD, path)); return REAL(int, rmdir, const char *)(path); }

@@ -94,8 +94,8 @@ def test_a_wrong_request_is_refused_with_place_and_reason(live: Studio, text: st
     live.drop("wrong.yaml", text)
     told = rejection(live, "wrong.yaml")
     assert all(part in told for part in says), told
-    assert (live.root / "inbox/rejected/wrong.yaml").read_text() == text
     wait_for(lambda: not (live.root / "inbox/wrong.yaml").exists(), "the original to be taken away")
+    assert (live.root / "inbox/rejected/wrong.yaml").read_text() == text
     live.drop("right.yaml", REQUEST + "id: right\n")
     live.wait("right", "needs_approval")
 

@@ -44,7 +44,7 @@ def test_killed_while_it_rolls_over(rolling: Crashed, points: str) -> None:
     rolling.doom(points)
     lead(rolling, rolling.ask("job-1", "last"), APPROVE)
     lead(rolling, rolling.ask("job-2", "straight"), ())
-    assert closed(rolling)
+    wait_closed(rolling, 1)
     rolling.rest()
 
 

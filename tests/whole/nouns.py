@@ -26,7 +26,7 @@ class StageRule:
 
 @dataclass(slots=True)
 class Dropped:
-    """A file as it was dropped. ``identity``: dev:ino:size:mtime_ns:ctime_ns, as the daemon records it."""
+    """A file as it was dropped. ``identity``: ino:size:mtime_ns:birth_ns, as the daemon records it."""
 
     identity: str
     text: str

@@ -15,6 +15,7 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
+from daemon.birth import birth_in
 from tests.crashed import disagreements
 from tests.studio import Studio
 from tests.whole.nouns import Asked, Dropped, Fate, Given, StageRule
@@ -340,7 +341,12 @@ class World(RuleBasedStateMachine):
 def key_of(path: Path) -> str:
     """The file's identity, as the daemon records it."""
     s = os.lstat(path)
-    return f"{s.st_dev}:{s.st_ino}:{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}"
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        made = birth_in(folder, path.name)
+    finally:
+        os.close(folder)
+    return f"{s.st_ino}:{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns if made is None else made}"
 
 
 def published(run: Path) -> dict[str, bytes]:
