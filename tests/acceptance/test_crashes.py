@@ -238,7 +238,7 @@ def test_killed_at_system_calls() -> None:
 
     ``make crash`` tries each.
     """
-    done = campaign("tests.crashing", "--every", "300", "--workers", "1")
+    done = campaign("tests.crashing", "--every", "900", "--workers", "1")
     assert " 0 faults" in done.splitlines()[-1], done
 
 
