@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studio import Studio
+from tests.studio import QUICK, Studio
 from tests.support import wait_for
 from tests.traced import Trace, calls, in_order, strace
 
@@ -191,6 +191,22 @@ def waiting_trace(studio: Studio, tmp_path: Path) -> Trace:
     studio.wait("g-1", "needs_approval")
     studio.stop()
     return _whole(tmp_path / "trace")
+
+
+@pytest.mark.fault(83)
+def test_a_roll_over(studio: Studio, tmp_path: Path) -> None:
+    """A closed ledger is whole on the disk before it has the name that says where it ends, and that is durable."""
+    policy = QUICK + "retention: {ledger_mib: 0.001}\nwatch: {rescan_seconds: 1}\n"
+    (studio.root / "conf/operator.yaml").write_text(policy)
+    studio.pipeline("gated", PIPELINE)
+    studio.start(before=strace(tmp_path / "trace"))
+    studio.submit("g-1", "gated")
+    wait_for(lambda: list((studio.root / "jobs").glob("state-*.jsonl")), "the ledger to be closed")
+    studio.stop()
+    trace = _whole(tmp_path / "trace")
+    closed = trace.first("rename.*", r"/jobs/state-\d+\.jsonl$")
+    in_order(trace.first("fsync", r"/jobs/state\.jsonl$"), closed)
+    in_order(closed, trace.first("fsync", r"/jobs$", after=closed.number))
 
 
 @pytest.fixture
