@@ -32,8 +32,8 @@ def check(workspace: Workspace) -> None:
         catalog.close()
     if why:
         raise Halt(
-            f"{workspace.db}: {why}. To go on would do again what was done. spork rebuild makes it anew from all"
-            " that is known; where only that file is wrong, remove it: it is made anew"
+            f"{workspace.db}: {why}. To go on would do again what was done: spork rebuild makes it anew from all that"
+            " is known, and keeps the old one aside"
         )
 
 

@@ -214,8 +214,12 @@ def _explain_import(order: Order, error: ImportError) -> tuple[str, str, bool]:
     if module == error.name or module.startswith(f"{error.name}."):
         return f"there is no module {error.name!r}", f"look at run: {order.run} in the pipeline", False
     top = error.name.partition(".")[0]
-    wanted = "'probable-spork[video]'" if module.startswith("stages.") else top
-    return f"the module {error.name!r} is missing", f"pip install {wanted}", True
+    hint = (
+        "in a clone of spork: pip install '.[video]'"
+        if module.startswith("stages.")
+        else f"pip install {top}"
+    )
+    return f"the module {error.name!r} is missing", hint, True
 
 
 def _leave_placeholders(context: Context, outputs: tuple[str, ...], why: str) -> None:

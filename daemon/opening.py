@@ -11,6 +11,7 @@ from daemon.attempts import Attempts
 from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
+from daemon.errors import Halt
 from daemon.gates import Gates
 from daemon.ground import Ground, check_folders, check_runs
 from daemon.inbox import Inbox
@@ -76,6 +77,8 @@ def open_workspace(
     lock = DaemonLock(workspace.daemon_lock)
     lock.acquire()
     try:
+        if lost := workspace.lost_database:
+            raise Halt(lost)
         store = Store(workspace.db)
         store.check()
         check_runs(workspace, store)

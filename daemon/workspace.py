@@ -88,6 +88,13 @@ class Workspace:
         """Run directories in the making; on the file system of ``runs``, into which they are renamed."""
         return self.root / "runs/.incoming"
 
+    @property
+    def lost_database(self) -> str:
+        """What is wrong where the database is missing although there were jobs; else empty."""
+        if self.db.exists() or not (self.ledger.exists() or any(self.runs.glob("*/events.jsonl"))):
+            return ""
+        return f"{self.db} is missing, and there were jobs; what they left tells all: spork rebuild"
+
     def shared_folders(self) -> list[tuple[Path, int]]:
         """The folders that people and the daemon work in together, each with its mode."""
         return [

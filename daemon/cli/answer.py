@@ -42,6 +42,9 @@ def command(args: Namespace) -> int:
     show(f"runs/{job.id}/{dropped.name}")
     if holder_of(workspace) is None:
         tell("No daemon runs here; the next one records it.")
+    other = {"approve": "reject", "reject": "approve"}.get(answer.verb)
+    if other and (workspace.run(job.id) / f"{other}.yaml").exists():
+        tell(f"{other}.yaml lies there too and is not decided yet: where both do, reject wins.")
     return 0
 
 

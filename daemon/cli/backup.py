@@ -16,9 +16,10 @@ from pathlib import Path
 from daemon.catalog import Catalog, file_key
 from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.errors import CannotWrite, NotPossible
+from daemon.errors import CannotWrite, Halt, NotPossible
 from daemon.eventfile import last_line
 from daemon.files import fsync_folder
+from daemon.generation import conflict
 from daemon.ledger import closed, last_closed
 from daemon.names import Decision, classify_decision
 from daemon.projection import lines
@@ -36,6 +37,8 @@ def command(args: Namespace) -> int:
     catalog = catalog_of(workspace)
     if catalog is None:
         raise NotPossible(f"no daemon has run in {workspace.root} yet: there is nothing to back up")
+    if ahead := conflict(workspace, catalog):
+        raise Halt(f"{workspace.db}: {ahead}; a backup of it would keep the wrong one. First: spork rebuild")
     if os.path.lexists(target):
         raise CannotWrite(f"{target} is there already; a backup replaces nothing")
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daemon import workspace as workspaces
 from daemon.catalog import Catalog
-from daemon.errors import NotPossible
+from daemon.errors import Halt, NotPossible
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def workspace_of(args: Namespace) -> Workspace:
 
 
 def catalog_of(workspace: Workspace) -> Catalog | None:
-    """The database; None where no daemon has ever run."""
+    """The database; None where no daemon has ever run. Halt where it is missing although there were jobs."""
+    if lost := workspace.lost_database:
+        raise Halt(lost)
     return Catalog(workspace.db) if workspace.db.exists() else None
 
 

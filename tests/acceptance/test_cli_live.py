@@ -224,3 +224,10 @@ def test_explain_what_became_of_a_request(gated: Studio, tmp_path: Path) -> None
         assert "intnet" in gated.spork("explain", path).stdout
     assert "made by draft" in gated.spork("explain", "runs/g-1/a.txt").stdout
     assert "template" in gated.spork("explain", "runs/g-1/approve.template.yaml").stdout
+
+
+def test_an_answer_beside_the_contrary_one_is_told(gated: Studio) -> None:
+    """Both can be written while no daemon looks; who writes the second is told which of them will count."""
+    gated.stop()
+    gated.spork("approve", "g-1")
+    assert "approve.yaml lies there too" in gated.spork("reject", "g-1").stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.rebuild import rebuild
+from daemon.store import Store
 from daemon.workspace import Workspace
 from tests.damage import SAME, damage, killed_copy
 from tests.studio import Studio
@@ -83,11 +84,11 @@ def test_cp_of_the_database_alone_is_no_backup(killed: Path, tmp_path: Path) -> 
 
 @pytest.mark.fault(91, 95)
 def test_a_database_that_was_removed_is_not_begun_anew(worked: Studio) -> None:
-    """The ledger and the runs tell of jobs that the new, empty one does not know."""
+    """The ledger and the runs tell of jobs that a new, empty one would not know."""
     remove_database(worked)
     done = worked.spork("daemon", check=False)
     assert done.returncode == 73
-    assert "state.jsonl" in done.stderr and "spork rebuild" in done.stderr
+    assert "is missing, and there were jobs" in done.stderr and "spork rebuild" in done.stderr
     worked.spork("rebuild")
     finish(worked)
 
@@ -132,3 +133,32 @@ def test_a_log_of_a_later_database_is_not_believed(worked: Studio, tmp_path: Pat
     assert "spork rebuild" in done.stderr
     worked.spork("rebuild", check=False)
     assert told(worked.root)["jobs"] == right["jobs"]
+
+
+@pytest.mark.fault(91)
+def test_a_database_that_went_is_told_by_every_command(gated: Studio, tmp_path: Path) -> None:
+    """None shows an empty workspace, keeps an empty backup or begins a new database; a rebuild brings all back."""
+    gated.stop()
+    before = gated.spork("status", "g-1", "--json").stdout
+    for path in (gated.root / "jobs").glob("spork.db*"):
+        path.unlink()
+    backup = str(tmp_path / "kept.tar")
+    for arguments in (["status"], ["approve", "g-1"], ["backup", backup], ["daemon"]):
+        done = gated.spork(*arguments, check=False)
+        assert done.returncode == 73, (arguments, done.stderr)
+        assert "spork rebuild" in done.stderr
+    assert not (gated.root / "jobs/spork.db").exists() and not Path(backup).exists()
+    gated.spork("rebuild")
+    assert gated.spork("status", "g-1", "--json").stdout == before
+
+
+@pytest.mark.fault(100)
+def test_no_backup_is_made_of_an_older_database(gated: Studio, tmp_path: Path) -> None:
+    """It would keep the wrong one, and its runs would be taken for nobody's."""
+    gated.stop()
+    for path in (gated.root / "jobs").glob("spork.db*"):
+        path.unlink()
+    Store(gated.root / "jobs/spork.db").close()
+    done = gated.spork("backup", str(tmp_path / "kept.tar"), check=False)
+    assert done.returncode == 73 and "spork rebuild" in done.stderr
+    assert not (tmp_path / "kept.tar").exists()

@@ -52,7 +52,7 @@ def _video(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "video",
             f"cannot make videos: {', '.join(absent)} not installed",
-            "pip install 'probable-spork[video]'",
+            "in a clone of spork: make demo, or pip install '.[video]'",
         )
         return
     try:

@@ -27,19 +27,12 @@ def findings(workspace: Workspace, *, full: bool) -> Iterator[Finding]:
         yield Finding("database", str(error), REBUILD)
         return
     if catalog is None:
-        yield _missing(workspace)
+        yield Finding("database", "there is none yet: no daemon has run here")
         return
     try:
         yield from _of(workspace, catalog, full=full)
     finally:
         catalog.close()
-
-
-def _missing(workspace: Workspace) -> Finding:
-    told = workspace.ledger.exists() or any(workspace.runs.glob("*/events.jsonl"))
-    if told:
-        return Finding("database", "jobs/spork.db is missing, and there were jobs", REBUILD)
-    return Finding("database", "there is none yet: no daemon has run here")
 
 
 def _of(workspace: Workspace, catalog: Catalog, *, full: bool) -> Iterator[Finding]:
@@ -49,7 +42,7 @@ def _of(workspace: Workspace, catalog: Catalog, *, full: bool) -> Iterator[Findi
         return
     why = conflict(workspace, catalog)
     if why:
-        yield Finding("database", f"jobs/spork.db {why}", f"{REBUILD}; where only that file is wrong: rm it")
+        yield Finding("database", f"jobs/spork.db {why}", REBUILD)
         return
     yield Finding("database", f"sound, {sum(catalog.counts().values())} jobs")
     yield from copies.findings(workspace, catalog, full=full)
