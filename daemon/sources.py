@@ -71,7 +71,6 @@ class Sources:
         try:
             with opened_beneath(run, "sources") as target:
                 brought = [self._bring_one(target, name, stem, vetted) for name in vetted.sources]
-                os.fsync(target)
             os.fsync(run)
         finally:
             os.close(run)

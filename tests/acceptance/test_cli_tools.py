@@ -39,6 +39,18 @@ def test_rebuild_gives_the_same_state(worked: Studio, missing: str) -> None:
     finish(worked)
 
 
+def test_rebuild_wants_the_workspace_for_itself(studio: Studio) -> None:
+    """Beside a daemon it would take the database away under it: 75, and nothing is touched."""
+    studio.start()
+    studio.submit("n-1")
+    studio.wait("n-1", "needs_approval")
+    done = studio.spork("rebuild", check=False)
+    assert done.returncode == 75 and "already running" in done.stderr
+    assert not list((studio.root / "jobs").glob("*.before-*"))
+    studio.answer("n-1", "approve")
+    studio.wait("n-1", "completed")
+
+
 def test_rebuild_from_damaged_copies(worked: Studio) -> None:
     """A torn and a senseless line are left out and told (1); the other copy still knows the event."""
     before = told(worked.root)
