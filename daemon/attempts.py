@@ -132,6 +132,11 @@ class Attempts:
         own = self._shelf.stage(job, name).timeout
         return stage_limit_seconds(self._policy, name, job.stage_timeouts, own)
 
+    def fail_unstarted(self, job: Job, why: str, now: datetime) -> None:
+        """Its pipeline does not say any more what to start: the attempt fails, and no other job does."""
+        job = self._recorder.one(Change(job, rulings.start(job, rfc3339(now), limit_seconds=0.0)))
+        self._fail(job, now, "stage_failed", Report("failed", why, "mend that, then resume the job"))
+
     def _not_started(self, job: Job, error: CannotWrite | TryAgain, now: datetime) -> None:
         """No process of the attempt exists: told, and tried again where that can help."""
         if isinstance(error, TryAgain):

@@ -200,7 +200,7 @@ class Catalog:
 
     def looked_at(self, job_id: str, file: str) -> Looked | None:
         """What became of this very decision file; ``file`` as `file_key` gives it."""
-        found = [d for d in self.decisions(job_id) if d.identity.startswith(file)]
+        found = [d for d in self.decisions(job_id) if key_of(d.identity) == file]
         return found[-1] if found else None
 
     def quick_check(self) -> str:
@@ -231,6 +231,11 @@ class Catalog:
 
     def _summaries(self, where: str, limit: int) -> list[Summary]:
         return [Summary(*row) for row in self._db.execute(f"SELECT {_SUMMARY} FROM jobs {where}", (limit,))]
+
+
+def key_of(identity: str) -> str:
+    """A recorded identity, of this release or the one before, as `file_key` gives it."""
+    return ":".join(identity.split(":")[-4:-1]) + ":"
 
 
 def file_key(status: os.stat_result) -> str:

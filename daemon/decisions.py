@@ -150,8 +150,9 @@ class Desk:
                 status = os.lstat(run / f"{verb}.yaml")
             except OSError:
                 continue
-            identity = Identity.of(status)
             name = f"{verb}.yaml"
+            with opened_beneath(run) as folder:
+                identity = Identity.of(status, birth_in(folder, name))
             known = self._recorder.store.decision_seen(job.id, name, identity.keys, _sha256(b""))
             if stat.S_ISREG(status.st_mode) and status.st_size == 0 and known is None:
                 why = "it was empty when the machine started: a power cut may have taken what it said; answer again"
@@ -163,6 +164,7 @@ class Desk:
         seen = self._recorder.store.decision_seen(job.id, whole.name, keys, _sha256(whole.data))
         if seen is not None:
             if seen.verdict == "recorded":
+                say("orchestrator", "decision_repeated", job=job.id, file=whole.name)
                 self._take_away(run, job, seen.stage, seen.attempt, whole)
             else:
                 _tell(run, whole.name, seen.why)

@@ -14,6 +14,7 @@ from pathlib import Path
 from daemon.beneath import open_beneath
 from daemon.files import Identity
 
+_TRIES = 5
 _GRANULARITY = 2.0
 """Seconds within which a second write may leave the same time stamps (FAT, the coarsest in use)."""
 
@@ -76,12 +77,21 @@ def _look(root: Path, relative: str) -> Identity:
 
 
 def _hash(root: Path | int, relative: str) -> tuple[Identity, str]:
+    for _ in range(_TRIES):
+        before, identity, sha256 = _read(root, relative)
+        if identity == before:
+            return identity, sha256
+        if not identity.same_content(before):
+            break
+        # Only its mode or its names changed, as when a snapshot links it: what was read is read again.
+    raise OSError(errno.EBUSY, "changed while it was read", relative)
+
+
+def _read(root: Path | int, relative: str) -> tuple[Identity, Identity, str]:
     with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", relative)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         identity = Identity.of(os.fstat(file.fileno()))
-    if identity != Identity.of(before):
-        raise OSError(errno.EBUSY, "changed while it was read", relative)
-    return identity, sha256
+    return Identity.of(before), identity, sha256

@@ -67,5 +67,5 @@ def _event(line: bytes) -> Mapping[str, Any] | None:
     try:
         event = json.loads(line)
         return event if int(event["seq"]) > 0 else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None

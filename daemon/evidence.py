@@ -13,6 +13,7 @@ from pathlib import Path
 from daemon.catalog import Catalog
 from daemon.database import NewerSchema
 from daemon.errors import Halt
+from daemon.files import is_folder
 from daemon.ledger import parts
 from daemon.model import Event
 from daemon.workspace import Workspace
@@ -44,6 +45,7 @@ class Evidence:
         runs = {
             e.seq: e
             for path in sorted(self._workspace.runs.glob("*/events.jsonl"))
+            if is_folder(path.parent)
             for e in self._lines(path)
             if e.job_id == path.parent.name
         }
@@ -58,7 +60,8 @@ class Evidence:
             runs = {seq: e for seq, e in runs.items() if seq > last or seq in known or seq in ledger}
         else:
             known = _following(_tail(self._old, max({*ledger, *runs}, default=0)))
-        told = [ledger, runs, known]
+        # Where only a run and the database tell, the run's file is the one that anybody may have edited.
+        told = [ledger, known, runs] if self._sound else [ledger, runs, known]
         return [_agreed([by[seq] for by in told if seq in by]) for seq in sorted({*ledger, *runs, *known})]
 
     def request(self, job_id: str) -> tuple[bytes | None, bytes | None]:
@@ -90,7 +93,7 @@ class Evidence:
                 event = Event.of(json.loads(line))
                 if event.seq < 1:
                     raise ValueError
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
                 name = path.relative_to(self._workspace.root)
                 self._problems.append(f"{name}:{number}: not an event; left out")
                 continue

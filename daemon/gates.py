@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,6 +27,10 @@ from daemon.shelf import Shelf
 from daemon.workspace import Workspace
 
 NOTES = 20
+
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVAL, errno.EACCES, errno.EPERM}
+"""No file that could be approved is there; after any other error another look may find it as it was."""
 
 
 class Gates:
@@ -87,7 +92,9 @@ class Gates:
         for artifact in stage.artifacts:
             try:
                 sha = self._digests.digest(run, artifact.path, fresh=fresh)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    raise
                 missing.append(artifact.path)
                 continue
             now.append(artifact if sha == artifact.sha256 else _edited(run, artifact, sha))

@@ -16,7 +16,7 @@ from typing import Any
 from daemon.catalog import Catalog
 from daemon.errors import Halt
 from daemon.eventfile import last_line
-from daemon.files import read_regular
+from daemon.files import is_folder, read_regular
 from daemon.ledger import parts
 from daemon.workspace import Workspace
 
@@ -50,17 +50,18 @@ def conflict(workspace: Workspace, catalog: Catalog) -> str:
 
 
 def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int, bool]]:
-    """The newest event of the ledger and of each run that may move or that no job owns; whether it is known."""
+    """The newest event of each ledger file and of each run that may move or that no job owns; whether it is known."""
     for path in reversed(parts(workspace)):
         line = last_line(path)
         if line is not None:
             yield path, int(line["seq"]), _knows(catalog, line)
-            break
     for name in os.listdir(workspace.runs):
         standing = catalog.standing(name)
         if name.startswith(".") or (standing is not None and standing[0]):
             continue
         run = workspace.run(name)
+        if not is_folder(run):
+            continue
         line = last_line(run / "events.jsonl")
         if line is None and standing is not None:
             yield run / "state.json", (shown := _shown_seq(run)), shown <= catalog.last_seq()
@@ -87,5 +88,5 @@ def _knows(catalog: Catalog, line: Mapping[str, Any]) -> bool:
 def _shown_seq(run: Path) -> int:
     try:
         return int(json.loads(read_regular(run, "state.json", _STATE_BYTES))["seq"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return 0

@@ -140,6 +140,7 @@ class Inbox:
         sha = hashlib.sha256(whole.data).hexdigest()
         before = store.claimed_as(whole.identity.keys)
         if before is not None and before[1] == sha:
+            say("inbox", "request_repeated", file=shown(name), job=before[0])
             self._make_again(before[0])
             self._sources.clear_taken(Path(name).stem, before[0])
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)

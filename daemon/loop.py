@@ -17,6 +17,7 @@ from daemon.attempts import Attempts
 from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
+from daemon.errors import Invalid
 from daemon.files import is_folder
 from daemon.gates import Gates
 from daemon.ground import Ground
@@ -231,7 +232,11 @@ class Loop:
                 self._unready += 1
                 self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
                 continue
-            if self._gates.stale(job, now) is not None or self._attempts.start(job, now):
+            try:
+                if self._gates.stale(job, now) is not None or self._attempts.start(job, now):
+                    return True
+            except Invalid as error:
+                self._attempts.fail_unstarted(job, str(error), now)
                 return True
             self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
             return False

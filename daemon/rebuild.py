@@ -154,7 +154,7 @@ class _Rebuild:
         job_id = event.job_id or ""
         known = self._evidence.request(job_id)
         request = whole(self._workspace.request(job_id)) or known[0]
-        pipeline = whole(self._workspace.run(job_id) / "pipeline.yaml") or known[1]
+        pipeline = self._pipeline(event, known[1])
         if request is None:
             self._result.problems.append(
                 f"{job_id}: jobs/{job_id}.yaml is missing; its request is lost, its state is not"
@@ -164,6 +164,17 @@ class _Rebuild:
             self._result.problems.append(f"{job_id}: jobs/{job_id}.yaml is not what was accepted")
         name = event.message.rpartition("inbox/")[2]
         return Claim(name, str(event.payload.get("identity", "")), request or b"", sha, pipeline or b"")
+
+    def _pipeline(self, event: Event, known: bytes | None) -> bytes:
+        """The pipeline that was accepted, known by its sha256: in the run directory anybody may have edited it."""
+        job_id = event.job_id or ""
+        for data in (known, whole(self._workspace.run(job_id) / "pipeline.yaml")):
+            if data is not None and hashlib.sha256(data).hexdigest() == event.payload["pipeline_sha256"]:
+                return data
+        self._result.problems.append(
+            f"{job_id}: the pipeline that it was accepted with is lost; its next stage fails the job"
+        )
+        return b""
 
     def _decision(self, event: Event) -> DecisionFile | None:
         """The decision file behind an event."""

@@ -7,6 +7,7 @@ through the same door as always.
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -124,7 +125,11 @@ def _heal(parts: Parts, suspect: set[str]) -> None:
 
 
 def _made_folders(run: Path) -> list[str]:
-    return [str(folder.relative_to(run)) for folder in run.glob("history/*/made/**/")]
+    """The folders that hold texts as they were made; a link among them leads nowhere."""
+    found = [
+        made for made in run.glob("history/*/made") if files.is_folder(made) and files.is_folder(made.parent)
+    ]
+    return [os.path.relpath(at, run) for made in found for at, _, _ in os.walk(made)]
 
 
 def _sweep_files(root: Path, *below: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from daemon.documents import whole_file
+from daemon.errors import Invalid
 from daemon.model import Job
 from daemon.pipelines import Pipeline, Stage, load
 from daemon.store import Store
@@ -17,12 +19,16 @@ class Shelf:
         self._parsed: dict[str, Pipeline] = {}
 
     def pipeline(self, job: Job) -> Pipeline:
-        """The job's own pipeline. Invalid where this version no longer understands it."""
+        """The job's own pipeline. Invalid where it is damaged, or this version no longer understands it."""
         found = self._parsed.get(job.pipeline_sha256)
         if found is None:
-            kept = self._store.request(job.id)
+            where = f"runs/{job.id}/pipeline.yaml"
+            try:
+                kept = self._store.request(job.id)
+            except OSError as error:
+                raise Invalid(whole_file(where, error.strerror or str(error))) from error
             assert kept is not None
-            found = load(kept[1], f"runs/{job.id}/pipeline.yaml")
+            found = load(kept[1], where)
             while len(self._parsed) >= ROOM:
                 del self._parsed[next(iter(self._parsed))]
             self._parsed[job.pipeline_sha256] = found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import sqlite3
@@ -283,9 +284,19 @@ class Store:
         )
 
     def request(self, job_id: str) -> tuple[bytes, bytes] | None:
-        """The request and the pipeline of a job, byte for byte."""
-        row = self._db.execute("SELECT request, pipeline FROM jobs WHERE id=?", (job_id,)).fetchone()
-        return (row[0], row[1]) if row else None
+        """The request and the pipeline of a job, byte for byte. OSError EIO where they are not what was accepted."""
+        row = self._db.execute(
+            "SELECT request, pipeline, request_sha256 FROM jobs WHERE id=?", (job_id,)
+        ).fetchone()
+        job = self.job(job_id)
+        if row is None or job is None:
+            return None
+        # SQLite has no checksums: a flipped bit would make other work of it.
+        for data, sha256 in ((row[0], row[2]), (row[1], job.pipeline_sha256)):
+            if hashlib.sha256(data).hexdigest() != sha256:
+                why = f"what was accepted as {job_id} reads otherwise; stop the daemon and run: spork rebuild"
+                raise OSError(errno.EIO, why, str(self.path))
+        return row[0], row[1]
 
     def request_sha256(self, job_id: str) -> str | None:
         row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id=?", (job_id,)).fetchone()
@@ -306,12 +317,16 @@ class Store:
         With another name it says something else: who renames approve.yaml to reject.yaml has decided anew. The
         bytes count too: where time stamps are coarse, other bytes may have the same identity.
         """
-        row = self._db.execute(
-            "SELECT verdict, stage, attempt, why FROM decisions"
-            f" WHERE job_id=? AND name=? AND sha256=? AND identity IN ({_marks(keys)}) ORDER BY id DESC",
-            (job_id, name, sha256, *keys),
-        ).fetchone()
-        return Verdict(*row) if row else None
+        rows = self._db.execute(
+            "SELECT verdict, stage, attempt, why, identity FROM decisions WHERE job_id=? AND name=? AND sha256=?"
+            " ORDER BY id DESC",
+            (job_id, name, sha256),
+        )
+        for *verdict, identity in rows:
+            # A refused answer stays refused in a copy of the workspace, where every file has another inode.
+            if identity in keys or (verdict[0] == "refused" and _same_but_inode(identity, keys[0])):
+                return Verdict(*verdict)
+        return None
 
     def recorded(self, job_id: str) -> list[tuple[DecisionFile, str | None, int]]:
         """The decisions that counted, each with the stage and attempt where the job was."""
@@ -358,3 +373,11 @@ class Store:
 
 def _marks(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
+
+
+def _same_but_inode(kept: str, key: str) -> bool:
+    """Whether two identities agree in size and time of writing, which tar may have cut to whole seconds."""
+    _, size, written, _ = kept.split(":")[-4:]
+    _, size_now, written_now, _ = key.split(":")
+    cut = str(int(written) // 1_000_000_000 * 1_000_000_000)
+    return size == size_now and written_now in (written, cut)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-from daemon.catalog import Catalog
+from daemon.catalog import Catalog, key_of
 from daemon.cli.places import holder_of, job_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.doors import Answer, drop_answer, user_name
@@ -52,7 +52,7 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     """Drop the answer, once the gate that was just opened shows itself. Raises what `drop_answer` raises."""
     if not workspace.run(job.id).is_dir():
         raise CannotWrite(f"runs/{job.id} is gone; nothing was written")
-    refused = frozenset(_key(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
+    refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
     deadline = time.monotonic() + SHOWN_SECONDS
     while True:
         try:
@@ -87,8 +87,3 @@ def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Drop
                 f"no daemon runs here: runs/{job.id}/{dropped.name} lies there, the next one records it"
             )
         time.sleep(POLL_SECONDS)
-
-
-def _key(identity: str) -> str:
-    """A recorded identity without its last part, as `catalog.file_key` gives it."""
-    return identity.rpartition(":")[0] + ":"

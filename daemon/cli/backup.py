@@ -18,7 +18,7 @@ from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.errors import CannotWrite, Halt, NotPossible
 from daemon.eventfile import last_line
-from daemon.files import fsync_folder
+from daemon.files import fsync_folder, is_folder
 from daemon.generation import conflict
 from daemon.ledger import closed, last_closed
 from daemon.names import Decision, classify_decision
@@ -68,7 +68,7 @@ def _write(workspace: Workspace, catalog: Catalog, folder: Path, target: Path) -
             tar.add(folder / "spork.db", "jobs/spork.db")
             _add_jobs(workspace, taken, tar, folder)
             tar.add(workspace.conf, "conf")
-            unfinished = [job_id for job_id in taken.unfinished() if workspace.run(job_id).is_dir()]
+            unfinished = [job_id for job_id in taken.unfinished() if is_folder(workspace.run(job_id))]
             for job_id in unfinished:
                 with _held_still(workspace, catalog, job_id, folder) as run:
                     tar.add(run, f"runs/{job_id}")

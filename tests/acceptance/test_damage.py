@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -162,3 +163,79 @@ def test_no_backup_is_made_of_an_older_database(gated: Studio, tmp_path: Path) -
     done = gated.spork("backup", str(tmp_path / "kept.tar"), check=False)
     assert done.returncode == 73 and "spork rebuild" in done.stderr
     assert not (tmp_path / "kept.tar").exists()
+
+
+@pytest.mark.fault(94)
+def test_a_flipped_bit_in_what_was_accepted(gated: Studio) -> None:
+    """SQLite does not see it: a pipeline that reads otherwise is no other work: its job fails, no other does."""
+    gated.stop()
+    with closing(sqlite3.connect(gated.root / "jobs/spork.db")) as db:
+        pipeline = bytearray(db.execute("SELECT pipeline FROM jobs").fetchone()[0])
+        pipeline[13] ^= 0x80
+        db.execute("UPDATE jobs SET pipeline = ?", (bytes(pipeline),))
+        db.commit()
+    gated.start()
+    gated.submit("g-2", "gated")
+    gated.answer("g-1", "approve")
+    assert "spork rebuild" in gated.wait("g-1", "failed")["error"]["message"]
+    gated.wait("g-2", "needs_approval")
+    gated.stop()
+    gated.spork("rebuild", check=False)
+    gated.start()
+    gated.write("g-1", "resume.yaml", "by: alice\n...\n")
+    gated.wait("g-1", "completed")
+
+
+@pytest.mark.fault(94)
+def test_an_edited_pipeline_is_not_what_was_accepted(gated: Studio) -> None:
+    """People may write to a run directory: a rebuild takes the pipeline by its sha256, and no other command runs."""
+    gated.stop()
+    pipeline = gated.run("g-1") / "pipeline.yaml"
+    pipeline.write_text(pipeline.read_text().replace("cat ", "echo edited "))
+    gated.spork("rebuild")
+    gated.start()
+    gated.answer("g-1", "approve")
+    gated.wait("g-1", "completed")
+    assert (gated.run("g-1") / "used.txt").read_text() == "onetwo"
+
+
+@pytest.mark.fault(100)
+def test_a_refused_answer_stays_refused_in_a_copy(gated: Studio, tmp_path: Path) -> None:
+    """Its file has another inode there, and says no more than it did."""
+    gated.write("g-1", "approve.yaml", "stage: use\nby: alice\n...\n")
+    wait_for(lambda: "decision_refused" in gated.types("g-1"), "the refusal")
+    gated.stop()
+    copy = Studio(tmp_path / "copy")
+    copy.remove()
+    subprocess.run(["cp", "-a", gated.root, copy.root], check=True)
+    with closing(sqlite3.connect(copy.root / "jobs/spork.db")) as db:
+        assert db.execute("SELECT count(*) FROM decisions").fetchone()[0] == 1
+    copy.start()
+    copy.submit("n-1")
+    copy.wait("n-1", "needs_approval")
+    copy.stop()
+    with closing(sqlite3.connect(copy.root / "jobs/spork.db")) as db:
+        assert db.execute("SELECT count(*) FROM decisions").fetchone()[0] == 1
+    assert copy.state("g-1")["status"] == "needs_approval"
+
+
+@pytest.mark.fault(46, 94)
+def test_what_lies_in_runs_and_is_no_run(gated: Studio, tmp_path: Path) -> None:
+    """A line made to hurt, a link to another workspace's run: start, doctor, backup and rebuild pass them by."""
+    gated.stop()
+    stray = gated.run("stray")
+    stray.mkdir()
+    (stray / "events.jsonl").write_text("[" * 100_000 + "\n" + '{"seq": 1e999}\n')
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (outside / "events.jsonl").write_text(
+        (gated.run("g-1") / "events.jsonl").read_text().replace("g-1", "far")
+    )
+    gated.run("far").symlink_to(outside)
+    for arguments in (["doctor"], ["backup", str(tmp_path / "kept.tar")], ["rebuild"]):
+        done = gated.spork(*arguments, check=False)
+        assert "Traceback" not in done.stderr and done.returncode in (0, 1), done.stderr
+    assert b"secret" not in (tmp_path / "kept.tar").read_bytes()
+    gated.start()
+    assert gated.spork("status", "far", check=False).returncode == 65

@@ -201,6 +201,21 @@ def test_early_decisions_are_refused(studio: Studio) -> None:
     assert studio.state("g-1")["status"] == "needs_approval"
 
 
+def test_a_stage_does_not_answer_its_own_gate(studio: Studio) -> None:
+    """What it left under that name lay there when the gate opened, whenever it comes to rest."""
+    command = "'echo 1 > a.txt; : > \"$SPORK_RUN/approve.yaml\"'"
+    studio.pipeline(
+        "own", f"name: own\nstages:\n  - {{name: draft, gate: true, command: [sh, -euc, {command}]}}\n"
+    )
+    studio.start()
+    studio.submit("o-1", "own")
+    studio.wait("o-1", "needs_approval")
+    note = studio.run("o-1") / "approve.yaml.error.txt"
+    wait_for(note.exists, "the reason")
+    assert "before the gate opened" in note.read_text()
+    assert studio.state("o-1")["status"] == "needs_approval"
+
+
 @pytest.mark.fault(14, 125)
 def test_an_old_answer_brought_back_answers_nothing_else(studio: Studio) -> None:
     """Copied to another run, or restored by git or a backup: a bound decision is about its own gate only."""

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -335,6 +336,26 @@ class Counting:
             return real(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(hashlib, "file_digest", counted)
+
+
+@pytest.mark.fault(123)
+def test_a_file_that_is_linked_while_it_is_hashed_has_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snapshot tools link files: its names moved, its bytes did not."""
+    path = tmp_path / "a"
+    path.write_bytes(b"whole")
+    hashed = hashlib.file_digest
+    times: list[int] = []
+
+    def linked_meanwhile(file: Any, name: str) -> Any:
+        if not times:
+            times.append(1)
+            os.link(path, tmp_path / "b")
+        return hashed(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", linked_meanwhile)
+    assert digest_of(tmp_path, "a") == hashlib.sha256(b"whole").hexdigest()
 
 
 def test_digests_are_remembered_once_a_file_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

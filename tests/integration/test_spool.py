@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import spool
 from daemon.files import Identity
 from daemon.lease import Writers, install_lease_signal_handler, writer_pids, writers
 from daemon.sightings import Sightings
@@ -564,3 +565,21 @@ def test_looking_stays_cheap_while_nothing_changes(tmp_path: Path, inbox: DropBo
         assert time.monotonic() < deadline
     assert len(os.listdir("/proc/self/fd")) == open_before
     assert Identity.of((tmp_path / "a.yaml").stat()) == before
+
+
+def test_a_file_that_changes_while_it_is_read_waits(
+    tmp_path: Path, inbox: DropBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes may be half of the old and half of the new: they are never given out."""
+    path = tmp_path / "a.yaml"
+    path.write_text("intent: x\n...\n")
+    read = spool._read
+
+    def changed_meanwhile(fd: int, size: int) -> bytes:
+        data = read(fd, size)
+        path.write_text("intent: another\n...\n")
+        return data
+
+    monkeypatch.setattr(spool, "_read", changed_meanwhile)
+    seen = inbox.look(tmp_path, "a.yaml")
+    assert isinstance(seen, Waiting) and "changed while it was read" in seen.reason

@@ -106,8 +106,8 @@ LOCKS = (
             "if changed.rowcount != 1:", "if changed.rowcount > 1:", ("tests/integration/test_store.py",)),
     Removal("lock", "processes of a killed daemon are ended before anything starts", "recovery.py",
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
-    Removal("lock", "a keeper ends what its stage left before it lets the lane go", "keeper.py",
-            "            end_children()\n            for fd in fds:", "            for fd in fds:", (RUNNER, KEEPERS)),
+    Removal("lock", "a keeper ends what its stage left before it takes its files", "keeper.py",
+            "    strays = end_children()\n", "    strays = 0\n", (RUNNER, KEEPERS)),
     Removal("lock", "orphans of a stage become the keeper's", "keeper.py",
             "    adopt_orphans()\n", "", (RUNNER, KEEPERS)),
 )  # fmt: skip
