@@ -15,7 +15,7 @@ from pathlib import Path
 from daemon.changes import Change, Claim, DecisionFile, Owed
 from daemon.errors import CannotWrite, Illegal, NotPossible
 from daemon.evidence import Evidence, whole
-from daemon.files import fsync_folder, write_copy
+from daemon.files import fsync_folder, is_folder, write_copy
 from daemon.lane import DaemonLock
 from daemon.ledger import closed
 from daemon.machine import decide
@@ -171,9 +171,10 @@ class _Rebuild:
         for data in (known, whole(self._workspace.run(job_id) / "pipeline.yaml")):
             if data is not None and hashlib.sha256(data).hexdigest() == event.payload["pipeline_sha256"]:
                 return data
-        self._result.problems.append(
-            f"{job_id}: the pipeline that it was accepted with is lost; its next stage fails the job"
-        )
+        if is_folder(self._workspace.run(job_id)):
+            self._result.problems.append(
+                f"{job_id}: the pipeline that it was accepted with is lost; a stage that were to start fails the job"
+            )
         return b""
 
     def _decision(self, event: Event) -> DecisionFile | None:

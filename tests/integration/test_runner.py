@@ -307,9 +307,16 @@ def test_a_spare_that_was_killed_is_replaced(place: Place) -> None:
     os.kill(spare, 9)
     wait_for(lambda: Path(f"/proc/{spare}/stat").read_text().split()[2] == "Z", "its end")
     assert place.run(place.shell("exit 0", attempt=2)).outcome == "completed"
+    # Killed while it forks, it would leave a child for an instant that hears in its stead.
+    wait_for(lambda: children(keeper.process.pid), "the next spare")
+    wait_for(lambda: all(_sleeps(pid) for pid in children(keeper.process.pid)), "its rest")
     keeper.process.kill()
     keeper.process.wait()
     assert place.run(place.shell("exit 0", attempt=3)).outcome == "completed"
+
+
+def _sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 @pytest.mark.fault(116)
