@@ -77,6 +77,17 @@ def test_links_in_folders_are_refused_not_followed(tmp_path: Path) -> None:
         harvest(out, (), never)
 
 
+@pytest.mark.fault(44)
+def test_another_files_second_name_is_refused(tmp_path: Path) -> None:
+    """What somebody else can still write to, under its other name, is no artifact."""
+    out = tmp_path / "out"
+    put(tmp_path, "elsewhere")
+    put(out, "a.txt")
+    os.link(tmp_path / "elsewhere", out / "b.txt")
+    with pytest.raises(Refused, match=r"'b\.txt' has 2 hard links"):
+        harvest(out, (), never)
+
+
 def test_files_without_permissions_are_taken(tmp_path: Path) -> None:
     """What a stage left with mode 0 is its own all the same."""
     put(tmp_path, "d/a.txt")
