@@ -175,9 +175,9 @@ def test_a_flipped_bit_in_what_was_accepted(gated: Studio) -> None:
         db.execute("UPDATE jobs SET pipeline = ?", (bytes(pipeline),))
         db.commit()
     gated.start()
-    gated.submit("g-2", "gated")
     gated.answer("g-1", "approve")
     assert "spork rebuild" in gated.wait("g-1", "failed")["error"]["message"]
+    gated.submit("g-2", "gated")
     gated.wait("g-2", "needs_approval")
     gated.stop()
     gated.spork("rebuild", check=False)
