@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +50,12 @@ def gated(studio: Studio) -> Studio:
     studio.submit("g-1", "gated")
     studio.wait("g-1", "needs_approval")
     return studio
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: what is tried are the names, not the disk."""
+    shared = Path("/dev/shm")
+    base = Path(tempfile.mkdtemp(prefix="swaps-", dir=shared if shared.is_dir() else tmp_path))
+    yield base
+    shutil.rmtree(base)

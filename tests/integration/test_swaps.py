@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import swaps
-
-
-@pytest.fixture
-def quick_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: what is tried are the names, not the disk."""
-    shared = Path("/dev/shm")
-    base = Path(tempfile.mkdtemp(prefix="swaps-", dir=shared if shared.is_dir() else tmp_path))
-    yield base
-    shutil.rmtree(base)
 
 
 @pytest.mark.fault(45, 46)
