@@ -54,7 +54,9 @@ def run(context: Context) -> None:
 def _orders(context: Context, storyboard: Storyboard) -> list[Order]:
     """What the plan and the pictures, as they are after the gate, ask for."""
     plan = _plan(context)
-    theme = themes.load(str(plan.get("theme", "midnight")))
+    theme = themes.asked(context.params, context.sources)
+    if (named := str(plan.get("theme", theme.name))) != theme.name:  # a person changed the plan
+        theme = themes.load(named)
     shots = {shot["id"]: shot for shot in plan.get("scenes", [])}
     orders = []
     for index, scene in enumerate(storyboard.scenes):

@@ -31,8 +31,8 @@ def run(context: Context) -> None:
     storyboard = placing.spoken_board(context.run_dir)
     check_size(storyboard.width, storyboard.height)
     before = _earlier_plans(context)
-    theme = themes.load(str(context.params.get("theme") or "midnight"))
-    burned = bool(context.params.get("burned_captions", True))
+    theme = themes.asked(context.params, context.sources)
+    burned = bool(context.params.get("captions", True))
     folder = context.out_dir / "assets"
     folder.mkdir(parents=True, exist_ok=True)
     planned, stills = [], []

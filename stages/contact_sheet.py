@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import skia
@@ -13,40 +14,58 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stages.scenes import Scene, Storyboard
+    from stages.scenes import Storyboard
     from stages.theme import Theme
 
-_WIDTH = 1920
 _EDGE = 24
 _LABEL = 52
+_WIDTH = 1920
+_SOFT = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One picture of the sheet and what stands under it."""
+
+    image: Any
+    """``skia.Image``"""
+    name: str
+    facts: str
 
 
 def contact_sheet(storyboard: Storyboard, stills: Sequence[Path], theme: Theme, path: Path) -> None:
-    """Write the sheet; cells are as large as lets a row be 1920 wide."""
-    across = 3 if storyboard.width > storyboard.height else 5
-    across = min(across, len(stills))
-    w = (_WIDTH - _EDGE * (across + 1)) / across
-    h = w * storyboard.height / storyboard.width
-    lines = math.ceil(len(stills) / across)
-    surface = skia.Surface(_WIDTH, math.ceil(_EDGE + lines * (h + _LABEL + _EDGE)))
+    """The stills of a storyboard, each with its scene's id, layout, start and length."""
+    seen, clock = [], 0.0
+    for scene, still in zip(storyboard.scenes, stills, strict=True):
+        minutes, seconds = divmod(round(clock), 60)
+        facts = f"{scene.content.layout}  ·  {minutes}:{seconds:02d}  ·  {scene.seconds:.1f} s"
+        seen.append(Seen(skia.Image.open(str(still)), scene.id, facts))
+        clock += scene.seconds
+    write_sheet(seen, theme, path)
+
+
+def write_sheet(seen: Sequence[Seen], theme: Theme, path: Path, across: int = 0, width: int = _WIDTH) -> None:
+    """Write the sheet, ``across`` pictures in a row; they are as large as lets a row be ``width`` wide."""
+    tall = seen[0].image.height() / seen[0].image.width()
+    across = min(across or (3 if tall < 1 else 5), len(seen))
+    w = (width - _EDGE * (across + 1)) / across
+    h = w * tall
+    lines = math.ceil(len(seen) / across)
+    surface = skia.Surface(width, math.ceil(_EDGE + lines * (h + _LABEL + _EDGE)))
     canvas = surface.getCanvas()
     canvas.clear(fill(theme.colours.code_background).getColor())
-    clock = 0.0
-    for index, (scene, still) in enumerate(zip(storyboard.scenes, stills, strict=True)):
+    for index, each in enumerate(seen):
         x = _EDGE + (index % across) * (w + _EDGE)
         y = _EDGE + (index // across) * (h + _LABEL + _EDGE)
-        _cell(canvas, scene, still, Rect(x, y, w, h), clock, theme)
-        clock += scene.seconds
+        _cell(canvas, each, Rect(x, y, w, h), theme)
     surface.makeImageSnapshot().save(str(path), skia.kPNG)
 
 
-def _cell(canvas: Any, scene: Scene, still: Path, box: Rect, clock: float, theme: Theme) -> None:
-    soft = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
-    image = skia.Image.open(str(still)).withDefaultMipmaps()
-    canvas.drawImageRect(image, box.sk(), soft)
-    minutes, seconds = divmod(round(clock), 60)
-    facts = f"{scene.content.layout}  ·  {minutes}:{seconds:02d}  ·  {scene.seconds:.1f} s"
+def _cell(canvas: Any, seen: Seen, box: Rect, theme: Theme) -> None:
+    canvas.drawImageRect(seen.image.withDefaultMipmaps(), box.sk(), _SOFT)
     at = box.bottom + 34
-    draw_line(canvas, scene.id, BOLD, 22, (box.x + 4, at), theme.colours.accent)
-    width = measure(facts, REGULAR, 22)
-    draw_line(canvas, facts, REGULAR, 22, (box.right - width - 4, at), theme.colours.muted)
+    draw_line(canvas, seen.name, BOLD, 22, (box.x + 4, at), theme.colours.accent)
+    left = measure(seen.name, BOLD, 22) + 28
+    size = min(22.0, 22.0 * (box.w - left) / max(measure(seen.facts, REGULAR, 22), 1.0))
+    width = measure(seen.facts, REGULAR, size)
+    draw_line(canvas, seen.facts, REGULAR, size, (box.right - width - 4, at), theme.colours.muted)

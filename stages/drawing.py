@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,7 @@ except ImportError as error:
 Canvas = Any
 """``skia.Canvas``; skia ships no type hints."""
 Path = Any
-Family = Literal["sans", "mono"]
+Family = Literal["inter", "source-serif-4", "montserrat", "jetbrains-mono"]
 Align = Literal["left", "center", "right"]
 
 _ENDLESS = 100_000.0
@@ -38,7 +39,7 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True)
 class Face:
-    family: Family = "sans"
+    family: Family = "inter"
     weight: int = 400
 
     @property
@@ -46,7 +47,14 @@ class Face:
         return f"{self.family}-{self.weight}"
 
 
-REGULAR, MEDIUM, BOLD, MONO = Face(), Face("sans", 550), Face("sans", 720), Face("mono", 450)
+REGULAR, MEDIUM, BOLD, MONO = Face(), Face("inter", 550), Face("inter", 720), Face("jetbrains-mono", 450)
+_FILES: dict[Family, tuple[str, str, dict[str, float]]] = {
+    "inter": ("fontpkg_inter", "Inter[opsz,wght].ttf", {"opsz": 28.0}),
+    "source-serif-4": ("fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", {"opsz": 48.0}),
+    "montserrat": ("fontpkg_montserrat", "Montserrat[wght].ttf", {}),
+    "jetbrains-mono": ("fontpkg_jetbrains_mono", "JetBrainsMono[wght].ttf", {}),
+}
+"""Package, file and fixed axes of each family."""
 
 
 @dataclass(frozen=True)
@@ -105,29 +113,27 @@ class Block:
         return self.leading * len(self.lines)
 
 
-@lru_cache(maxsize=1)
-def _shaper() -> tuple[Any, Any]:
-    """The font collection and the Unicode tables that text is shaped with."""
+@lru_cache(maxsize=16)
+def _shaper(face: Face) -> tuple[Any, Any]:
+    """What text is shaped with: the face, then those that lend it letters it lacks; and the Unicode tables."""
     provider = skia.textlayout.TypefaceFontProvider()
-    for face in (REGULAR, MEDIUM, BOLD, MONO, Face("mono", 700)):
-        provider.registerTypeface(_typeface(face), face.name)
+    for each in _lending(face):
+        provider.registerTypeface(_typeface(each), each.name)
     collection = skia.textlayout.FontCollection()
     collection.setDefaultFontManager(provider)
     return collection, skia.Unicodes.ICU.Make()
 
 
+def _lending(face: Face) -> list[Face]:
+    return list(dict.fromkeys((face, Face("inter", face.weight), MONO)))
+
+
 @lru_cache(maxsize=16)
 def _typeface(face: Face) -> Any:
-    import fontpkg_inter
-    import fontpkg_jetbrains_mono
-
-    file = (
-        fontpkg_inter.ROOT / "files" / "Inter[opsz,wght].ttf"
-        if face.family == "sans"
-        else fontpkg_jetbrains_mono.ROOT / "files" / "JetBrainsMono[wght].ttf"
-    )
-    base = skia.Typeface.MakeFromFile(str(file))
-    axes = {"wght": float(face.weight)} | ({"opsz": 28.0} if face.family == "sans" else {})
+    package, file, fixed = _FILES[face.family]
+    root = importlib.import_module(package).ROOT
+    base = skia.Typeface.MakeFromFile(str(root / "files" / file))
+    axes = {"wght": float(face.weight)} | fixed
     position = skia.FontArguments.VariationPosition
     # skia only points at the coordinates: they have to live until the clone is made.
     places = position.Coordinates(
@@ -155,9 +161,9 @@ def showable(text: str) -> str:
 
 
 def _paragraph(text: str, face: Face, size: float, colour: str) -> Any:
-    collection, tables = _shaper()
+    collection, tables = _shaper(face)
     style = skia.textlayout.TextStyle()
-    style.setFontFamilies([face.name])
+    style.setFontFamilies([each.name for each in _lending(face)])
     style.setFontSize(size)
     style.setColor(ink(colour))
     whole = skia.textlayout.ParagraphStyle()

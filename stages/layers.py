@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import skia
 
 from stages.drawing import MEDIUM, Rect, block, draw_line, fill, measure, rounded
-from stages.motion import Pose, ease_in_out, pose
+from stages.motion import Pose, pose
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -35,36 +35,6 @@ class Layer(Protocol):
         """What the layer covers in that state."""
 
     def draw(self, canvas: Canvas, state: Any) -> None: ...
-
-
-class Backdrop:
-    """The ground, with two large quiet discs that glide on when a scene begins."""
-
-    SECONDS = 0.6
-
-    def __init__(self, page: Page, index: int) -> None:
-        self.page, self.index = page, index
-
-    def state(self, seconds: float) -> float:
-        share = min(seconds / self.SECONDS, 1.0) if self.index else 1.0
-        return round(ease_in_out(share), 4)
-
-    def bounds(self, state: float) -> Rect:
-        return Rect(0, 0, self.page.width, self.page.height)
-
-    def draw(self, canvas: Canvas, state: float) -> None:
-        colours, size = self.page.theme.colours, math.hypot(self.page.width, self.page.height)
-        canvas.clear(fill(colours.background).getColor())
-        for which, share in ((0, 0.27), (1, 0.16)):
-            before, after = self._place(self.index - 1, which), self._place(self.index, which)
-            x, y = (a + (b - a) * state for a, b in zip(before, after, strict=True))
-            canvas.drawCircle(x * self.page.width, y * self.page.height, share * size, fill(colours.backdrop))
-
-    @staticmethod
-    def _place(index: int, which: int) -> tuple[float, float]:
-        """Fractions of the frame, on a slow walk around its edge."""
-        angle = index * 0.9 + which * math.pi + 0.5
-        return 0.5 + 0.52 * math.cos(angle), 0.5 + 0.55 * math.sin(angle)
 
 
 class Drawn:
@@ -91,6 +61,9 @@ class Drawn:
 
     def draw(self, canvas: Canvas, state: Pose) -> None:
         canvas.save()
+        if state.shown != (0.0, 1.0):
+            left, right = (share * self.whole.w for share in state.shown)
+            canvas.clipRect(Rect(left, 0, right - left, self.whole.h).sk(), True)
         canvas.translate(state.dx, state.dy)
         for scale, (x, y) in ((state.scale, self.whole.centre), (state.pop, self.box.centre)):
             if scale != 1.0:

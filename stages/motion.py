@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stages.reveals import reveal_times
 
@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
     from stages.layouts.base import Element
     from stages.scenes import Scene
-    from stages.theme import Motion
-
-Transition = Literal["push", "lift", "zoom"]
-TRANSITIONS: tuple[Transition, ...] = ("push", "lift", "zoom")
-"""How scene ``i`` gives way to the next: ``TRANSITIONS[i % 3]``."""
+    from stages.theme import Motion, Transition
 
 _STAGGER = 0.04
 _HEAD_START = 0.15
@@ -36,6 +32,8 @@ class Pose(NamedTuple):
     wipe: float = 1.0
     grown: float = 1.0
     focus: float = 0.0
+    shown: tuple[float, float] = (0.0, 1.0)
+    """The part of the frame's width in which it shows, from the left."""
     clock: float = 0.0
 
 
@@ -59,14 +57,16 @@ class Timing:
 def timing(
     scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, index: int, count: int
 ) -> Timing:
+    """The times of scene ``index`` of ``count``, which gives way by the theme's transitions in turn."""
+    ways = motion.transitions
     parts = max((element.part + 1 for element in elements if element.part is not None), default=0)
     return Timing(
         scene.seconds,
         reveal_times(scene, parts, last=scene.seconds - _SETTLE),
         motion,
         unit,
-        TRANSITIONS[(index - 1) % len(TRANSITIONS)] if index else None,
-        TRANSITIONS[index % len(TRANSITIONS)] if index + 1 < count else None,
+        ways[(index - 1) % len(ways)] if index else None,
+        ways[index % len(ways)] if index + 1 < count else None,
     )
 
 
@@ -118,7 +118,8 @@ def _passing(now: Pose, element: Element, seconds: float, times: Timing) -> Pose
         now = _shifted(now, times.came, rest, far)
     if times.goes and not element.shared[1] and seconds > times.leaves:
         gone = ease_in(min((seconds - times.leaves) / times.motion.exit, 1.0))
-        now = _shifted(now, times.goes, -gone, far)._replace(alpha=now.alpha * (1 - gone))
+        now = _shifted(now, times.goes, -gone, far)
+        now = now if times.goes == "wipe" else now._replace(alpha=now.alpha * (1 - gone))
     return now
 
 
@@ -127,6 +128,8 @@ def _shifted(now: Pose, kind: Transition, amount: float, far: float) -> Pose:
         return now._replace(dx=now.dx + amount * far * 2)
     if kind == "lift":
         return now._replace(dy=now.dy + amount * far * 1.5)
+    if kind == "wipe":
+        return now._replace(shown=(0.0, 1 - amount) if amount > 0 else (-amount, 1.0))
     return now._replace(scale=now.scale * (1 - 0.05 * amount))
 
 
@@ -161,6 +164,7 @@ def _rounded(now: Pose) -> Pose:
         round(now.wipe, 4),
         round(now.grown, 4),
         round(now.focus, 2),
+        (round(now.shown[0], 4), round(now.shown[1], 4)),
         round(now.clock, 3),
     )
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import skia
 
+from stages.backdrop import Backdrop
 from stages.cues import COLUMNS, cues
 from stages.drawing import Rect
-from stages.layers import Backdrop, Captions, Drawn, Progress
+from stages.layers import Captions, Drawn, Progress
 from stages.layouts import compose
 from stages.layouts.base import Element, Page, new_page
 from stages.motion import Timing, timing
@@ -29,14 +30,17 @@ _DRAWN_BY = (
     "drawing.py",
     "icons.py",
     "theme.py",
+    "theme_file.py",
     "cues.py",
     "motion.py",
     "reveals.py",
     "layers.py",
+    "backdrop.py",
     "picture.py",
     "clips.py",
     "shot.py",
 )
+FONTS = ("fontpkg-inter", "fontpkg-jetbrains-mono", "fontpkg-montserrat", "fontpkg-source-serif-4")
 _NARROW_COLUMNS = 30
 """Characters of a caption line in a frame too narrow for the usual 42."""
 
@@ -121,12 +125,14 @@ def prepare(wanted: Order) -> Shot:
     """Lay the scene out; StageError if it cannot be shown."""
     scene, theme = wanted.scene, wanted.theme
     if wanted.picture:
-        page = new_page(*wanted.size, theme)
+        page = new_page(*wanted.size, theme, captions=wanted.captions)
         elements = [_own_picture(wanted.picture, page)]
     else:
         # Neighbours of one layout are arranged in different ways.
         arrangement = wanted.variant + wanted.index
-        page, elements = compose(scene, wanted.size, theme, arrangement, wanted.shared)
+        page, elements = compose(
+            scene, wanted.size, theme, arrangement, wanted.shared, captions=wanted.captions
+        )
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
     layers: list[Layer] = [Backdrop(page, wanted.index)]
@@ -160,6 +166,6 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    for name in ("skia-python", "av", "lucide", "fontpkg-inter", "fontpkg-jetbrains-mono"):
+    for name in ("skia-python", "av", "lucide", *FONTS):
         digest.update(f"{name} {version(name)}".encode())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 from stages.brief import audience_asked
 from stages.contract import Context, StageError
 from stages.drafts import Draft, Wishes, drafts_of
+from stages.formats import size_asked
 from stages.items import Research, load_research
 from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
@@ -24,6 +25,7 @@ LAYOUTS = re.compile(r"\b(title|statement|list|recap|quote)\b", re.I)
 
 def run(context: Context) -> None:
     """Write ``storyboard.json`` from the script as it is now, timed by speaking it."""
+    width, height = size_asked(context.params)
     research = load_research(context.run_dir)
     script = load_script(context.run_dir, {item.id for item in research.items})
     redo = {**_scenes_named(context.feedback), **context.redo}
@@ -33,7 +35,7 @@ def run(context: Context) -> None:
     for number, draft in enumerate(drafts):
         context.progress(number / len(drafts), f"speaking scene {number}")
         scenes.append(_scene(number, draft, research, number == 0, number == len(drafts) - 1))
-    board = Storyboard(title=script.title, fps=FPS, scenes=scenes, notes=notes)
+    board = Storyboard(title=script.title, width=width, height=height, fps=FPS, scenes=scenes, notes=notes)
     board = _kept(board, context.run_dir, redo)
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]

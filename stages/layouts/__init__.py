@@ -45,10 +45,16 @@ _LAYOUTS: dict[str, Callable[[Any, Page], list[Element]]] = {
 
 
 def compose(
-    scene: Scene, size: tuple[int, int], theme: Theme, variant: int = 0, shared: Shared = (False, False)
+    scene: Scene,
+    size: tuple[int, int],
+    theme: Theme,
+    variant: int = 0,
+    shared: Shared = (False, False),
+    *,
+    captions: bool = True,
 ) -> tuple[Page, list[Element]]:
     """The page and all elements of a scene in drawing order; StageError if a text has no room."""
-    page = new_page(*size, theme, variant, f"{scene.heading} {scene.narration}")
+    page = new_page(*size, theme, variant, f"{scene.heading} {scene.narration}", captions=captions)
     _check_letters(scene)
     try:
         head, rest = heading(page, scene.heading, shared)

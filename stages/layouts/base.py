@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from stages import icons
-from stages.drawing import BOLD, Block, Rect, Unfit, draw_block, fill, fit, rounded, stroke
+from stages.drawing import Block, Face, Rect, Unfit, draw_block, fill, fit, rounded, stroke
 from stages.theme import contrast
 
 if TYPE_CHECKING:
@@ -100,6 +100,11 @@ class Page:
         return "wide" if ratio > 1.25 else "vertical" if ratio < 0.8 else "square"
 
     @property
+    def display(self) -> Face:
+        """The face of titles, headings and large numbers."""
+        return Face(self.theme.fonts.display, self.theme.fonts.display_weight)
+
+    @property
     def gap(self) -> float:
         return self.theme.spacing.gap * self.unit
 
@@ -120,39 +125,52 @@ class Page:
         return replace(self, body=body)
 
 
-def new_page(width: int, height: int, theme: Theme, variant: int = 0, words: str = "") -> Page:
-    """Divide a frame: margins, the body, a footer line for the source, and the band kept for captions."""
+def new_page(
+    width: int, height: int, theme: Theme, variant: int = 0, words: str = "", *, captions: bool = True
+) -> Page:
+    """Divide a frame: margins, the body, a footer line for the source, and the band kept for captions.
+
+    An upright frame keeps clear of its lower sixth, where players lay their buttons and texts over it.
+    """
     unit = min(width, height) / 1080
-    side = theme.spacing.margin * unit * (1 if width > height * 1.25 else 0.66)
-    low = 44 * unit if width >= height else 0.09 * height
-    band = Rect(side, height - low - 128 * unit, width - 2 * side, 128 * unit)
-    footer = Rect(side, band.y - 58 * unit, width - 2 * side, 42 * unit)
-    top = 64 * unit if width >= height else 0.06 * height
-    body = Rect(side, top, width - 2 * side, footer.y - 26 * unit - top)
+    upright = width < height
+    side = theme.grid.margin * unit * (1 if width > height * 1.25 else 0.72)
+    tall = (164 if upright else 128) * unit if captions else 0.0
+    low = 0.165 * height if upright else 40 * unit
+    band = Rect(side, height - low - tall, width - 2 * side, tall)
+    footer = Rect(side, band.y - 58 * unit, width - 2 * side, 44 * unit)
+    top = 0.065 * height if upright else 60 * unit
+    body = Rect(side, top, width - 2 * side, footer.y - 24 * unit - top)
     return Page(width, height, theme, body, band, footer, variant, words)
 
 
 def heading(page: Page, text: str, shared: Shared = (False, False)) -> tuple[list[Element], Page]:
-    """The heading with its accent rule, and the page that is left below it."""
+    """The heading with its accent mark, and the page that is left below it."""
     if not text:
         return [], page
-    colours, u, body = page.theme.colours, page.unit, page.body
-    rule = Rect(body.x, body.y + 8 * u, 12 * u, 0)
-    width = body.w - 36 * u
-    made = fit(text, BOLD, (width, 150 * u), page.sizes(page.theme.type.heading * 0.9, 44), 1.15)
-    box = Rect(body.x + 36 * u, body.y, width, made.height)
-    rule = replace(rule, h=made.height - 16 * u)
+    mark, u, body = page.theme.shapes.heading, page.unit, page.body
+    indent, under = {"bar": (36 * u, 0.0), "underline": (0.0, 22 * u), "block": (58 * u, 0.0)}[mark]
+    width = body.w - indent
+    made = fit(text, page.display, (width, 156 * u), page.sizes(page.theme.type.heading, 44), 1.15)
+    box = Rect(body.x + indent, body.y, width, made.height)
+    rule = {
+        "bar": Rect(body.x, body.y + 8 * u, 12 * u, made.height - 16 * u),
+        "underline": Rect(body.x, body.y + made.height + 6 * u, 132 * u, 8 * u),
+        "block": Rect(body.x, body.y + made.leading / 2 - 17 * u, 34 * u, 34 * u),
+    }[mark]
+    colours = page.theme.colours
+    rounding = 0.0 if mark == "block" else min(rule.w, rule.h) / 2
     elements = [
         Element(
             "heading_rule",
             rule,
-            lambda canvas: rounded(canvas, rule, 6 * u, fill(colours.accent)),
+            lambda canvas: rounded(canvas, rule, rounding, fill(colours.accent)),
             entrance="wipe",
             shared=shared,
         ),
         words("heading", made, box, page, colours.ink, colours.background, entrance="slide", shared=shared),
     ]
-    used = made.height + page.gap * 1.4
+    used = made.height + under + page.gap * 1.2
     return elements, page.within(Rect(body.x, body.y + used, body.w, body.h - used))
 
 
@@ -197,15 +215,17 @@ def noted(made: Block, box: Rect, colour: str, ground: str, align: Align = "left
 
 
 def card(page: Page, box: Rect, *, lit: bool = False, outline: str | None = None) -> Paint:
-    """A panel; spoken of, it is lighter and framed in the accent."""
-    colours, radius = page.theme.colours, page.radius
+    """A panel in the theme's manner; spoken of, it is lighter and framed in the accent."""
+    colours, radius, line, kind = page.theme.colours, page.radius, page.line, page.theme.shapes.card
 
     def paint(canvas: Canvas) -> None:
         rounded(canvas, box, radius, fill(colours.surface_lit if lit else colours.surface))
-        edge = colours.accent if lit else outline
-        if edge:
-            half = page.line / 2
-            rounded(canvas, box.inset(half), radius - half, stroke(edge, page.line))
+        edge = colours.accent if lit else outline or (colours.line if kind == "outlined" else None)
+        if kind == "edged":
+            side = Rect(box.x, box.y, line * 1.6, box.h)
+            canvas.drawRect(side.sk(), fill(colours.accent if lit else outline or colours.line))
+        elif edge:
+            rounded(canvas, box.inset(line / 2), radius - line / 2, stroke(edge, line))
 
     return paint
 

@@ -18,7 +18,9 @@ def elements(content: Comparison, page: Page) -> list[Element]:
     left, right = _panels(page)
     head = min(left.h * 0.24, 104 * page.unit)
     space = (left.w - 56 * page.unit, head - 12 * page.unit)
-    names = fit_all([content.left_heading, content.right_heading], BOLD, [space] * 2, page.sizes(52), 1.1)
+    names = fit_all(
+        [content.left_heading, content.right_heading], page.display, [space] * 2, page.sizes(52), 1.1
+    )
     made: list[Element] = []
     for side, (panel, colour) in enumerate(((left, colours.second), (right, colours.accent))):
         made.append(_panel(f"panel_{side}", panel, head, names[side], colour, page))

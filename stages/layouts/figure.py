@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import BOLD, MEDIUM, Rect, fill, fit, stroke
+from stages.drawing import MEDIUM, Rect, fill, fit, stroke
 from stages.layouts.base import Alive, Element, icon_paint, words
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def counted(page: Page, box: Rect, value: str, unit: str, *, part: int) -> list[
     """A number in the disc, large, with what it counts below it."""
     whole, colours = _whole(box), page.theme.colours
     side, (x, y) = whole.w, whole.centre
-    large = fit(value, BOLD, (side * 0.62, side * 0.3), page.sizes(side * 0.26 / page.unit, 40), 1.1)
+    large = fit(value, page.display, (side * 0.62, side * 0.3), page.sizes(side * 0.26 / page.unit, 40), 1.1)
     small = fit(unit or " ", MEDIUM, (side * 0.52, side * 0.15), page.sizes(page.theme.type.body, 30), 1.2)
     top = y - (large.height + (small.height if unit else 0)) / 2
     number = Rect(x - side * 0.31, top, side * 0.62, 0)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, MEDIUM, Rect, draw_line, fill, fit, measure, rounded
+from stages.drawing import MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
 from stages.layouts.base import Element, Text, first_that_fits, icons_for, words
 from stages.layouts.figure import counted, figure
@@ -56,7 +56,7 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
     apart = bool(content.emphasis) and not inside
     made = fit(
         content.text,
-        BOLD,
+        page.display,
         (box.w, box.h * (0.66 if apart else 0.96)),
         page.sizes(scale.display * (0.96 if len(content.text) < 60 else 0.8), 40),
         1.22,

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import BOLD, REGULAR, Rect, fill, fit, rounded, stroke
+from stages.drawing import REGULAR, Rect, fill, fit, rounded, stroke
 from stages.layouts.base import Element, icon_paint, icons_for, over, words
 from stages.layouts.figure import figure
 
@@ -35,7 +35,7 @@ def _halves(page: Page) -> tuple[Rect, Rect]:
 def _words(content: Title, page: Page, box: Rect) -> list[Element]:
     colours, scale, u = page.theme.colours, page.theme.type, page.unit
     share = 0.62 if content.subtitle else 0.9
-    title = fit(content.title, BOLD, (box.w, box.h * share), page.sizes(scale.display, 44), 1.12)
+    title = fit(content.title, page.display, (box.w, box.h * share), page.sizes(scale.display, 44), 1.12)
     sub = fit(content.subtitle or " ", REGULAR, (box.w, box.h * 0.3), page.sizes(scale.body), 1.35)
     rule = 10 * u
     below = rule + page.gap * 2 + (sub.height if content.subtitle else 0)

@@ -18,7 +18,7 @@ from stages.drawing import BOLD, REGULAR, Rect, fit, showable
 from stages.layouts import compose
 from stages.layouts.chart import shown_value
 from stages.scenes import Scene
-from stages.theme import FOLDER, load
+from stages.theme import FOLDER, asked, load
 from tests.stages.storyboards import CITED, CONTENTS, scene
 
 pytestmark = pytest.mark.video
@@ -192,21 +192,38 @@ def test_shipped_themes_are_readable(path: Path) -> None:
     assert load(path.stem).name == path.stem
 
 
-def test_a_broken_theme_is_refused_with_its_line(tmp_path: Path) -> None:
-    """Too little contrast, and a key that does not exist: file, line and reason."""
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ('muted: "#B4C0DA"', 'muted: "#4A5570"', r"line 11: muted on background has a contrast of 2\.\d+:1"),
+        ("  ink:", "  inc:", r"line \d+: colours\.in[kc]: "),
+        ('accent: "#FFB648"', "accent: orange", r"line 12: colours\.accent: String should match"),
+        ("small: 32", "small: 24", r"line 20: type\.small: .*greater than or equal to 30"),
+        ("radius: 24", "radius: [24", r"line \d+: this is no YAML"),
+        ("radius: 24", "radius: 24, radius: 2", r"line 23: the key radius stands here a second time"),
+        ("radius: 24", "radius: &a 24, gap: *a", r"line 23: aliases are not read"),
+        ("backdrop: discs", "backdrop: stars", r"line 24: shapes\.backdrop: .*'discs'"),
+    ],
+)
+def test_a_broken_theme_is_refused_with_its_line(tmp_path: Path, was: str, now: str, said: str) -> None:
+    """Too little contrast, a key, a colour, a size or a form that does not exist, bad YAML: file, line, reason."""
     good = (FOLDER / "midnight.yaml").read_text(encoding="utf-8")
-    (tmp_path / "pale.yaml").write_text(
-        good.replace('muted: "#B4C0DA"', 'muted: "#4A5570"'), encoding="utf-8"
-    )
-    with pytest.raises(
-        StageError, match=r"pale.yaml line 4, colours: .*muted on background has a contrast of 2\.\d+:1"
-    ):
-        load("pale", tmp_path)
-    (tmp_path / "odd.yaml").write_text(good.replace("  ink:", "  inc:"), encoding="utf-8")
-    with pytest.raises(StageError, match=r"odd.yaml line \d+, colours.in[kc]"):
-        load("odd", tmp_path)
+    assert was in good
+    (tmp_path / "mine.yaml").write_text(good.replace(was, now), encoding="utf-8")
+    with pytest.raises(StageError, match=rf"mine\.yaml {said}"):
+        asked({"theme_file": ["mine.yaml"]}, tmp_path)
+
+
+def test_a_theme_of_ones_own_is_taken_and_a_missing_one_named(tmp_path: Path) -> None:
+    """``theme_file`` lies among the sources; without it ``theme`` names one that ships."""
+    text = (FOLDER / "paper.yaml").read_text(encoding="utf-8").replace("name: paper", "name: mine")
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    assert asked({"theme": "bold", "theme_file": ["mine.yaml"]}, tmp_path).name == "mine"
+    assert asked({"theme": "bold"}, tmp_path).name == "bold"
     with pytest.raises(StageError, match="no theme called nothing"):
-        load("nothing", tmp_path)
+        asked({"theme": "nothing"}, tmp_path)
+    with pytest.raises(StageError, match=r"other\.yaml is not among the job's sources"):
+        asked({"theme_file": ["other.yaml"]}, tmp_path)
 
 
 def test_every_word_has_one_icon_that_exists() -> None:
