@@ -31,6 +31,16 @@ class Figures:
     """The numbers as the source writes them."""
 
 
+def every_figures(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Figures]:
+    """One Figures for each column of a table that holds one label and else only numbers."""
+    found = [
+        figures_of([columns[0], columns[at]], [[row[0], row[at]] for row in rows if len(row) > at])
+        for at in range(1, len(columns))
+    ]
+    whole = [figures for figures in found if figures and len(figures.values) == len(rows)]
+    return whole if len(whole) == len(found) else []
+
+
 def figures_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Figures | None:
     """The numbers of a table that holds one label and else only numbers; None for any other table."""
     if len(columns) < 2 or not 2 <= len(rows) <= MAX_POINTS or any(len(row) < len(columns) for row in rows):
@@ -60,8 +70,11 @@ def _unit(heading: str) -> tuple[str, str]:
     return heading[: match.start()].strip(), match["unit"] or match["comma"]
 
 
-def tell(figures: Figures) -> list[str]:
-    """The table in two sentences: its two ends, computed and never judged."""
+def tell(figures: Figures, *beside: Figures) -> list[str]:
+    """The table in two sentences: its two ends, computed and never judged.
+
+    What stands ``beside`` them in other columns is told with them, where the labels are names.
+    """
     value = _lower(figures.heading)
     first, last = (_amount(figures, place) for place in (0, len(figures.values) - 1))
     many = PLURAL.match(value)
@@ -79,13 +92,19 @@ def tell(figures: Figures) -> list[str]:
     low = min(range(len(figures.values)), key=lambda place: figures.values[place])
     high = max(range(len(figures.values)), key=lambda place: figures.values[place])
     if many:
-        return [
-            f"The {value} are highest for {figures.labels[high]}, at {_amount(figures, high)}.",
-            f"They are lowest for {figures.labels[low]}, at {_amount(figures, low)}.",
+        ends = [
+            f"The {value} are highest for {figures.labels[high]}, at {_amount(figures, high)}",
+            f"They are lowest for {figures.labels[low]}, at {_amount(figures, low)}",
         ]
+    else:
+        ends = [
+            f"The highest {value} is {_amount(figures, high)}, for {figures.labels[high]}",
+            f"The lowest is {_amount(figures, low)}, for {figures.labels[low]}",
+        ]
+    others = beside[:1]
     return [
-        f"The highest {value} is {_amount(figures, high)}, for {figures.labels[high]}.",
-        f"The lowest is {_amount(figures, low)}, for {figures.labels[low]}.",
+        end + "".join(f", with {_lower(other.heading)} at {_amount(other, place)}" for other in others) + "."
+        for end, place in zip(ends, (high, low), strict=True)
     ]
 
 

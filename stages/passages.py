@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from stages.figures import figures_of, tell
+from stages.dates import at, dated, divided
+from stages.figures import every_figures, tell
 from stages.items import Item
 from stages.said_numbers import cardinal
 from stages.script_text import Line
-from stages.sections import shown_heading
+from stages.sections import CLOSING, shown_heading
 from stages.sentences import MAX_WORDS, count_words, is_sentence, shorten, split_sentences
 
-MAX_PARTS = 5
+MAX_PARTS = 6
+GENERIC = re.compile(
+    r"^\W*$|\b(defaults?|descriptions?|what|types?|notes?|meanings?|values?|examples?|comments?|details?|"
+    r"purpose|use|ideas?|definitions?)\b",
+    re.I,
+)
+"""Headings of columns and rows that say nothing about a cell."""
 MAX_CODE_LINES = 12
 MAX_CODE_WIDTH = 88
 
@@ -51,32 +58,87 @@ def _list(item: Item) -> Iterator[str]:
     parts = _short_parts(item)
     if len(parts) < 2:
         return
+    if dated(item.parts) and len(parts) == len(item.parts) <= MAX_PARTS:
+        yield from _dates(item, [divided(part) or ("", part) for part in parts])
+        return
     told = parts[:MAX_PARTS]
     count = cardinal(len(told))
     whole = len(told) == len(item.parts)
     heading = shown_heading(item.section)
-    general = (
-        f"{heading}: {count} points."
-        if heading and whole
-        else f"Here are {count} of {cardinal(len(item.parts))}."
-    )
+    if heading and whole and CLOSING.match(heading):
+        general = f"{heading}."
+    elif heading and whole:
+        general = f"{heading}: {count} points."
+    else:
+        general = f"Here are {count} of {cardinal(len(item.parts))}."
     yield _lead(item, general) if whole else general
     yield from told
 
 
+def _dates(item: Item, parts: list[tuple[str, str]]) -> Iterator[str]:
+    """What happened when, a sentence a date."""
+    heading = shown_heading(item.section)
+    yield _lead(item, f"{heading}." if heading else "The dates in order.")
+    for when, what in parts:
+        yield f"{at(when)}, {_lower(what)}"
+
+
 def _table(item: Item) -> Iterator[str]:
-    figures = figures_of(item.columns, item.rows)
+    figures = every_figures(item.columns, item.rows)
+    lead = _lead(item, "")
     if figures:
-        lead = _lead(item, "")
         if lead:
             yield lead
-        yield from tell(figures)
+        yield from tell(*figures)
+    elif dated([], item.rows) and len(item.rows) <= MAX_PARTS:
+        yield from _dates(item, [(row[0], f"{', '.join(_cells(item, row[1:]))}.") for row in item.rows])
+    elif opposed(item.columns, item.rows):
+        yield from _sides(item, lead)
     elif len(item.rows) <= 4:
         heading = shown_heading(item.section)
-        yield _lead(item, f"{heading}, line by line." if heading else "Line by line.")
+        yield lead or (f"{heading}, line by line." if heading else "Line by line.")
         for row in item.rows:
-            cells = [cell for cell in row if cell]
-            yield f"{cells[0]}: {', '.join(cells[1:])}." if cells[1:] else f"{cells[0]}."
+            cells = _cells(item, row[1:])
+            yield f"{row[0]}: {', '.join(cells)}." if cells else f"{row[0]}."
+
+
+def opposed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table sets two things against each other: two columns of words, a row for each aspect."""
+    whole = len(columns) == 3 and 2 <= len(rows) <= 4 and all(len(row) == 3 for row in rows)
+    cells = [cell for row in rows for cell in row[1:]]
+    return (
+        whole
+        and not any(GENERIC.search(name) or not name for name in columns[1:])
+        and not any(re.search(r"\d", cell) or count_words(cell) > MAX_WORDS - 5 for cell in cells)
+    )
+
+
+def _sides(item: Item, lead: str) -> Iterator[str]:
+    """First one column of a comparison, then the other, aspect by aspect."""
+    if lead:
+        yield lead
+    for side in (1, 2):
+        held = f"{item.columns[side].rstrip(':')}:"
+        for row in item.rows:
+            cell = _lower(row[side].rstrip("."))
+            aspect = f" {cell}" if GENERIC.search(row[0]) else f" {_lower(row[0].rstrip(':'))}, {cell}"
+            if count_words(held + aspect) > MAX_WORDS:
+                yield f"{held.rstrip(';')}."
+                held = aspect[1:2].upper() + aspect[2:]
+            else:
+                held += aspect
+            held += ";"
+        yield f"{held.rstrip(';')}."
+
+
+def _cells(item: Item, cells: Sequence[str]) -> list[str]:
+    """The cells of a row as a sentence joins them: with the heading of their column where that says more."""
+    names = [*item.columns[1:], *("" for _ in cells)]
+    return [
+        _lower(cell) if GENERIC.search(name) else f"{_lower(name)} {_lower(cell)}"
+        for name, cell in zip(names, cells, strict=False)
+        if cell
+    ]
 
 
 def _code(item: Item) -> Iterator[str]:

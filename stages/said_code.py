@@ -28,6 +28,7 @@ LEXICON = {
     "sysctl": "sis-control", "errno": "err-no", "inode": "eye-node", "inodes": "eye-nodes",
     "superblock": "super-block", "fsync": "eff-sync", "flock": "eff-lock", "md": "MD", "txt": "text",
     "py": "pie", "js": "JS", "ts": "TS", "rs": "RS", "c++": "C plus plus", "c#": "C sharp", "cpp": "CPP",
+    "gzip": "gee-zip", "bzip2": "bee-zip two", "xz": "ex-zee", "zstd": "zee-standard",
     "kib": "kibibytes", "mib": "mebibytes", "gib": "gibibytes", "len": "len", "max": "max", "min": "min",
 }  # fmt: skip
 SIGNS = {

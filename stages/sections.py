@@ -17,7 +17,8 @@ CLOSING = re.compile(
     r"^\W*(conclusions?|summary|in short|tl;?dr|recap|takeaways?|key (takeaways|points|facts)|what to "
     r"remember|in summary|"
     r"to sum up|remember|closing|final (thoughts|words|remarks)|lessons( learned)?|wrap(ping)?[- ]up|"
-    r"outlook)\W*$",
+    r"outlook|what remains|what to (take( away| home)?|do|choose)|what (it|this|that) means|the upshot|"
+    r"the bottom line|verdict|recommendations?|our advice|the lesson)\W*$",
     re.I,
 )
 UNTITLED = "…"
@@ -88,6 +89,11 @@ def tellable(section: Section) -> int:
 def opens(section: Section, title: str) -> bool:
     """Whether a section introduces its document."""
     return bool(OPENING.match(section.heading)) or section.heading == title
+
+
+def is_frame(heading: str) -> bool:
+    """Whether a heading names a place in a document and not a subject."""
+    return bool(OPENING.match(heading) or CLOSING.match(heading))
 
 
 def closes(section: Section) -> bool:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.dates import dated
+from stages.figures import every_figures
 from stages.items import Item
+from stages.passages import opposed
 from stages.rank import nearness
 from stages.script_text import Line
 
-STRUCTURE = {"steps": 1.2, "table": 0.9, "code": 0.3, "list": 0.7, "quote": 0.5, "number": 0.15, "fact": 0.0}
+STRUCTURE = {"steps": 1.6, "table": 0.6, "code": 0.5, "list": 1.0, "quote": 0.5, "number": 0.15, "fact": 0.0}
 """What a kind of item adds to its worth: pictures carry a video, numbers carry a claim."""
+DATES, OPPOSED, FIGURES = 2.0, 2.0, 1.4
+"""Tables that are drawn: a line of time, a comparison, a chart."""
 REPETITION = 0.35
 NEXT_SENTENCE = 0.25
 SKIPPED_SENTENCE = 0.1
-ANNOUNCING = 6
+ANNOUNCING = 8
 """A sentence this short announces the next one ("It has a second weakness.")."""
 ANSWERS = re.compile(r"(?:if (?:so|not)|otherwise)\b", re.I)
 """A sentence that begins so says what the one before it left open ("checks whether ..." "If so, ...")."""
 OPENS_PART = 0.3
-EARLINESS = 0.03
+EARLINESS = 0.06
 """What each paragraph before it takes from a sentence: authors say the main thing first."""
 LENGTH_MATTERS = 0.3
 """0: only worth counts, and long passages win; 1: worth a second, and scraps win."""
@@ -56,7 +61,7 @@ class Selection:
     def closure(self, place: int) -> list[int] | None:
         """The item and what it leans on, as far as that is not taken yet; None if it is missing."""
         needed = [place, *self._companions(place)]
-        while not self.items[place].alone:
+        while not self._begins(place):
             before = place - 1
             if before < 0 or not self._adjoin(before, place):
                 return None
@@ -65,6 +70,12 @@ class Selection:
             needed.append(before)
             place = before
         return needed if all(self.told.get(self.items[each].id) for each in needed) else None
+
+    def _begins(self, place: int) -> bool:
+        """Whether nothing before it has to be told: a paragraph is told from its first sentence that can be."""
+        before = place - 1
+        inside = before >= 0 and self._paragraph(before) == self._paragraph(place)
+        return self.items[place].alone and not (inside and self.told.get(self.items[before].id))
 
     def _companions(self, place: int) -> list[int]:
         """What an item needs: code its explanation, a bare list or table the opening of its part."""
@@ -81,8 +92,8 @@ class Selection:
         if self._continues(place) and ANSWERS.match(self.items[place + 1].text):
             found.append(place + 1)
         if item.kind in ("table", "list", "steps", "code") and not item.text.endswith(":"):
-            found += self._opener(place)
-        return [other for other in found if other not in self.taken]
+            found += [*self._opener(place), *self._lead(place)]
+        return [other for other in dict.fromkeys(found) if other not in self.taken]
 
     def _continues(self, place: int) -> bool:
         """Whether another sentence of the same paragraph follows."""
@@ -96,6 +107,16 @@ class Selection:
             if (item.source, item.section) == part and item.alone and self.told.get(item.id):
                 return [other]
         return []
+
+    def _lead(self, place: int) -> list[int]:
+        """The last sentence before a table that has no lead of its own, if it can be said alone."""
+        before = place - 1
+        near = before >= 0 and self._adjoin(before, place)
+        item = self.items[before]
+        plain = near and item.kind in ("fact", "number") and item.alone and self.told.get(item.id)
+        if every_figures(self.items[place].columns, self.items[place].rows):
+            return []  # its numbers are told with the names of their columns
+        return [before] if plain else []
 
     def _adjoin(self, before: int, place: int) -> bool:
         first, second = self.items[before], self.items[place]
@@ -117,7 +138,7 @@ class Selection:
         """How much the item would add to what is taken."""
         item = self.items[place]
         repeated = max((float(self.near[place][other]) for other in self.taken), default=0.0)
-        value = item.score + STRUCTURE[item.kind] - REPETITION * max(repeated, 0.0) + self.boost(item)
+        value = item.score + _structure(item) - REPETITION * max(repeated, 0.0) + self.boost(item)
         if place - 1 in self.taken and self._adjoin(place - 1, place):
             value += NEXT_SENTENCE
         if item.paragraph == 0 or place == 0 or self._paragraph(place - 1) != self._paragraph(place):
@@ -138,28 +159,39 @@ class Selection:
         self.used += self.cost(places)
         self.taken.update(places)
 
-    def best(self, places: Sequence[int], room: float) -> list[int] | None:
-        """The closure that is worth most a second among some places, if any fits."""
+    def best(self, places: Sequence[int], room: float, longest: int = 1) -> list[int] | None:
+        """The passage that is worth most a second among some places, if any fits."""
         found: list[tuple[float, list[int]]] = []
-        for place in places:
-            needed = self.closure(place) if place not in self.taken else None
-            if needed and (seconds := self.cost(needed)) <= room:
-                found.append(
-                    (
-                        sum(self.worth(each) for each in needed) / (seconds + SEPARATE) ** LENGTH_MATTERS,
-                        needed,
-                    )
-                )
+        for passage in self._passages(places, longest):
+            if (seconds := self.cost(passage)) <= room:
+                worth = sum(self.worth(each) for each in passage)
+                found.append((worth / (seconds + SEPARATE) ** LENGTH_MATTERS, passage))
         return max(found, key=lambda pair: pair[0])[1] if found else None
+
+    def _passages(self, places: Sequence[int], longest: int) -> Iterator[list[int]]:
+        """What can be taken at once: an item with what it leans on, then also what its paragraph goes on with."""
+        for place in places:
+            passage = self.closure(place) if place not in self.taken else None
+            last = place
+            while passage:
+                if longest == 1 or last > place or not self._continues(place):
+                    yield passage
+                last += 1
+                follows = last < len(self.items) and self._paragraph(last) == self._paragraph(place)
+                more = self.closure(last) if follows and last - place < longest else None
+                passage = [*dict.fromkeys([*passage, *more])] if more else None
 
     def fill(self) -> None:
         """One passage a part first, so that none is empty; then whatever is worth most."""
         parts: dict[tuple[str, str], list[int]] = {}
         for place, item in enumerate(self.items):
             parts.setdefault((item.source, item.section), []).append(place)
-        share = 1.6 * self.budget / max(len(parts), 1)
-        for places in parts.values():
-            chosen = self.best(places, min(share, self.budget - self.used))
+        richest = sorted(parts.values(), key=lambda places: -max(_structure(self.items[at]) for at in places))
+        for number, places in enumerate(richest):
+            left = self.budget - self.used
+            share = left / (len(richest) - number)
+            room = min(MOST_SHARES * share, left)
+            chosen = self.best(places, room, PASSAGE) or self.best(places, room)
             if chosen:
                 self.take(chosen)
         every = range(len(self.items))
@@ -167,5 +199,18 @@ class Selection:
             self.take(chosen)
 
 
+def _structure(item: Item) -> float:
+    """What the shape of an item adds: dates make a line of time."""
+    if dated(item.parts, item.rows):
+        return DATES
+    if opposed(item.columns, item.rows):
+        return OPPOSED
+    return FIGURES if every_figures(item.columns, item.rows) else STRUCTURE[item.kind]
+
+
+MOST_SHARES = 2.3
+"""A part whose list, steps or table makes a picture may have twice its share; the plain ones come after."""
+PASSAGE = 3
+"""Sentences of a paragraph that a part may open with: one alone is seldom an idea."""
 TOLERANCE = 0.02
 """How far the last sentence may overrun, as a share of the length."""

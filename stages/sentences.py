@@ -17,6 +17,12 @@ ABBREVIATIONS = re.compile(
 )
 NUMBERED = re.compile(r"\b(?:no|figs?|sec|ch|vol|pp?)\.$", re.I)
 """Abbreviations only before a number: "no. 7"."""
+SHORTENED = re.compile(
+    r"\b(?:incl|excl|dept|govt|univ|assn|misc|spec|temp|tech|appl|abbr|appr|illus|introd)\.$", re.I
+)
+PARTICLE = re.compile(
+    r"(?:a|an|and|as|at|but|by|for|from|in|is|it|of|on|or|so|than|that|the|to|was|with|are|were|has|had|have)"
+)
 BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[`]?[\w`])")
 POINTS_BACK = re.compile(
     r"^(?:(?:this|that|these|those|it|its|they|their|them|he|she|his|her|such|both|either|neither|each "
@@ -33,7 +39,8 @@ POINTS_BACK = re.compile(
     r"(?:this|that)|"
     r"by contrast|at (?:this|that)|after (?:this|that)|with (?:this|that|these)|if (?:so|it|they|this|"
     r"that|not)|"
-    r"when (?:it|they|this|that)|we|another|what is more|even so|that is why|to do (?:so|this|that))\b|"
+    r"when (?:it|they|this|that)|we|in the end|at last|eventually|another|what is more|even so|"
+    r"that is why|to do (?:so|this|that))\b|"
     r"most of (?:them|these))",
     re.IGNORECASE,
 )
@@ -82,7 +89,7 @@ def split_sentences(text: str) -> Iterator[Sentence]:
         abbreviated = ABBREVIATIONS.search(before) or (NUMBERED.search(before) and after[:1].isdigit())
         if inside_code or (abbreviated and not etc):
             continue
-        if after[:1].islower() and not _is_name(after.split()[0]):
+        if after[:1].islower() and not _is_name(after.split()[0]) and not _ends(before, after.split()[0]):
             continue
         yield _sentence(text, start, match.start() + len(match[0].rstrip()))
         start = match.end()
@@ -94,6 +101,13 @@ def _is_name(word: str) -> bool:
     """Whether a small word may begin a sentence: it is a name of code (inotify, epoll, sqlite3)."""
     bare = word.strip(".,;:!?'\"")
     return bare.lower() in LEXICON or bool(re.search(r"[_\d]", bare))
+
+
+def _ends(before: str, word: str) -> bool:
+    """Whether a full stop before a small word ends a sentence all the same: a name follows (zstd, curl)."""
+    last = re.search(r"(\w+)[.!?…]$", before)
+    long = last is not None and (len(last[1]) >= 4 or last[1].isdigit())
+    return long and not SHORTENED.search(before) and not PARTICLE.fullmatch(word)
 
 
 def _sentence(text: str, start: int, end: int) -> Sentence:
@@ -150,7 +164,16 @@ def shorten(sentence: str, limit: int = MAX_WORDS) -> list[str]:
             parts = [*shorten(left, limit), *shorten(right, limit)]
             if all(count_words(part) <= limit for part in parts) and len(parts) >= 2:
                 return parts
-    return []
+    return _at_colon(without, limit)
+
+
+def _at_colon(sentence: str, limit: int) -> list[str]:
+    """A statement and what its colon announces, as a speaker pauses there; empty if there is none such."""
+    left, colon, right = sentence.partition(": ")
+    if not colon or left.count("`") % 2 or not has_verb(left) or count_words(left) < 4:
+        return []
+    parts = [f"{left}.", _capital(right)]
+    return parts if all(3 <= count_words(part) <= limit for part in parts) else []
 
 
 def clause_joints(text: str) -> list[re.Match[str]]:

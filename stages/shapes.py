@@ -198,7 +198,7 @@ def _table(lines: Sequence[Line], item: Item) -> Shape:
     rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
     columns = [bare(column) for column in item.columns]
     if comparison := _comparison(columns, rows):
-        return Shape(comparison, (Cue(0), Cue(min(1, len(lines) - 1))))
+        return Shape(comparison, _point_cues(lines, columns[1:]))
     return Shape(Table(columns=columns, rows=rows), _point_cues(lines, [row[0] for row in rows]))
 
 

@@ -11,13 +11,14 @@ from stages.feedback import Feedback
 from stages.items import Item, Research
 from stages.passages import tell_item
 from stages.plan import Plan, PlannedPart
+from stages.said_numbers import cardinal
 from stages.script_text import Line, Paragraph, Script, ScriptPart
-from stages.sections import shown_heading
+from stages.sections import is_frame, shown_heading
 from stages.selection import Selection
-from stages.sentences import count_words
+from stages.sentences import MAX_WORDS, count_words
 from stages.timing import FIRST_LEAD, LAST_TAIL, estimate
 
-OPENING_SHARE, CLOSE_SHARE = 0.22, 0.16
+OPENING_SHARE, CLOSE_SHARE = 0.2, 0.16
 PROMISED = 5
 PROMISE_SECONDS = 110
 """A shorter video is over before a list of its parts is worth hearing."""
@@ -64,12 +65,13 @@ class Story:
         framed = [self._sources_line()]
         opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds, first=True)
         close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
-        promise = self._promise()
+        promise = self._promise([part.heading for part in self.plan.parts])
         frame = [*promise, *framed]
         spent = sum(self._cost(item) for item in (*opening, *close)) + sum(
             estimate(line.text) + 0.7 for line in frame
         )
         middle = self._chosen(self.plan.parts, self.seconds - spent - FIRST_LEAD - LAST_TAIL)
+        promise = self._promise([item.section for item in middle])
         recap = [] if close else self._recap(middle)
         parts = [
             ScriptPart("Opening", self._opening(opening, promise)),
@@ -119,19 +121,24 @@ class Story:
         title = Line(self.plan.title.rstrip(".") + ".")
         return (Paragraph((title, *promise), "title"), *paragraphs)
 
-    def _promise(self) -> list[Line]:
+    def _promise(self, parts: Sequence[str]) -> list[Line]:
         """What comes, by the headings of the parts; said only when they can be."""
-        headings = [shown_heading(part.heading) for part in self.plan.parts]
+        headings = [shown_heading(heading) for heading in dict.fromkeys(parts)]
         said = [
             _inside(heading, self.names)
             for heading in headings
-            if heading and count_words(heading) <= 7 and not _is_clause(heading)
+            if heading and count_words(heading) <= 7 and not _is_clause(heading) and not is_frame(heading)
         ]
-        said = said if len(said) <= PROMISED else [*said[: PROMISED - 1], "more"]
         if len(said) < 2 or self.promised < PROMISE_SECONDS:
             return []
-        joint = "; " if any(re.search(r",| and ", heading) for heading in said) else ", "
-        return [Line(f"In the next {length(self.promised)}: {joint.join(said[:-1])}{joint}and {said[-1]}.")]
+        lead = f"In the next {length(self.promised)}:"
+        for count in range(min(len(said), PROMISED), 1, -1):
+            told = said[:count] if count == len(said) else [*said[: count - 1], "more"]
+            joint = "; " if any(re.search(r",| and ", heading) for heading in told) else ", "
+            line = f"{lead} {joint.join(told[:-1])}{joint}and {told[-1]}."
+            if count_words(line) <= MAX_WORDS:
+                return [Line(line)]
+        return []
 
     def _parts(self, items: Sequence[Item]) -> list[ScriptPart]:
         grouped = groupby(items, key=lambda item: (item.source, item.section))
@@ -209,10 +216,11 @@ def _is_clause(heading: str) -> bool:
 
 
 def length(seconds: float) -> str:
-    """A length as a person says it, to the half minute: "90 seconds", "3 minutes"."""
+    """A length as a person says it, to the half minute: "90 seconds", "two and a half minutes"."""
     if seconds < 105:
         return f"{round(seconds / 10) * 10:g} seconds"
-    return f"{round(seconds / 30) / 2:g} minutes"
+    minutes, half = divmod(round(seconds / 30), 2)
+    return f"{cardinal(minutes)} and a half minutes" if half else f"{cardinal(minutes)} minutes"
 
 
 def _inside(heading: str, names: Collection[str]) -> str:

@@ -31,11 +31,17 @@ class Run:
 
     def stage(self, name: str, feedback: str = "", redo: Mapping[str, str] | None = None) -> str:
         """Run a stage, publish what it made, and give the text of its artifact."""
-        out = self.path / ".work" / name
-        out.mkdir(parents=True, exist_ok=True)
-        context = Context(
+        context = self.context(name, feedback, redo)
+        context.out_dir.mkdir(parents=True, exist_ok=True)
+        STAGES[name].run(context)
+        made = publish(context.out_dir, self.path)
+        return made[0].read_text(encoding="utf-8")
+
+    def context(self, name: str, feedback: str = "", redo: Mapping[str, str] | None = None) -> Context:
+        """What a stage would see."""
+        return Context(
             run_dir=self.path,
-            out_dir=out,
+            out_dir=self.path / ".work" / name,
             job_id="story",
             stage=name,
             attempt=1,
@@ -45,9 +51,6 @@ class Run:
             redo=redo or {},
             sources=self.sources,
         )
-        STAGES[name].run(context)
-        made = publish(out, self.path)
-        return made[0].read_text(encoding="utf-8")
 
     def text(self, name: str) -> str:
         return (self.path / name).read_text(encoding="utf-8")

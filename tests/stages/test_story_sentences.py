@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.cardtext import emphasis, headline, strongest_clause
-from stages.figures import figures_of, tell
+from stages.figures import every_figures, figures_of, tell
 from stages.sentences import count_words, points_back, points_elsewhere, shorten, split_sentences
 
 
@@ -95,6 +95,28 @@ def test_emphasis_is_in_the_card() -> None:
     assert emphasis("Plain words here.", "Plain words here", {}) == ""
 
 
+def test_a_colon_divides_what_it_announces() -> None:
+    """A speaker pauses there; the announcement has to be a sentence of its own."""
+    text = (
+        "Every nightly backup pays twice for its compressor: once in processor time while it is made, and "
+        "once in disk space for as long as it is kept."
+    )
+    first, second = shorten(text)
+    assert first == "Every nightly backup pays twice for its compressor."
+    assert second.startswith("Once in processor time")
+    assert shorten("In short: " + "very " * 26 + "long.") == []
+
+
+def test_a_sentence_may_begin_with_a_small_name() -> None:
+    """zstd and curl are written small; what only looks like an end is none."""
+    text = "Both leave the same size. zstd is faster, incl. its start. The rest follows, approx. in order."
+    assert [sentence.text for sentence in split_sentences(text)] == [
+        "Both leave the same size.",
+        "zstd is faster, incl. its start.",
+        "The rest follows, approx. in order.",
+    ]
+
+
 def test_figures_come_from_cells_only() -> None:
     """A chart needs numbers of one unit in every cell; anything else stays a table."""
     figures = figures_of(["Files", "Time (ms)"], [["100", "0.4"], ["1,000", "4.2"]])
@@ -110,6 +132,17 @@ def test_named_figures_are_told_by_their_ends() -> None:
     figures = figures_of(["Place", "Range (m)"], [["Fundy", "16.3"], ["Hamburg", "3.7"], ["Bristol", "12.3"]])
     assert figures is not None
     assert tell(figures) == ["The highest range is 16.3 m, for Fundy.", "The lowest is 3.7 m, for Hamburg."]
+
+
+def test_figures_that_stand_beside_are_told_with_them() -> None:
+    """A table of two measures is told by the ends of the first, with what the second says there."""
+    columns = ["Tool", "Time (s)", "Size left (%)"]
+    figures = every_figures(columns, [["a", "0.1", "30"], ["b", "7", "16"], ["c", "1", "22"]])
+    assert tell(*figures) == [
+        "The highest time is 7 s, for b, with size left at 16 %.",
+        "The lowest is 0.1 s, for a, with size left at 30 %.",
+    ]
+    assert every_figures(columns, [["a", "0.1", "much"], ["b", "7", "16"]]) == []
 
 
 def test_years_and_plurals_are_told_as_a_person_says_them() -> None:

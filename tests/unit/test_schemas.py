@@ -19,6 +19,8 @@ DOCUMENTS = {
     "conf/pipelines/video.yaml": "pipeline",
     "examples/note.yaml": "job",
     "examples/inotify.yaml": "job",
+    "examples/compression.yaml": "job",
+    "examples/metre.yaml": "job",
 }
 
 
@@ -53,6 +55,15 @@ def test_the_samples_fit_their_schema(path: str, kind: str) -> None:
     folder = first.removeprefix("# yaml-language-server: $schema=").rpartition("/")[0]
     assert first == editor_line(kind, folder)  # type: ignore[arg-type]
     assert ((ROOT / path).parent / folder / f"{kind}.schema.json").is_file()
+
+
+def test_a_new_workspace_gets_the_repository_s_own_samples() -> None:
+    """What `spork init` writes is what stands in conf/ and examples/, byte for byte."""
+    samples = ROOT / "daemon" / "samples"
+    shipped = [path.relative_to(samples) for path in samples.rglob("*.*") if path.is_file()]
+    assert {path.name for path in shipped} >= {path.name for path in (ROOT / "examples").iterdir()}
+    for path in shipped:
+        assert (samples / path).read_bytes() == (ROOT / path).read_bytes(), path
 
 
 @pytest.mark.parametrize(

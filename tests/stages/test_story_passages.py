@@ -1,0 +1,101 @@
+"""Lists, tables and dates become sentences; a paragraph is told from its beginning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stages.dates import dated, divided
+from stages.items import Item
+from stages.passages import opposed, tell_item
+from stages.script_text import Line
+from stages.selection import Selection
+from stages.sentences import count_words
+
+
+def item(kind: str, text: str = "Bees", number: int = 1, paragraph: int = 0, **more: Any) -> Item:
+    fields = {"id": f"f{number:03d}", "section": "Bees", "source": "bees.md", "line": 1, **more}
+    return Item(kind=kind, text=text, paragraph=paragraph, **fields)
+
+
+def told(shown: Item) -> list[str]:
+    return [line.text for line in tell_item(shown)]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("1875: Seventeen states sign.", ("1875", "Seventeen states sign.")),
+        ("20 May 1875 – Signed.", ("20 May 1875", "Signed.")),
+        ("In 1960, light won.", ("1960", "light won.")),
+        ("1990s: Growth.", ("1990s", "Growth.")),
+        ("1024: a power of two", ("1024", "a power of two")),
+        ("8080: the port", None),
+        ("Light won in 1960.", None),
+    ],
+)
+def test_a_date_opens_what_it_dates(part: str, expected: tuple[str, str] | None) -> None:
+    """A year, a month or a day, then what happened."""
+    assert divided(part) == expected
+
+
+def test_dates_are_told_in_order() -> None:
+    """A list of dates is no list of points: each is a sentence that says when."""
+    shown = item(
+        "list", parts=["1791: The metre is defined.", "20 May 1875: States sign.", "1990s: It grows."]
+    )
+    assert dated(shown.parts)
+    assert told(shown) == [
+        "Bees.",
+        "In 1791, the metre is defined.",
+        "On 20 May 1875, states sign.",
+        "In the 1990s, it grows.",
+    ]
+
+
+def test_a_table_of_dates_names_its_columns() -> None:
+    """Its first column says when, the others what, with their headings where these say something."""
+    rows = [["1799", "a bar"], ["1960", "light"], ["1983", "a number"]]
+    shown = item("table", columns=["Since", "The metre was"], rows=rows)
+    assert told(shown)[1:] == [
+        "In 1799, the metre was a bar.",
+        "In 1960, the metre was light.",
+        "In 1983, the metre was a number.",
+    ]
+
+
+def test_a_comparison_is_told_side_by_side() -> None:
+    """First one side with all its aspects, then the other, in sentences that a listener can hold."""
+    rows = [
+        ["Idea", "It swings", "It is surveyed"],
+        ["Against it", "Gravity differs", "It takes " + "very " * 12 + "long"],
+    ]
+    columns = ["", "The pendulum", "The meridian"]
+    shown = item("table", columns=columns, rows=rows)
+    assert opposed(columns, rows)
+    lines = told(shown)
+    assert lines[0] == "The pendulum: it swings; against it, gravity differs."
+    assert lines[1].startswith("The meridian: it is surveyed")
+    assert all(count_words(line) <= 25 for line in lines)
+    assert not opposed(["Setting", "Default", "Meaning"], rows)
+    assert not opposed(columns, [["Cost", "3", "4"], ["Weight", "5", "6"]])
+
+
+def test_a_paragraph_is_told_from_its_beginning() -> None:
+    """What comes later in a paragraph speaks of what came before: it is not told without it."""
+    items = [
+        item("fact", "A test made files.", 1),
+        item("fact", "It got half of the events.", 2, alone=False),
+        item("fact", "Half of the files were never mentioned.", 3),
+        item("fact", "Another paragraph begins with this sentence.", 4, paragraph=2),
+    ]
+    selection = Selection(
+        items,
+        {each.id: (Line(each.text),) for each in items},
+        {each.id: 3.0 for each in items},
+        60,
+        lambda _: 0,
+    )
+    assert sorted(selection.closure(2) or []) == [0, 1, 2]
+    assert selection.closure(3) == [3]
