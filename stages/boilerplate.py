@@ -15,11 +15,11 @@ SECTIONS = re.compile(
     re.IGNORECASE,
 )
 LINES = re.compile(
-    r"all rights reserved|^(copyright )?(©|\(c\))|^copyright \d|licensed under|released under the "
+    r"all rights reserved|^(copyright )?(©|\(c\))|^copyright (\d|c \d)|licensed under|released under the "
     r".{0,40}licen[cs]e|"
     r"^(back to top|edit this page|skip to|subscribe|sign up|share this|cookie|click here|read more)|"
     r"^last (updated|modified)|pull requests? (are )?welcome|^\[!\[|privacy policy|terms of (use|service)|"
-    r"^spdx-|star us on|issue tracker|mailing list",
+    r"permission is granted to|without warranty|^isbn\b|(\. ?){5,}|^spdx-|star us on|issue tracker|mailing list",
     re.IGNORECASE,
 )
 

@@ -19,6 +19,8 @@ from stages.sections import UNTITLED, Section, closes, opens, sections_of, tella
 from stages.sources import Document, read_documents
 
 SECONDS_A_PART = 13
+FIRST_PARTS = 4
+"""Among so many an introduction is looked for: a title page and its authors stand before it."""
 PARTS_SHARE = 0.62
 """Of the length; opening and close take the rest."""
 RICH = {"chart": 0.12, "dates": 0.15, "table": 0.03, "steps": 0.10, "code": 0.06, "list": 0.05, "quote": 0.03}
@@ -58,8 +60,8 @@ def make_plan(
     opening = [
         s
         for document in documents
-        for s in wanted[:2]
-        if s.source == document.name and opens(s, document.title)
+        for s in [each for each in wanted if each.source == document.name][:FIRST_PARTS]
+        if opens(s, document.title) and (tellable(s) or _material(s))
     ][:1]
     if not opening and len(wanted) > 1 and wanted[0].heading.endswith(UNTITLED):
         opening = wanted[:1]

@@ -14,6 +14,8 @@ from stages.sections import CLOSING, shown_heading
 from stages.sentences import MAX_WORDS, count_words, is_sentence, shorten, split_sentences
 
 MAX_PARTS = 6
+FEW_WORDS = 3
+"""A member of a list with no more is a name and no sentence."""
 GENERIC = re.compile(
     r"^\W*$|\b(defaults?|descriptions?|what|types?|notes?|meanings?|values?|examples?|comments?|details?|"
     r"purpose|use|ideas?|definitions?)\b",
@@ -22,6 +24,13 @@ GENERIC = re.compile(
 """Headings of columns and rows that say nothing about a cell."""
 MAX_CODE_LINES = 12
 MAX_CODE_WIDTH = 88
+
+
+UNFINISHED = re.compile(
+    r"\b(?:using|with|by|as|like|is|are|be|to|of|for|in|from|via|calling|running|and|or|the|a|an|follows)\.$",
+    re.I,
+)
+"""A lead that only its list, table or code would end ("It can be opened with:")."""
 
 
 def tell_item(item: Item) -> tuple[Line, ...]:
@@ -61,18 +70,32 @@ def _list(item: Item) -> Iterator[str]:
     if dated(item.parts) and len(parts) == len(item.parts) <= MAX_PARTS:
         yield from _dates(item, [divided(part) or ("", part) for part in parts])
         return
+    if all(count_words(part) <= FEW_WORDS for part in parts):
+        yield from _names(item, parts)
+        return
     told = parts[:MAX_PARTS]
     count = cardinal(len(told))
     whole = len(told) == len(item.parts)
-    heading = shown_heading(item.section)
+    heading = "" if re.search(r"[()`_<>{}]|::", item.section) else shown_heading(item.section)
     if heading and whole and CLOSING.match(heading):
         general = f"{heading}."
     elif heading and whole:
         general = f"{heading}: {count} points."
+    elif whole:
+        general = f"There are {count} points."
     else:
         general = f"Here are {count} of {cardinal(len(item.parts))}."
     yield _lead(item, general) if whole else general
     yield from told
+
+
+def _names(item: Item, parts: list[str]) -> Iterator[str]:
+    """A list of mere names, as one sentence after its lead; without a lead they say nothing."""
+    lead = _lead(item, "").rstrip(".")
+    names = [part.rstrip(".") for part in parts]
+    line = f"{lead}: {', '.join(names[:-1])}, and {names[-1]}."
+    if lead and count_words(line) <= MAX_WORDS and len(parts) == len(item.parts):
+        yield line
 
 
 def _dates(item: Item, parts: list[tuple[str, str]]) -> Iterator[str]:
@@ -152,6 +175,7 @@ def _lead(item: Item, otherwise: str) -> str:
     if (
         text == item.text
         or not is_sentence(text)
+        or UNFINISHED.search(text)
         or (re.match(r"(?:this|that|these|it)\b", text, re.I) and item.kind != "code")
     ):
         return otherwise

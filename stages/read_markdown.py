@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from stages.boilerplate import is_boilerplate_section, is_boilerplate_text
-from stages.said_code import UNSAYABLE
+from stages.said_code import LOST, PICTURE_WORD, UNSAYABLE
 from stages.sources import Block, Document, Kind, Part
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _block(tokens: Sequence[Token], section: str) -> Block | None:
     first = tokens[0]
     line = first.map[0] + 1 if first.map else 1
     if first.type == "paragraph_open":
-        text = plain(tokens[1])
+        text = plain(tokens[1], prose=True)
         return None if is_boilerplate_text(text) else Block("paragraph", section, line, text=text)
     if first.type in ("bullet_list_open", "ordered_list_open"):
         parts = tuple(_parts(tokens))
@@ -149,8 +149,11 @@ def _table(tokens: Sequence[Token], section: str, line: int) -> Block | None:
     return Block("table", section, line, columns=tuple(rows[0]), rows=tuple(tuple(row) for row in rows[1:]))
 
 
-def plain(token: Token) -> str:
-    """The text of an inline token: no links, images or markup; code stays in back quotes."""
+def plain(token: Token, prose: bool = False) -> str:
+    """The text of an inline token: no links, images or markup; code stays in back quotes.
+
+    In ``prose`` a mark stands where an emoji was a word.
+    """
     parts: list[str] = []
     for child in token.children or []:
         if child.type == "text":
@@ -159,7 +162,8 @@ def plain(token: Token) -> str:
             parts.append(f"`{child.content}`")
         elif child.type in ("softbreak", "hardbreak"):
             parts.append("\n")
-    return readable(REFERENCE.sub("", "".join(parts)))
+    text = REFERENCE.sub("", "".join(parts))
+    return readable(PICTURE_WORD.sub(rf"\g<before>{LOST} ", text) if prose else text)
 
 
 def readable(text: str) -> str:

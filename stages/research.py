@@ -11,6 +11,7 @@ from stages.items import Item, Research, SourceDocument, save_research
 from stages.language import latin_enough
 from stages.plan import Plan, load_plan
 from stages.rank import relevance
+from stages.said_code import LOST
 from stages.sections import Section, sections_of
 from stages.sentences import count_words, is_sentence, points_back, points_elsewhere, shorten, split_sentences
 from stages.sources import Block, Document, read_documents
@@ -116,7 +117,8 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
 
 def sayable(text: str) -> bool:
     """Whether the voice can say a sentence and a listener can follow it."""
-    return is_sentence(text) and latin_enough(text) and bool(shorten(text)) and not points_elsewhere(text)
+    whole = is_sentence(text) and latin_enough(text) and LOST not in text
+    return whole and bool(shorten(text)) and not points_elsewhere(text)
 
 
 def _quote(section: Section, block: Block, paragraph: int) -> Item | None:
@@ -140,7 +142,7 @@ def _quote(section: Section, block: Block, paragraph: int) -> Item | None:
 def _structure(section: Section, block: Block, paragraph: int, lead: str) -> Item | None:
     kind = block.kind
     assert kind in ("list", "steps", "code", "table")
-    parts = [" ".join(part.text.split()) for part in block.parts if latin_enough(part.text)]
+    parts = [" ".join(part.text.split()) for part in block.parts if _part_sayable(part.text)]
     if kind in ("list", "steps") and len(parts) < 2:
         return None
     lines = block.text.split("\n") if kind == "code" else []
@@ -149,7 +151,8 @@ def _structure(section: Section, block: Block, paragraph: int, lead: str) -> Ite
     return Item(
         id="f000",
         kind=kind,
-        text=lead or section.heading,
+        # A lead may count ("three things changed"): it leads only to a list that is whole.
+        text=(lead if len(parts) == len(block.parts) else "") or section.heading,
         section=section.heading,
         source=section.source,
         line=block.line,
@@ -160,6 +163,11 @@ def _structure(section: Section, block: Block, paragraph: int, lead: str) -> Ite
         columns=list(block.columns),
         rows=[list(row) for row in block.rows[:MAX_ROWS]],
     )
+
+
+def _part_sayable(text: str) -> bool:
+    """Whether a member of a list is words, and no signature of a function or type."""
+    return latin_enough(text) and not re.search(r"[{<][^{}<>]*[}>]", text.replace("`", ""))
 
 
 def _lead(block: Block | None) -> str:

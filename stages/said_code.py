@@ -38,9 +38,16 @@ SIGNS = {
     "?": " question mark ", ";": " ", ":": " ", "_": " ", ",": ", ",
 }  # fmt: skip
 UNSAYABLE = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufffc\ufffd]"
+    "[\U0001f000-\U0001faff\u231a\u231b\u23cf\u23e9-\u23fa\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufffc\ufffd]"
 )
 """Emoji, marks of direction and the like: neither said nor drawn."""
+LOST = "\ue000"
+"""Stands where a picture was a word ("users in [flag] asked"): such a sentence is not said."""
+PICTURE_WORD = re.compile(
+    rf"(?P<before>\b(?:in|with|and|or|the|an?|of|for|to|from|by|at|on|into|as|is|are|was|like|than|between)\s+)"
+    rf"(?:{UNSAYABLE.pattern}|\s)*{UNSAYABLE.pattern}(?:{UNSAYABLE.pattern}|\s)*(?=\w|[.,;:!?]|$)",
+    re.I,
+)
 TOKENS = re.compile(r"0x[0-9a-fA-F]+|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|[A-Z]|\d+(?:\.\d+)?|[^\w\s]|_|\S")
 
 

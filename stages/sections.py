@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stages.language import latin_enough
 from stages.sentences import count_words, is_sentence, split_sentences
 from stages.sources import Block, Document
 
@@ -82,7 +83,10 @@ def shown_heading(heading: str) -> str:
 def tellable(section: Section) -> int:
     """How many sentences of a section could be said."""
     return sum(
-        is_sentence(s.text) for b in section.blocks if b.kind == "paragraph" for s in split_sentences(b.text)
+        is_sentence(s.text) and latin_enough(s.text)
+        for b in section.blocks
+        if b.kind == "paragraph"
+        for s in split_sentences(b.text)
     )
 
 

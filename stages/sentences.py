@@ -135,11 +135,13 @@ def points_elsewhere(sentence: str) -> bool:
 def is_sentence(text: str) -> bool:
     """Whether a text is a whole sentence that can be said: not a fragment, a link or a formula."""
     words = text.split()
+    if text[:1].islower() and not _is_name(words[0]) and not text.startswith("`"):
+        return False  # the end of a sentence whose beginning is elsewhere
     if not 3 <= len(words) <= 80 or not re.search(r"[.!?…][\"'”’)\]]*$", text):
         return False
     letters = sum(character.isalpha() or character.isspace() for character in text)
     return letters / len(text) > 0.6 and not re.search(
-        r"https?://\S{30,}|[{}<>|]{2,}|\s[=+*/]\s\S+\s[=+*/]\s", text
+        r"https?://\S{30,}|[{}<>|]{2,}|\s\*\s|\s[=+*/]\s\S+\s[=+*/]\s", text
     )
 
 

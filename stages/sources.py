@@ -78,6 +78,8 @@ def read_document(path: Path, name: str) -> Document:
     """Read one document by the kind that its name says. Raises StageError if that is not what it is."""
     suffix = path.suffix.lower()
     raw = _bytes(path, name)
+    if not raw.strip():
+        raise StageError(f"{name}: the file is empty", f"give {READABLE}")
     if suffix == ".pdf" or raw.startswith(b"%PDF-"):
         from stages.read_pdf import read_pdf
 

@@ -57,11 +57,14 @@ class Run:
 
 
 def tiny_pdf(pages: Sequence[Sequence[str]]) -> bytes:
-    """A PDF whose pages hold these lines in Helvetica."""
+    """A PDF whose pages hold these lines in Helvetica; those that begin with "# " are set larger."""
     bodies = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
     kids = []
     for lines in pages:
-        text = "BT /F1 12 Tf 72 760 Td 16 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
+        sized = [
+            f"/F1 {18 if line[:2] == '# ' else 12} Tf ({line.removeprefix('# ')}) Tj T*" for line in lines
+        ]
+        text = "BT 72 760 Td 16 TL " + " ".join(sized) + " ET"
         number = len(bodies) + 1
         kids.append(f"{number} 0 R")
         font = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"

@@ -82,6 +82,19 @@ def test_a_comparison_is_told_side_by_side() -> None:
     assert not opposed(columns, [["Cost", "3", "4"], ["Weight", "5", "6"]])
 
 
+def test_mere_names_are_one_sentence() -> None:
+    """A list of names is not read as a row of sentences, and not at all without its lead."""
+    shown = item("list", "The parser knows three kinds:", parts=["REAL", "NULL", "SET OF"])
+    assert told(shown) == ["The parser knows three kinds: REAL, NULL, and SET OF."]
+    assert told(item("list", parts=["REAL", "NULL", "SET OF"])) == []
+
+
+@pytest.mark.parametrize("lead", ["It can be opened with:", "The module is:"])
+def test_a_lead_that_its_code_would_end_is_not_said(lead: str) -> None:
+    """ "It can be opened with." is half a sentence."""
+    assert told(item("code", lead, parts=["open(x)"])) == ["In code, it looks like this."]
+
+
 def test_a_paragraph_is_told_from_its_beginning() -> None:
     """What comes later in a paragraph speaks of what came before: it is not told without it."""
     items = [

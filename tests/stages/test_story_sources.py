@@ -110,6 +110,33 @@ def test_pdf_text_is_cited_by_page(tmp_path: Path) -> None:
     assert document.blocks[0].section == "Cranes"
 
 
+def test_pdf_headings_are_the_larger_lines(tmp_path: Path) -> None:
+    """Where the type has sizes, these tell headings; members of a list are one list, signatures no heading."""
+    lines = ["# Cranes at night", "Forty cranes move containers all night long.", "int lift (int crane)"]
+    bullets = ["They lift three kinds of things.", "* Boxes of steel.", "* Bags of grain."]
+    document = read(tmp_path, "port.pdf", tiny_pdf([[*lines, *bullets]]))
+    assert document.title == "Cranes at night"
+    assert {block.section for block in document.blocks} == {"Cranes at night"}
+    listed = document.blocks[-1]
+    assert [part.text for part in listed.parts] == ["Boxes of steel.", "Bags of grain."]
+
+
+def test_an_emoji_that_was_a_word_takes_its_sentence_with_it(tmp_path: Path) -> None:
+    """ "Users in [flag] asked" is not said as "Users in asked"; an ornament does no harm."""
+    run = Run(tmp_path)
+    run.source(
+        "app.md",
+        "# App \U0001f680\n\nUsers in \U0001f1e9\U0001f1ea asked for it. The app \U0001f4f1 opens fast \u26a1. "
+        "\u05e9\u05dc\u05d5\u05dd means hello in Hebrew.\n\nThree things changed:\n\n- Search finds words.\n"
+        "- Folders have \u05de\u05e9\u05e4\u05d7\u05d4 members.\n- The theme is dark at night.\n",
+    )
+    for stage in ("outline", "research", "script"):
+        run.stage(stage)
+    spoken = [line for line in run.text("script.txt").split("\n") if line.endswith("]")]
+    assert any(line.startswith("The app opens fast.") for line in spoken)
+    assert not any("asked" in line or "hello" in line or "Three" in line for line in spoken)
+
+
 def test_plain_text_without_headings_has_parts_all_the_same(tmp_path: Path) -> None:
     """A long text without headings is divided at its paragraphs."""
     paragraph = "The port works at night. " * 12
@@ -122,7 +149,7 @@ def test_plain_text_without_headings_has_parts_all_the_same(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("empty.md", b"", "no readable text"),
+        ("empty.md", b" \n", "the file is empty"),
         ("binary.md", bytes(range(256)), "binary"),
         ("latin.txt", "Café au lait.".encode("latin-1"), "not UTF-8"),
         ("fake.pdf", b"%PDF-1.4 nothing", "not a readable PDF"),
