@@ -107,20 +107,27 @@ def restore(archive: Path, folder: Path, old: Path) -> None:
 
 def go_on(restored: Crashed, asked: dict[str, bytes]) -> None:
     """Work on in the restored workspace until every job is over; nothing that had completed is made again."""
-    restored.asked = {job_id: asked[job_id] for job_id in _jobs(restored.root)}
+    over = set(_jobs(restored.root, "WHERE status IN ('completed', 'canceled')"))
+    restored.asked = {job_id: asked[job_id] for job_id in _jobs(restored.root) if job_id not in over}
     restored.start()
     for job_id in restored.asked:
         answers = () if job_id.startswith("straight") else APPROVE
         lead(restored, job_id, answers)
     assert restored.stop() == 0
     found = history.faults(restored.root, restored.asked)
-    # Events that only a run knew came back under their own numbers: between them some are missing.
-    assert [f for f in found if not f.startswith("ledger: line")] == []
+    # Events that only a run knew came back under their own numbers: between them some are missing. And the run of
+    # a job that was over is not in the backup, so nobody asked for it here.
+    left = [
+        f
+        for f in found
+        if not f.startswith("ledger: line") and f.partition(":")[0].removeprefix("runs/") not in over
+    ]
+    assert not left, left
 
 
-def _jobs(root: Path) -> list[str]:
+def _jobs(root: Path, which: str = "") -> list[str]:
     with closing(sqlite3.connect(root / "jobs/spork.db")) as db:
-        return [row[0] for row in db.execute("SELECT id FROM jobs ORDER BY queued_seq")]
+        return [row[0] for row in db.execute(f"SELECT id FROM jobs {which} ORDER BY queued_seq")]
 
 
 def new_place(root: Path) -> Crashed:
