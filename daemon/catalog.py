@@ -5,7 +5,6 @@ Its questions are answered from indexes, so that an answer costs the same with a
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -147,16 +146,11 @@ class Catalog:
 
     def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events with a greater seq, in order; of one job, or of the workspace."""
-        from daemon.model import Event, Type
+        from daemon import codec
 
         where, values = ("job_id = ? AND seq > ?", (job_id, after)) if job_id else ("seq > ?", (after,))
-        rows = self._db.execute(
-            "SELECT type, ts, job_id, stage, attempt, message, payload, status, seq FROM events"
-            f" WHERE {where} ORDER BY seq",
-            values,
-        )
-        for kind, ts, job, stage, attempt, message, payload, status, seq in rows:
-            yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+        query = f"SELECT {codec.EVENT_COLUMNS} FROM events WHERE {where} ORDER BY seq"
+        yield from map(codec.event, self._db.execute(query, values))
 
     def claimed(self, file: str) -> tuple[str, str, str] | None:
         """Id, time and name of the request that this very file became; ``file`` as `file_key` gives it."""

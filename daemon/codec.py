@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from daemon.errors import Halt
 from daemon.escapes import escape_lines
-from daemon.model import Artifact, Decided, Failure, Gate, Job, Stage, StageStatus, Status
+from daemon.model import Artifact, Decided, Event, Failure, Gate, Job, Stage, StageStatus, Status, Type
 
 
 def plain(value: Any) -> Any:
@@ -42,9 +44,34 @@ def _shallow(value: Any) -> Any:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
+@contextmanager
+def _from_row(of: str) -> Iterator[None]:
+    """A bit that flipped inside a row is not seen by SQLite: who reads the row sees it, and nothing is done on it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Halt(
+            f"jobs/spork.db: damaged: {of} cannot be read ({error!r}); stop the daemon and run: spork rebuild"
+        ) from error
+
+
 def load(text: str) -> Job:
-    """The job that was dumped; KeyError, TypeError or ValueError if the text is something else."""
-    facts = json.loads(text)
+    """The job that was dumped; Halt if the text is something else."""
+    with _from_row("a job"):
+        return _job(json.loads(text))
+
+
+EVENT_COLUMNS = "type, ts, job_id, stage, attempt, message, payload, status, seq"
+
+
+def event(row: Sequence[Any]) -> Event:
+    """The event of a row of ``EVENT_COLUMNS``; Halt if it is none."""
+    kind, ts, job, stage, attempt, message, payload, status, seq = row
+    with _from_row(f"event {seq}"):
+        return Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+
+
+def _job(facts: dict[str, Any]) -> Job:
     facts["stages"] = tuple(_stage(s) for s in facts["stages"])
     facts["status"] = Status(facts["status"])
     facts["gate"] = _gate(facts["gate"]) if facts["gate"] else None

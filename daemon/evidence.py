@@ -150,7 +150,7 @@ def _tail(old: Catalog | None, last: int) -> list[Event]:
     if old is not None:
         try:
             found.extend(old.events(after=last))
-        except (sqlite3.Error, ValueError, TypeError):
+        except (Halt, sqlite3.Error):
             # Damaged from here on; what was read before is good.
             pass
     return found

@@ -21,7 +21,7 @@ from daemon.changes import Change, Claim, DecisionFile, Overtaken, Owed, Recorde
 from daemon.database import begin, open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
-from daemon.model import Artifact, Event, Job, Type
+from daemon.model import Artifact, Event, Job
 from daemon.tables import INSERT_EVENT, event_row, index, job_row
 
 REMEMBERED = 128
@@ -340,13 +340,8 @@ class Store:
     def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events with a greater seq, in order; of one job, or of the workspace."""
         where, args = ("job_id=? AND seq>?", (job_id, after)) if job_id else ("seq>?", (after,))
-        for row in self._db.execute(
-            "SELECT type, ts, job_id, stage, attempt, message, payload, status, seq FROM events"
-            f" WHERE {where} ORDER BY seq",
-            args,
-        ):
-            kind, ts, job, stage, attempt, message, payload, status, seq = row
-            yield Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+        query = f"SELECT {codec.EVENT_COLUMNS} FROM events WHERE {where} ORDER BY seq"
+        yield from map(codec.event, self._db.execute(query, args))
 
     def refusals(self, events: int = 200) -> dict[str, str]:
         """Of the requests refused last, by name: the file's identity, or the message where it stayed."""

@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -239,3 +240,36 @@ def test_what_lies_in_runs_and_is_no_run(gated: Studio, tmp_path: Path) -> None:
     assert b"secret" not in (tmp_path / "kept.tar").read_bytes()
     gated.start()
     assert gated.spork("status", "far", check=False).returncode == 65
+
+
+@pytest.mark.fault(94)
+@pytest.mark.parametrize(
+    ("statement", "more"),
+    [
+        ("""UPDATE jobs SET state = replace(state, '"attempts":', '"attemPts":') WHERE id = 'wait-1'""", ()),
+        (
+            "UPDATE events SET payload = replace(payload, '{', '[') WHERE job_id = 'wait-1'",
+            [("events", "wait-1")],
+        ),
+    ],
+)
+def test_a_flipped_bit_inside_a_row_stops_the_start(
+    killed: Path, tmp_path: Path, statement: str, more: Sequence[tuple[str, ...]]
+) -> None:
+    """SQLite has no checksum of its own: who cannot read the row says so, does nothing, and names the mend."""
+    root = tmp_path / "w"
+    copy_of(killed, root)
+    before = before_damage(root, tmp_path / "beside")
+    with closing(sqlite3.connect(root / "jobs/spork.db")) as db:
+        db.execute(statement)
+        db.commit()
+    studio = Studio(root, init_it=False)
+    for command in (("daemon", "--drain"), ("doctor",), *more):
+        found = studio.spork(*command, check=False)
+        assert found.returncode != 0, command
+        assert "damaged" in found.stdout + found.stderr, command
+        assert "spork rebuild" in found.stdout + found.stderr, command
+        assert "Traceback" not in found.stderr, command
+    rebuild(Workspace(root))
+    after = told(root)
+    assert {key: after[key] for key in SAME} == {key: before[key] for key in SAME}

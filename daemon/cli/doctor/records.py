@@ -31,6 +31,8 @@ def findings(workspace: Workspace, *, full: bool) -> Iterator[Finding]:
         return
     try:
         yield from _of(workspace, catalog, full=full)
+    except Halt as error:
+        yield Finding("database", str(error), REBUILD)
     finally:
         catalog.close()
 
