@@ -86,6 +86,20 @@ class Chart(Strict):
     points: list[Point] = Field(min_length=2, max_length=8)
 
 
+class Event(Strict):
+    """One date of a timeline, as the source writes it, and what happened then."""
+
+    when: str = Field(min_length=1, max_length=40)
+    text: str
+
+
+class Timeline(Strict):
+    """Dates in their order."""
+
+    layout: Literal["timeline"] = "timeline"
+    events: list[Event] = Field(min_length=2, max_length=6)
+
+
 class Table(Strict):
     layout: Literal["table"] = "table"
     columns: list[str]
@@ -115,7 +129,18 @@ class SourcesCard(Strict):
 
 
 Content = Annotated[
-    Title | Statement | Bullets | Steps | Comparison | Chart | Table | Code | Quote | Recap | SourcesCard,
+    Title
+    | Statement
+    | Bullets
+    | Steps
+    | Comparison
+    | Chart
+    | Timeline
+    | Table
+    | Code
+    | Quote
+    | Recap
+    | SourcesCard,
     Field(discriminator="layout"),
 ]
 
@@ -124,7 +149,7 @@ def part_count(content: Content) -> int:
     """How many parts of a content are revealed one by one.
 
     title: title, subtitle if any; statement: 1; quote: text, attribution; comparison: left, right;
-    list, steps, recap, sources: items; chart: points; table: rows; code: lines.
+    list, steps, recap, sources: items; timeline: events; chart: points; table: rows; code: lines.
     """
     match content:
         case Title():
@@ -135,6 +160,8 @@ def part_count(content: Content) -> int:
             count = 2
         case Chart():
             count = len(content.points)
+        case Timeline():
+            count = len(content.events)
         case Table():
             count = len(content.rows)
         case Code():

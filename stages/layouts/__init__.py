@@ -17,6 +17,7 @@ from stages.layouts import (
     statement,
     steps,
     table,
+    timeline,
     title,
 )
 from stages.layouts.base import Element, Page, heading, new_page
@@ -36,6 +37,7 @@ _LAYOUTS: dict[str, Callable[[Any, Page], list[Element]]] = {
     "steps": steps.elements,
     "comparison": comparison.elements,
     "chart": chart.elements,
+    "timeline": timeline.elements,
     "table": table.elements,
     "code": code.elements,
     "quote": quote.elements,

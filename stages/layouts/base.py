@@ -116,10 +116,25 @@ class Page:
     def line(self) -> float:
         return self.theme.spacing.stroke * self.unit
 
+    @property
+    def small(self) -> float:
+        """The smallest size of anything that is to be read, in pixels."""
+        return self.theme.type.small * self.unit
+
     def sizes(self, largest: float, smallest: float | None = None) -> tuple[float, float]:
-        """(smallest, largest) in pixels, never under the theme's small size."""
+        """(smallest, largest) in pixels, never under the theme's small size; a phone's frame has larger type."""
         small = self.theme.type.small
-        return max(smallest or small, small) * self.unit, max(largest, small) * self.unit
+        most = largest * (1.18 if self.format == "vertical" else 1.0)
+        return max(smallest or small, small) * self.unit, max(most, small) * self.unit
+
+    def tall(self, pixels: float) -> float:
+        """The most height of a row: an upright frame has more of it to fill."""
+        return pixels * self.unit * {"wide": 1.0, "square": 1.25, "vertical": 1.7}[self.format]
+
+    def span(self, columns: int) -> float:
+        """The width of some columns of the grid, gutters between them included."""
+        grid, gutter = self.theme.grid, self.theme.grid.gutter * self.unit
+        return (self.body.w + gutter) / grid.columns * columns - gutter
 
     def within(self, body: Rect) -> Page:
         return replace(self, body=body)
@@ -188,17 +203,18 @@ def words(  # noqa: PLR0913  # what a text element is made of
     delay: float = 0.0,
     shared: Shared = (False, False),
 ) -> Element:
-    """A block of text as an element; ``box`` is cut to the height that the lines take."""
+    """A block of text as an element, from the top of ``box``; its own box is what the lines take."""
     box = Rect(box.x, box.y, box.w, made.height)
+    text = noted(made, box, colour, ground, align)
     return Element(
         name,
-        box,
+        text.box.inset(-0.05 * made.size, 0),
         lambda canvas: draw_block(canvas, made, box, colour, align),
         part=part,
         entrance=entrance,
         delay=delay,
         shared=shared,
-        texts=(noted(made, box, colour, ground, align),),
+        texts=(text,),
     )
 
 
@@ -248,11 +264,20 @@ def ghost(
         if icon:
             icons.paint_icon(canvas, icon[0], icon[1], colour, 1.6)
         if text:
-            canvas.saveLayerAlpha(box.sk(), round(DIMMED * 255))
-            text(canvas)
-            canvas.restore()
+            faint(name, box, text).paint(canvas)
 
     return Element(name, box, paint, entrance="fade")
+
+
+def faint(name: str, box: Rect, paint: Paint) -> Element:
+    """What will come, to be seen dimly from the start."""
+
+    def dimmed(canvas: Canvas) -> None:
+        canvas.saveLayerAlpha(box.sk(), round(DIMMED * 255))
+        paint(canvas)
+        canvas.restore()
+
+    return Element(name, box, dimmed, entrance="fade")
 
 
 def over(*paints: Paint) -> Paint:
@@ -289,6 +314,22 @@ def icons_for(page: Page, texts: Sequence[str]) -> list[str]:
 def centred(made: Block, box: Rect) -> Rect:
     """The box of ``made``, in the vertical middle of ``box``."""
     return Rect(box.x, box.y + (box.h - made.height) / 2, box.w, made.height)
+
+
+def panes(page: Page, columns: int = 7, picture: float = 0.4) -> tuple[Rect, Rect]:
+    """Where text and picture stand: side by side, the text in ``columns`` of the grid; in a narrow frame
+    one over the other, the picture with that share of the height. Odd variants change sides."""
+    body = page.body
+    if page.format == "wide":
+        count = page.theme.grid.columns
+        columns = round(columns * count / 12)
+        text, side = page.span(columns), page.span(count - columns)
+        if page.variant % 2:
+            return Rect(body.right - text, body.y, text, body.h), Rect(body.x, body.y, side, body.h)
+        return Rect(body.x, body.y, text, body.h), Rect(body.right - side, body.y, side, body.h)
+    top = body.h * picture
+    below = Rect(body.x, body.y + top + page.gap, body.w, body.h - top - page.gap)
+    return below, Rect(body.x, body.y, body.w, top)
 
 
 def rows(box: Rect, count: int, gap: float, tallest: float) -> list[Rect]:

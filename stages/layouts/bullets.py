@@ -16,6 +16,7 @@ from stages.layouts.base import (
     icons_for,
     noted,
     over,
+    panes,
     rows,
     text_paint,
 )
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 def elements(content: Bullets, page: Page) -> list[Element]:
+    if page.format == "square" and len(content.items) > 3:
+        return _alone(content.items, page)
     return first_that_fits(
         partial(_beside_figure, content.items, page, 36.0),
         partial(_beside_figure, content.items, page, 30.0),
@@ -35,16 +38,7 @@ def elements(content: Bullets, page: Page) -> list[Element]:
 
 
 def _beside_figure(texts: list[str], page: Page, smallest: float) -> list[Element]:
-    body = page.body
-    if page.format == "wide":
-        cards = Rect(body.x, body.y, body.w * 0.62, body.h)
-        picture = Rect(body.x + body.w * 0.66, body.y, body.w * 0.34, body.h)
-        if page.variant % 2:
-            cards, picture = cards.moved(body.w * 0.38, 0), picture.moved(-body.w * 0.66, 0)
-    else:
-        share = 0.3 if page.format == "vertical" else 0.26
-        picture = Rect(body.x, body.y, body.w, body.h * share)
-        cards = Rect(body.x, body.y + body.h * (share + 0.03), body.w, body.h * (0.97 - share))
+    cards, picture = panes(page, 8, 0.3 if page.format == "vertical" else 0.26)
     chosen = icons_for(page, texts)
     first = icons_for(page, [page.words])[0]
     return [
@@ -54,18 +48,22 @@ def _beside_figure(texts: list[str], page: Page, smallest: float) -> list[Elemen
 
 
 def _alone(texts: list[str], page: Page) -> list[Element]:
-    return part_cards(texts, icons_for(page, texts), page.body, page, 30.0)
+    return part_cards(texts, icons_for(page, texts), page.body, page, 0.0)
 
 
 def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, smallest: float) -> list[Element]:
     """A column of cards, each with its icon, outlined from the start and filled when spoken of."""
-    places = rows(box, len(texts), page.gap * 0.8, (270 if len(texts) < 3 else 210) * page.unit)
-    icon = min(places[0].h * 0.52, 84 * page.unit)
+    places = rows(box, len(texts), page.gap * 0.8, page.tall(270 if len(texts) < 3 else 215))
+    icon = min(places[0].h * 0.52, page.tall(84), 110 * page.unit)
     pad = min(places[0].h * 0.16, 34 * page.unit)
     indent = icon + pad * 2.6
     space = (places[0].w - indent - pad * 1.5, places[0].h - pad * 0.6)
     blocks = fit_all(
-        texts, MEDIUM, [space] * len(texts), page.sizes(56 if len(texts) <= 3 else 48, smallest), 1.24
+        texts,
+        MEDIUM,
+        [space] * len(texts),
+        page.sizes(page.theme.type.body * (1.22 if len(texts) <= 3 else 1.06), smallest),
+        1.24,
     )
     made: list[Element] = []
     for index, (place, text) in enumerate(zip(places, blocks, strict=True)):

@@ -17,10 +17,13 @@ _GLUED = ("%", "°", "°C", "°F", "x", "×")
 
 
 def elements(content: Chart, page: Page) -> list[Element]:
+    negative = any(point.value < 0 for point in content.points)
     upright, lying = partial(_columns, content, page), partial(_rows, content, page)
-    if any(point.value < 0 for point in content.points):
+    if page.format == "vertical" or (page.format == "square" and len(content.points) > 4):
+        return first_that_fits(partial(_stacked, content, page), lying, *([] if negative else [upright]))
+    if negative:
         return lying()
-    if page.format == "vertical" or len(content.points) > 6:
+    if len(content.points) > 6:
         return first_that_fits(lying, upright)
     return first_that_fits(upright, lying)
 
@@ -40,9 +43,15 @@ def _columns(content: Chart, page: Page) -> list[Element]:
     count = len(content.points)
     places = columns(body.inset(body.w * (0.08 if count <= 3 else 0.0), 0), count, page.gap * 1.6)
     values = [shown_value(point.value, content.unit) for point in content.points]
-    numbers = fit_all(values, BOLD, [(places[0].w, 76 * u)] * count, page.sizes(52, 32), 1.2)
+    numbers = fit_all(
+        values, BOLD, [(places[0].w, 76 * u)] * count, page.sizes(page.theme.type.body * 1.2), 1.2
+    )
     labels = fit_all(
-        [p.label for p in content.points], MEDIUM, [(places[0].w, 92 * u)] * count, page.sizes(38), 1.2
+        [p.label for p in content.points],
+        MEDIUM,
+        [(places[0].w, 92 * u)] * count,
+        page.sizes(page.theme.type.body * 0.86),
+        1.2,
     )
     if any(len(number.lines) > 1 for number in numbers):
         raise Unfit("numbers too wide for columns")
@@ -66,12 +75,16 @@ def _columns(content: Chart, page: Page) -> list[Element]:
 def _rows(content: Chart, page: Page) -> list[Element]:
     u, body = page.unit, page.body
     count = len(content.points)
-    places = rows(body, count, page.gap * 0.7, 150 * u)
+    places = rows(body, count, page.gap * 0.7, page.tall(150))
     share = 0.26 if page.format == "wide" else 0.34
     values = [shown_value(point.value, content.unit) for point in content.points]
     space = (body.w * share, places[0].h)
-    labels = fit_all([p.label for p in content.points], MEDIUM, [space] * count, page.sizes(42), 1.16)
-    numbers = fit_all(values, BOLD, [(body.w * 0.24, places[0].h)] * count, page.sizes(48), 1.1)
+    labels = fit_all(
+        [p.label for p in content.points], MEDIUM, [space] * count, page.sizes(page.theme.type.body), 1.16
+    )
+    numbers = fit_all(
+        values, BOLD, [(body.w * 0.24, places[0].h)] * count, page.sizes(page.theme.type.body), 1.1
+    )
     behind = max(number.width for number in numbers) + 30 * u
     low = min(0.0, *(point.value for point in content.points))
     high = max(0.0, *(point.value for point in content.points))
@@ -83,7 +96,7 @@ def _rows(content: Chart, page: Page) -> list[Element]:
     for index, point in enumerate(content.points):
         place, number, label = places[index], numbers[index], labels[index]
         length = max(abs(point.value) * scale, page.line)
-        thick = min(place.h * 0.72, 96 * u)
+        thick = min(place.h * 0.72, page.tall(96))
         bar = Rect(
             zero if point.value >= 0 else zero - length, place.y + (place.h - thick) / 2, length, thick
         )
@@ -92,6 +105,38 @@ def _rows(content: Chart, page: Page) -> list[Element]:
         label_box = Rect(body.x, place.y + (place.h - label.height) / 2, label.width + 4, label.height)
         made.append(_slot(index, Rect(left, bar.y, body.right - behind - left, thick), page))
         made += _bar(index, bar, (number, value_box), (label, label_box), page, upright=False)
+    return made
+
+
+def _stacked(content: Chart, page: Page) -> list[Element]:
+    """For a narrow frame: each bar as long as the frame is wide, label and number above it."""
+    u, body = page.unit, page.body
+    count = len(content.points)
+    places = rows(body, count, page.gap * 0.9, page.tall(176))
+    values = [shown_value(point.value, content.unit) for point in content.points]
+    thick = min(places[0].h * 0.42, 84 * u)
+    space = places[0].h - thick - 6 * u
+    size = page.theme.type.body * 1.05
+    numbers = fit_all(values, BOLD, [(body.w * 0.42, space)] * count, page.sizes(size), 1.15)
+    widest = max(number.width for number in numbers) + 24 * u
+    labels = fit_all(
+        [p.label for p in content.points], MEDIUM, [(body.w - widest, space)] * count, page.sizes(size), 1.15
+    )
+    low = min(0.0, *(point.value for point in content.points))
+    high = max(0.0, *(point.value for point in content.points))
+    scale = body.w / ((high - low) or 1.0)
+    made: list[Element] = []
+    for index, point in enumerate(content.points):
+        place, number, label = places[index], numbers[index], labels[index]
+        slot = Rect(body.x, place.bottom - thick, body.w, thick)
+        length = max(abs(point.value) * scale, page.line)
+        zero = body.x - low * scale
+        bar = Rect(zero if point.value >= 0 else zero - length, slot.y, length, thick)
+        base = slot.y - 6 * u
+        where = Rect(body.right - number.width - 4, base - number.height, number.width + 4, number.height)
+        beside = Rect(body.x, base - label.height, label.width + 4, label.height)
+        made.append(_slot(index, slot, page))
+        made += _bar(index, bar, (number, where), (label, beside), page, upright=False)
     return made
 
 

@@ -23,7 +23,7 @@ def citation(page: Page, citations: Sequence[Citation]) -> list[Element]:
     room = box.w - 44 * u
     for text in _wordings(citations):
         try:
-            made = fit(text, REGULAR, (room, box.h), (30 * u, 30 * u), 1.2)
+            made = fit(text, REGULAR, (room, box.h), (page.small, page.small), 1.2)
         except Unfit:
             continue
         where = Rect(icon.right + 16 * u, box.y + (box.h - made.height) / 2, made.width + 4, made.height)

@@ -19,11 +19,11 @@ from stages.drawing import (
     rounded,
     stroke,
 )
-from stages.layouts.base import Element, Text, noted
+from stages.layouts.base import Element, Text, faint, noted
 
 if TYPE_CHECKING:
     from stages.drawing import Canvas
-    from stages.layouts.base import Page, Paint
+    from stages.layouts.base import Page
     from stages.scenes import Code
     from stages.theme import Colours
 
@@ -67,8 +67,8 @@ def elements(content: Code, page: Page) -> list[Element]:
         box = Rect(
             window.x + page.line, top + mine[0] * leading, window.w - 2 * page.line, leading * len(mine)
         )
-        made.append(
-            _line(line, [rows[i] for i in mine], box, (inner.x, gutter), (size, leading), page, shell=shell)
+        made += _line(
+            line, [rows[i] for i in mine], box, (inner.x, gutter), (size, leading), page, shell=shell
         )
     return made
 
@@ -77,7 +77,7 @@ def _fitted(
     lines: list[str], inner: Rect, page: Page, *, numbered: bool
 ) -> tuple[list[Row], float, float, float]:
     """Rows, size, leading and gutter at the largest size that holds every line."""
-    smallest, size = page.sizes(60 if len(lines) <= 5 else 48)
+    smallest, size = page.sizes(64 if len(lines) <= 5 else 52)
     while True:
         letter = measure("0", MONO, size)
         gutter = letter * (len(str(len(lines))) + 2) if numbered else 0.0
@@ -117,7 +117,7 @@ def _break(text: str, room: int) -> int:
 def _window(box: Rect, bar: float, content: Code, page: Page) -> Element:
     colours, u = page.theme.colours, page.unit
     name = content.language or "text"
-    label = block(name, MEDIUM, 30 * u, box.w / 2)
+    label = block(name, MEDIUM, page.small, box.w / 2)
     where = Rect(box.x, box.y + (bar - label.height) / 2, box.w - 32 * u, label.height)
 
     def paint(canvas: Canvas) -> None:
@@ -144,7 +144,7 @@ def _line(
     page: Page,
     *,
     shell: bool,
-) -> Element:
+) -> list[Element]:
     colours, (size, leading), (x, gutter) = page.theme.colours, type_, left
 
     def written(canvas: Canvas) -> None:
@@ -164,16 +164,21 @@ def _line(
     shown = " ".join(row.text for row in rows)
     width = max(measure(row.text, MONO, size) for row in rows)
     text = Text(shown, Rect(x + gutter, box.y, width, box.h), size, colours.ink, colours.code_background)
-    lit: Paint = marked
-    return Element(
+
+    def clean(canvas: Canvas) -> None:
+        canvas.drawRect(box.sk(), fill(colours.code_background))
+        written(canvas)
+
+    part = Element(
         f"line_{number}",
         box,
-        written,
+        clean,
         part=number,
-        lit=lit,
+        lit=marked,
         entrance="wipe",
         texts=(text,) if shown.strip() else (),
     )
+    return [faint(f"outline_{number}", box, written), part] if shown.strip() else [part]
 
 
 def _coloured(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def elements(content: Comparison, page: Page) -> list[Element]:
     colours = page.theme.colours
     left, right = _panels(page)
-    head = min(left.h * 0.24, 104 * page.unit)
+    head = min(left.h * 0.26, 124 * page.unit)
     space = (left.w - 56 * page.unit, head - 12 * page.unit)
     names = fit_all(
         [content.left_heading, content.right_heading], page.display, [space] * 2, page.sizes(52), 1.1
@@ -29,7 +29,7 @@ def elements(content: Comparison, page: Page) -> list[Element]:
 
 
 def _panels(page: Page) -> tuple[Rect, Rect]:
-    body, gap = page.body, page.gap * 2
+    body, gap = page.body, page.gap * 1.6
     if page.format == "wide" or page.body.w > page.body.h:
         left, right = columns(body, 2, gap)
     else:
@@ -62,21 +62,23 @@ def _parts(content: Comparison, panels: tuple[Rect, Rect], head: float, page: Pa
     for side, panel in enumerate(panels):
         inner = Rect(panel.x + 28 * u, panel.y + head, panel.w - 56 * u, panel.h - head - 24 * u)
         gap = page.gap * 0.6
-        height = min((inner.h - gap * (most - 1)) / most, 190 * u)
+        height = min((inner.h - gap * (most - 1)) / most, page.tall(200))
         top = inner.y + (inner.h - height * most - gap * (most - 1)) / 2
         places += [Rect(inner.x, top + i * (height + gap), inner.w, height) for i in range(len(sides[side]))]
     texts = [*content.left, *content.right]
     spaces = [(place.w - 100 * u, place.h - 10 * u) for place in places]
-    blocks = fit_all(texts, MEDIUM, spaces, page.sizes(44), 1.22) if texts else []
+    blocks = fit_all(texts, MEDIUM, spaces, page.sizes(page.theme.type.body * 1.1), 1.22) if texts else []
     colours = page.theme.colours
-    outlines = [ghost(page, f"outline_{index}", place) for index, place in enumerate(places)]
-    return outlines + [
-        _part(index, place, made, colours.second if index < len(content.left) else colours.accent, page)
+    return [
+        element
         for index, (place, made) in enumerate(zip(places, blocks, strict=True))
+        for element in _part(
+            index, place, made, colours.second if index < len(content.left) else colours.accent, page
+        )
     ]
 
 
-def _part(index: int, box: Rect, made: Block, colour: str, page: Page) -> Element:
+def _part(index: int, box: Rect, made: Block, colour: str, page: Page) -> list[Element]:
     colours, u = page.theme.colours, page.unit
     where = centred(made, Rect(box.x + 72 * u, box.y, box.w - 100 * u, box.h))
     shown = over(
@@ -91,15 +93,16 @@ def _part(index: int, box: Rect, made: Block, colour: str, page: Page) -> Elemen
 
         return paint
 
-    return Element(
+    part = Element(
         f"part_{index}",
         box,
         over(plate(colours.backdrop, None), shown),
         part=index,
         lit=over(plate(colours.surface_lit, colour), shown),
-        entrance="slide",
+        entrance="wipe",
         texts=(noted(made, where, colours.ink, colours.surface_lit),),
     )
+    return [ghost(page, f"outline_{index}", box, text=shown), part]
 
 
 def _mark(box: Rect, colour: str) -> Paint:
@@ -108,11 +111,11 @@ def _mark(box: Rect, colour: str) -> Paint:
 
 def _badge(left: Rect, right: Rect, page: Page) -> Element:
     """The two arrows between the sides."""
-    colours, size = page.theme.colours, 76 * page.unit
+    colours, size = page.theme.colours, 88 * page.unit
     x = (left.centre[0] + right.centre[0]) / 2
     y = (left.centre[1] + right.centre[1]) / 2
     box = Rect(x - size / 2, y - size / 2, size, size)
-    made = block("vs", BOLD, 32 * page.unit, size)
+    made = block("vs", BOLD, page.small, size)
 
     def paint(canvas: Canvas) -> None:
         canvas.drawCircle(x, y, size / 2 - page.line, fill(colours.background))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import MEDIUM, REGULAR, Rect, fill, fit, rounded
+from stages.drawing import REGULAR, Face, Rect, fill, fit, rounded
 from stages.layouts.base import Element, words
 
 if TYPE_CHECKING:
@@ -23,16 +23,24 @@ def elements(content: Quote, page: Page) -> list[Element]:
         if wide
         else Rect(body.x + 50 * u, body.y + mark + 60 * u, body.w - 100 * u, body.h - mark - 100 * u)
     )
+    face = Face(page.display.family, min(page.display.weight, 600))
     made = fit(
-        content.text, MEDIUM, (text.w, text.h * 0.66), page.sizes(page.theme.type.heading * 1.15, 36), 1.3
+        content.text, face, (text.w, text.h * 0.7), page.sizes(page.theme.type.heading * 1.25, 36), 1.28
     )
-    said = fit(f"— {content.attribution}", REGULAR, (text.w, text.h * 0.2), page.sizes(40), 1.25)
+    said = fit(
+        f"— {content.attribution}",
+        REGULAR,
+        (text.w, text.h * 0.2),
+        page.sizes(page.theme.type.body * 0.9),
+        1.25,
+    )
     top = text.y + (text.h - made.height - said.height - page.gap * 1.5) / 2
     place = Rect(text.x, top, text.w, made.height)
     below = Rect(text.x, place.bottom + page.gap * 1.5, text.w, said.height)
     spot = Rect(body.x + 60 * u, body.y + (body.h - mark) / 2, mark, mark)
     if not wide:
-        spot = Rect(body.x + 50 * u, body.y + 30 * u, mark, mark)
+        place, below = place.moved(0, -text.h * 0.04), below.moved(0, -text.h * 0.04)
+        spot = Rect(body.x + 50 * u, max(place.y - mark - 40 * u, body.y + 24 * u), mark, mark)
     made_elements = [_panel(page), _mark(spot, page)]
     made_elements.append(
         words("quote", made, place, page, colours.ink, colours.surface, part=0, entrance="wipe")

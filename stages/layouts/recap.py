@@ -33,7 +33,7 @@ def elements(content: Recap, page: Page) -> list[Element]:
     count = len(content.items)
     if count == 1:
         return _single(content.items, page)
-    stacked = partial(part_cards, content.items, ["check"] * count, page.body, page, 30.0)
+    stacked = partial(part_cards, content.items, ["check"] * count, page.body, page, 0.0)
     if page.format == "vertical" or (page.format == "square" and count % 2):
         return stacked()
     wide = page.format == "wide"
@@ -46,13 +46,13 @@ def _single(texts: list[str], page: Page) -> list[Element]:
     picture = Rect(body.x, body.y, body.w, body.h * 0.55)
     below = Rect(body.x, body.y + body.h * 0.6, body.w, body.h * 0.4)
     chosen = icons_for(page, texts)
-    return [*figure(page, picture, chosen), *part_cards(texts, ["check"], below, page, 30.0)]
+    return [*figure(page, picture, chosen), *part_cards(texts, ["check"], below, page, 0.0)]
 
 
 def _grid(texts: list[str], across: int, page: Page) -> list[Element]:
     lines = -(-len(texts) // across)
     places: list[Rect] = []
-    for index, row in enumerate(rows(page.body, lines, page.gap, (500 if lines == 1 else 560) * page.unit)):
+    for index, row in enumerate(rows(page.body, lines, page.gap, page.tall(540))):
         here = min(across, len(texts) - index * across)
         places += columns(row, here, page.gap)
     flat = places[0].w > places[0].h * 1.35
@@ -61,7 +61,7 @@ def _grid(texts: list[str], across: int, page: Page) -> list[Element]:
     spaces = [
         (p.w - icon - 120 * u, p.h - 40 * u) if flat else (p.w - 72 * u, p.h - icon - 120 * u) for p in places
     ]
-    blocks = fit_all(texts, MEDIUM, spaces, page.sizes(58, 32), 1.26)
+    blocks = fit_all(texts, MEDIUM, spaces, page.sizes(page.theme.type.body * 1.3), 1.26)
     made: list[Element] = []
     for index, name in enumerate(icons_for(page, texts)):
         place, space = places[index], spaces[index]
@@ -94,7 +94,7 @@ def _card(index: int, place: Rect, name: str, spot: Rect, shown: Paint, page: Pa
 
     inner = spot.inset(spot.w * 0.24)
     return [
-        ghost(page, f"outline_{index}", place, (name, inner)),
+        ghost(page, f"outline_{index}", place, (name, inner), shown),
         Element(
             f"part_{index}",
             place,
@@ -108,6 +108,6 @@ def _card(index: int, place: Rect, name: str, spot: Rect, shown: Paint, page: Pa
                 icon_paint(name, inner, colours.accent_ink),
                 shown,
             ),
-            entrance="pop" if index % 2 == 0 else "rise",
+            entrance=("wipe", "fade")[page.variant % 2],
         ),
     ]

@@ -15,6 +15,7 @@ from stages.layouts.base import (
     icons_for,
     noted,
     over,
+    panes,
     rows,
     text_paint,
 )
@@ -33,13 +34,7 @@ def elements(content: SourcesCard, page: Page) -> list[Element]:
 
 
 def _with_figure(names: list[str], page: Page) -> list[Element]:
-    body = page.body
-    if page.format == "wide":
-        picture = Rect(body.x + body.w * 0.68, body.y, body.w * 0.32, body.h)
-        listed = Rect(body.x, body.y, body.w * 0.64, body.h)
-    else:
-        picture = Rect(body.x, body.y, body.w, body.h * 0.36)
-        listed = Rect(body.x, body.y + body.h * 0.4, body.w, body.h * 0.6)
+    listed, picture = panes(page, 8, 0.32)
     return [*figure(page, picture, ["library"]), *_listed(names, listed, 1, page)]
 
 
@@ -48,12 +43,12 @@ def _listed(names: list[str], box: Rect, across: int, page: Page) -> list[Elemen
     places = [
         place
         for column in columns(box, across, page.gap)
-        for place in rows(column, lines, page.gap * 0.6, 170 * page.unit)
+        for place in rows(column, lines, page.gap * 0.6, page.tall(180))
     ][: len(names)]
     colours, u = page.theme.colours, page.unit
     icon = min(places[0].h * 0.5, 56 * u)
     space = (places[0].w - icon - 90 * u, places[0].h - 8 * u)
-    blocks = fit_all(names, MEDIUM, [space] * len(names), page.sizes(46), 1.22)
+    blocks = fit_all(names, MEDIUM, [space] * len(names), page.sizes(page.theme.type.body), 1.22)
     made: list[Element] = []
     for index, (place, text) in enumerate(zip(places, blocks, strict=True)):
         spot = Rect(place.x + 28 * u, place.y + (place.h - icon) / 2, icon, icon)

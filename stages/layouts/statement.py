@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stages import icons
 from stages.drawing import MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
-from stages.layouts.base import Element, Text, first_that_fits, icons_for, words
+from stages.layouts.base import Element, Text, first_that_fits, icons_for, panes, words
 from stages.layouts.figure import counted, figure
 
 if TYPE_CHECKING:
@@ -21,22 +22,50 @@ NUMBER = re.compile(r"(?P<value>[$€£]?\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][
 
 
 def elements(content: Statement, page: Page) -> list[Element]:
-    body = page.body
-    if page.format == "wide":
-        text = Rect(body.x, body.y, body.w * 0.62, body.h)
-        picture = Rect(body.x + body.w * 0.66, body.y, body.w * 0.34, body.h)
-        if page.variant % 2:
-            text, picture = text.moved(body.w * 0.38, 0), picture.moved(-body.w * 0.66, 0)
-    else:
-        text = Rect(body.x, body.y + body.h * 0.42, body.w, body.h * 0.58)
-        picture = Rect(body.x, body.y, body.w, body.h * 0.4)
     name = icons_for(page, [f"{content.emphasis} {content.text}"])[0]
     number = NUMBER.fullmatch(content.emphasis) if _inside(content) else None
+    if page.variant % 3 == 2 and not number and (page.format != "vertical"):
+        return _poster(content, name, page)
+    text, picture = panes(page, 7, 0.42)
     drawn = first_that_fits(
         *([lambda: _counted(page, picture, name, number)] if number else []),
         lambda: figure(page, picture, [name]),
     )
     return [*drawn, *_words(content, page, text)]
+
+
+def _poster(content: Statement, name: str, page: Page) -> list[Element]:
+    """The sentence over the whole width, under a badge with its icon."""
+    colours, u, body = page.theme.colours, page.unit, page.body
+    side = min(body.h * 0.26, 168 * u)
+    words_box = Rect(body.x, body.y + side + page.gap, body.w, body.h - side - page.gap)
+    lines = _words(content, page, words_box, top=True)
+    bottom = max(element.box.bottom for element in lines)
+    lift = (body.bottom - bottom) / 2
+    badge = Rect(body.x, body.y + lift, side, side)
+    inner = badge.inset(side * 0.24)
+    line = Rect(
+        badge.right + page.gap,
+        badge.centre[1] - page.line / 2,
+        body.right - badge.right - page.gap,
+        page.line,
+    )
+
+    def face(canvas: Canvas) -> None:
+        rounded(canvas, badge, min(page.radius * 1.4, side / 2), fill(colours.accent))
+
+    def drawn(canvas: Canvas, share: float) -> None:
+        face(canvas)
+        icons.paint_icon(canvas, name, inner, colours.accent_ink, 1.8, share)
+
+    moved = _words(content, page, words_box.moved(0, lift), top=True)
+    return [
+        Element("badge", badge, lambda canvas: drawn(canvas, 1.0), grow=drawn, entrance="grow", delay=0.1),
+        Element(
+            "badge_rule", line, lambda canvas: canvas.drawRect(line.sk(), fill(colours.line)), entrance="wipe"
+        ),
+        *moved,
+    ]
 
 
 def _counted(page: Page, box: Rect, name: str, number: re.Match[str]) -> list[Element]:
@@ -50,7 +79,8 @@ def _inside(content: Statement) -> bool:
     return bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
 
 
-def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
+def _words(content: Statement, page: Page, box: Rect, *, top: bool = False) -> list[Element]:
+    """The sentence and its emphasis, in the middle of ``box`` or at its top."""
     scale = page.theme.type
     inside = _inside(content)
     apart = bool(content.emphasis) and not inside
@@ -58,8 +88,8 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
         content.text,
         page.display,
         (box.w, box.h * (0.66 if apart else 0.96)),
-        page.sizes(scale.display * (0.96 if len(content.text) < 60 else 0.8), 40),
-        1.22,
+        page.sizes(scale.display * (1.0 if len(content.text) < 60 else 0.84), 40),
+        1.2,
     )
     extra = (
         fit(content.emphasis, MEDIUM, (box.w - page.gap * 2, box.h * 0.28), page.sizes(scale.body * 1.1), 1.3)
@@ -67,7 +97,7 @@ def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
         else None
     )
     height = made.height + (extra.height + page.gap * 2.4 if extra else 0)
-    place = Rect(box.x, box.y + (box.h - height) / 2, box.w, made.height)
+    place = Rect(box.x, box.y + (0.0 if top else (box.h - height) / 2), box.w, made.height)
     lines = _lines(made, place, page)
     if extra is None:
         return [*lines, *(_marked(content.emphasis, made, place, page) if inside else [])]

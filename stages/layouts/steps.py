@@ -41,13 +41,18 @@ def _across(texts: list[str], page: Page, smallest: float) -> list[Element]:
     u, body = page.unit, page.body
     places = columns(body, len(texts), page.gap)
     disc = 92 * u
-    height = min(body.h - disc - page.gap, 470 * u)
+    height = min(body.h - disc - page.gap, 520 * u)
     top = body.y + (body.h - height - disc - page.gap) / 2
     cards = [Rect(place.x, top + disc + page.gap, place.w, height) for place in places]
     icon = min(height * 0.30, places[0].w * 0.42, 150 * u)
     space = (places[0].w - 56 * u, height - icon - 92 * u)
     blocks = fit_all(
-        texts, MEDIUM, [space] * len(texts), page.sizes(46, smallest), 1.24, whole_words=smallest > 30
+        texts,
+        MEDIUM,
+        [space] * len(texts),
+        page.sizes(page.theme.type.body, smallest),
+        1.24,
+        whole_words=smallest > 30,
     )
     spots = [Rect(place.x + (place.w - disc) / 2, top, disc, disc) for place in places]
     made = [_track(page, spots, across=True)]
@@ -64,12 +69,12 @@ def _across(texts: list[str], page: Page, smallest: float) -> list[Element]:
 def _down(texts: list[str], page: Page) -> list[Element]:
     """Stations down the left, a card beside each."""
     u, body = page.unit, page.body
-    places = rows(body, len(texts), page.gap * 0.8, (250 if page.format == "vertical" else 190) * u)
+    places = rows(body, len(texts), page.gap * 0.8, page.tall(205))
     disc = min(places[0].h * 0.8, 92 * u)
     indent = disc + page.gap
     icon = min(places[0].h * 0.5, 84 * u)
     space = (body.w - indent - icon - 110 * u, places[0].h - 10 * u)
-    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(46), 1.22)
+    blocks = fit_all(texts, MEDIUM, [space] * len(texts), page.sizes(page.theme.type.body * 1.1), 1.22)
     spots = [Rect(place.x, place.y + (place.h - disc) / 2, disc, disc) for place in places]
     made = [_track(page, spots, across=False)]
     for index, name in enumerate(icons_for(page, texts)):

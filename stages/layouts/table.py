@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stages.drawing import BOLD, REGULAR, Rect, Unfit, block, draw_block, fill, measure, rounded
-from stages.layouts.base import Element, centred, noted
+from stages.layouts.base import Element, card, centred, faint, ghost, noted, over, rows, text_paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,12 @@ def elements(content: Table, page: Page) -> list[Element]:
     """Measured at falling sizes until every cell fits in its column and every row in the body."""
     count = max([len(content.columns), *(len(row) for row in content.rows)])
     grid = [_padded(row, count) for row in ([content.columns] if content.columns else []) + content.rows]
-    smallest, size = page.sizes(48)
+    smallest, size = page.sizes(page.theme.type.body * 1.1)
     while True:
+        if page.format != "wide" and size < page.theme.type.body * 0.9 * page.unit and content.columns:
+            made = _cards(content, page)
+            if made is not None:
+                return made
         made = _set(grid, bool(content.columns), size, page)
         if made is not None:
             return made
@@ -32,6 +36,58 @@ def elements(content: Table, page: Page) -> list[Element]:
                 f"a table of {len(content.rows)} rows and {count} columns is too large to be readable"
             )
         size = max(size * 0.94, smallest)
+
+
+def _cards(content: Table, page: Page) -> list[Element] | None:
+    """For a narrow frame: a card a row, its first cell large, the others each after its heading."""
+    u, count = page.unit, len(content.rows)
+    places = rows(page.body, count, page.gap * 0.8, page.tall(240))
+    pad, inner = 34 * u, page.body.w - 68 * u
+    texts = [
+        [f"{name}: {cell}" for name, cell in zip(content.columns[1:], row[1:], strict=False) if cell.strip()]
+        for row in content.rows
+    ]
+    smallest, size = page.sizes(page.theme.type.body)
+    while True:
+        heads = [block(row[0] or " ", BOLD, size * 1.08, inner, 1.2) for row in content.rows]
+        bodies = [[block(text, REGULAR, size * 0.94, inner, 1.22) for text in each] for each in texts]
+        heights = [
+            head.height + sum(each.height for each in body) for head, body in zip(heads, bodies, strict=True)
+        ]
+        if max(heights) <= places[0].h - pad * 0.8 and max(head.width for head in heads) <= inner:
+            break
+        if size * 0.94 * 0.94 < smallest:
+            return None
+        size *= 0.94
+    return [
+        element
+        for index, place in enumerate(places)
+        for element in _card(index, place, [heads[index], *bodies[index]], heights[index], page)
+    ]
+
+
+def _card(index: int, place: Rect, blocks: list[Block], height: float, page: Page) -> list[Element]:
+    colours, pad = page.theme.colours, 34 * page.unit
+    top = place.y + (place.h - height) / 2
+    paints, texts = [], []
+    for number, made in enumerate(blocks):
+        where = Rect(place.x + pad, top, place.w - 2 * pad, made.height)
+        paints.append(text_paint(made, where, colours.ink if number else colours.accent))
+        texts.append(noted(made, where, colours.ink if number else colours.accent, colours.surface_lit))
+        top += made.height
+    shown = over(*paints)
+    return [
+        ghost(page, f"outline_{index}", place, text=shown),
+        Element(
+            f"row_{index}",
+            place,
+            over(card(page, place), shown),
+            part=index,
+            lit=over(card(page, place, lit=True), shown),
+            entrance="wipe",
+            texts=tuple(texts),
+        ),
+    ]
 
 
 def _padded(row: Sequence[str], count: int) -> list[str]:
@@ -55,7 +111,7 @@ def _set(grid: list[list[str]], headed: bool, size: float, page: Page) -> list[E
     spare = room / len(grid)
     if spare < 14 * page.unit:
         return None
-    spare = min(spare, 96 * page.unit)
+    spare = min(spare, page.tall(110))
     total = sum(heights) + spare * len(grid)
     top = page.body.y + (page.body.h - total) / 2
     made = [_frame(Rect(page.body.x, top, page.body.w, total), page)]
@@ -63,7 +119,7 @@ def _set(grid: list[list[str]], headed: bool, size: float, page: Page) -> list[E
     for row, line in enumerate(cells):
         height = heights[row] + spare
         box = Rect(page.body.x, top, page.body.w, height)
-        made.append(_row(row, box, line, widths, aligned, page, headed=headed))
+        made += _row(row, box, line, widths, aligned, page, headed=headed)
         top += height
     return made
 
@@ -112,7 +168,7 @@ def _row(
     page: Page,
     *,
     headed: bool,
-) -> Element:
+) -> list[Element]:
     colours, pad = page.theme.colours, 26 * page.unit
     head = headed and row == 0
     boxes, x = [], box.x
@@ -128,16 +184,19 @@ def _row(
         if "".join(cell.lines).strip()
     )
     if head:
-        return Element("header", box, face(None), entrance="rise", texts=texts)
-    return Element(
-        f"row_{row}",
-        box,
-        face(None),
-        part=row - headed,
-        lit=face(colours.surface_lit),
-        entrance="wipe",
-        texts=texts,
-    )
+        return [Element("header", box, face(None), entrance="rise", texts=texts)]
+    return [
+        faint(f"outline_{row}", box, face(None)),
+        Element(
+            f"row_{row}",
+            box,
+            face(colours.surface),
+            part=row - headed,
+            lit=face(colours.surface_lit),
+            entrance="wipe",
+            texts=texts,
+        ),
+    ]
 
 
 def _row_paint(box: Rect, cells: list[tuple[Block, Rect, Align]], ink: str, page: Page):  # type: ignore[no-untyped-def]
@@ -148,6 +207,7 @@ def _row_paint(box: Rect, cells: list[tuple[Block, Rect, Align]], ink: str, page
             inner = box.inset(page.line)
             if ground:
                 rounded(canvas, inner, page.radius * 0.5, fill(ground))
+            if ground == colours.surface_lit:
                 edge = Rect(inner.x, inner.y, page.line * 2, inner.h)
                 rounded(canvas, edge, page.line, fill(colours.accent))
             else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stages import icons
 from stages.drawing import REGULAR, Rect, fill, fit, rounded, stroke
-from stages.layouts.base import Element, icon_paint, icons_for, over, words
+from stages.layouts.base import Element, icon_paint, icons_for, over, panes, words
 from stages.layouts.figure import figure
 
 if TYPE_CHECKING:
@@ -16,27 +16,15 @@ if TYPE_CHECKING:
 
 
 def elements(content: Title, page: Page) -> list[Element]:
-    text_box, picture = _halves(page)
+    text_box, picture = panes(page, 7, 0.48)
     return [*_cluster(content, page, picture), *_words(content, page, text_box)]
-
-
-def _halves(page: Page) -> tuple[Rect, Rect]:
-    body = page.body
-    if page.format == "wide":
-        text = Rect(body.x, body.y, body.w * 0.56, body.h)
-        picture = Rect(body.x + body.w * 0.6, body.y, body.w * 0.4, body.h)
-        if page.variant % 2:
-            text, picture = text.moved(body.w * 0.44, 0), picture.moved(-body.w * 0.6, 0)
-        return text, picture
-    top = body.h * 0.5
-    return Rect(body.x, body.y + top, body.w, body.h - top), Rect(body.x, body.y, body.w, top - page.gap)
 
 
 def _words(content: Title, page: Page, box: Rect) -> list[Element]:
     colours, scale, u = page.theme.colours, page.theme.type, page.unit
     share = 0.62 if content.subtitle else 0.9
-    title = fit(content.title, page.display, (box.w, box.h * share), page.sizes(scale.display, 44), 1.12)
-    sub = fit(content.subtitle or " ", REGULAR, (box.w, box.h * 0.3), page.sizes(scale.body), 1.35)
+    title = fit(content.title, page.display, (box.w, box.h * share), page.sizes(scale.display * 1.1, 44), 1.1)
+    sub = fit(content.subtitle or " ", REGULAR, (box.w, box.h * 0.3), page.sizes(scale.body * 1.05), 1.35)
     rule = 10 * u
     below = rule + page.gap * 2 + (sub.height if content.subtitle else 0)
     top = box.y + (box.h - title.height - below) / 2

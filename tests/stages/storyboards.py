@@ -207,6 +207,35 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
         "An event reaches the program seventeen microseconds after the file was closed.",
         "The delay",
     ),
+    (
+        {
+            "layout": "timeline",
+            "events": [
+                {"when": "1889", "text": "Hollerith patents a machine that counts punched cards"},
+                {"when": "1890", "text": "The census is counted in six weeks"},
+                {"when": "1924", "text": "His company becomes IBM"},
+                {"when": "1964", "text": "Cards feed the System/360"},
+                {"when": "1984", "text": "The last card factories close"},
+            ],
+        },
+        "In 1889 a patent, in 1890 a census in six weeks, in 1924 IBM, in 1964 mainframes, in 1984 the end.",
+        "A century of punched cards",
+    ),
+    (
+        {
+            "layout": "timeline",
+            "events": [
+                {"when": "March 1805", "text": "Jacquard shows his loom in Lyon"},
+                {"when": "1812", "text": "Eleven thousand looms run in France"},
+                {
+                    "when": "1836",
+                    "text": "Babbage takes the cards for his engine, on which he writes for years",
+                },
+            ],
+        },
+        "In March 1805 Jacquard shows his loom, by 1812 there are eleven thousand, in 1836 Babbage follows.",
+        "The loom",
+    ),
 ]
 
 
@@ -241,5 +270,7 @@ PARTS = {"list": 4, "steps": 4, "table": 3, "recap": 3, "sources": 3, "quote": 2
 def _reveals(content: dict[str, Any]) -> list[float]:
     if content["layout"] == "comparison":
         return [0.6, 3.2]
-    count = len(content.get("points", content.get("lines", ()))) or PARTS.get(content["layout"], 0)
+    count = len(content.get("points", content.get("lines", content.get("events", ())))) or PARTS.get(
+        content["layout"], 0
+    )
     return [0.4 + (0.35 if "lines" in content else 0.7) * index for index in range(count)]
