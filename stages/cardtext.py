@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from stages.said_code import UNSAYABLE
 from stages.sentences import clause_joints, points_back
@@ -29,8 +29,18 @@ NO_UNITS = ("and", "to", "of", "in", "at", "by", "or", "on", "for", "from", "the
 MEASURED = re.compile(
     r"[$€£]?\d[\d,.]*(?:\s?(?:(?:thousand|million|billion)\s(?=[a-z]))?(?:%|[a-zA-Zµ°/]+\b"
     + "".join(rf"(?<!\b{word})" for word in NO_UNITS)
-    + "))?"
+    + r")(?:\sand\sa\s(?:half|quarter))?)?"
 )
+YEAR = re.compile(r"(?:1[0-9]|20)\d\d(?!\s?[%°]|[.,]\d)")
+DATED = re.compile(r"\b(?:in|since|until|by|of|from)\s+(?:[A-Z]\w+\s+)?$", re.I)
+"""What stands before a number that is a year."""
+NAMED = re.compile(r"\b[A-Z][\w+#-]*\s$")
+"""A name before a number: "Python 3.11" is a version and measures nothing."""
+ENDING = re.compile(
+    r"\b(?:(?:the|an?|every|each|no|one|its|their|more than an?) )[\w’'-]+(?: [\w’'-]+){0,2}?"
+    r"(?: of (?:(?:the|an?|its|their) )?[\w’'-]+)?$"
+)
+"""The last thing that a sentence names: what it is about stands there."""
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(
     r"(?<=, )not (?:(?:to|on|in|with|by|for|from) )?(?:(?:an?|the) )?[\w-]+(?: of [\w-]+)?|"
@@ -108,14 +118,14 @@ def _is_name(word: str, sentence: str) -> bool:
     return f"`{word}" in sentence or sentence.lstrip().startswith(word) or bool(re.search(r"[_()./\d]", word))
 
 
-def emphasis(sentence: str, card: str, topics: Mapping[str, int]) -> str:
-    """The words of a card that stand out: a number, else code, a strong phrase, its topic; or none.
-
-    ``topics`` counts the words that the sources are about.
-    """
+def emphasis(sentence: str, card: str) -> str:
+    """The words of a card that stand out: a number, else code, a strong phrase, what it ends with; or none."""
     for match in MEASURED.finditer(card):
-        found = match[0].strip(" .,")
-        if len(found) > 1 and not re.fullmatch(r"(?:19|20)\d\d", found):
+        found, before = match[0].strip(" .,"), card[: match.start()]
+        if (dated := YEAR.match(found)) and DATED.search(before):
+            return dated[0]
+        year = re.fullmatch(r"(?:1[0-9]|20)\d\d", found)
+        if len(found) > 1 and not year and not NAMED.search(before):
             return found
     for match in CODE.finditer(sentence):
         if match[1] in card:
@@ -123,8 +133,8 @@ def emphasis(sentence: str, card: str, topics: Mapping[str, int]) -> str:
     strong = STRONG.search(card)
     if strong and len(strong[0]) < 0.7 * len(card):
         return strong[0]
-    words = [word for word in re.findall(r"[^\W\d_]{4,}", card) if word.lower() in topics]
-    return max(words, key=lambda word: (min(topics[word.lower()], 4), len(word)), default="")
+    ending = ENDING.search(card)
+    return ending[0] if ending and len(ending[0]) < 0.6 * len(card) else ""
 
 
 def overlap(first: str, second: str) -> float:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from stages.cardtext import headline
 from stages.items import Item, Research
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words
-from stages.shapes import CARD_MOST, Look, Shape, shape_of
+from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of
 
 SCENE_LEAST = 7
 SCENE_WORDS = 30
 """Prose beyond this is divided: about twelve seconds of one picture."""
 TITLE_WORDS = 16
+JOINED_WORDS = 40
 PARTS_A_SCENE = 6
-GRAMMAR = set(
-    "that this with from they them their there then than have been were will would could should what "
-    "when where which while "
-    "about after before into over under more most some such each every other only also because does done "
-    "very much many "
-    "same make makes made your just like between without through being both between never always cannot "
-    "must often need "
-    "needs first second last still have having".split()
-)
+DIVISIBLE = ("list", "steps", "recap", "timeline")
+"""Layouts whose parts are sentences: half of the sentences is half of the picture."""
 UNSHOWN = {"opening", "close", "closing", "end"}
 """Headings that name a place in the video and not a subject."""
 
@@ -40,6 +33,8 @@ class Draft:
     lines: tuple[Line, ...]
     shape: Shape
     items: tuple[str, ...]
+    note: str = ""
+    """What could not be shown as it should."""
 
     @property
     def text(self) -> str:
@@ -59,20 +54,22 @@ NO_WISHES = Wishes({})
 
 
 def drafts_of(
-    script: Script, research: Research, audience: str = "", wishes: Wishes = NO_WISHES
+    script: Script,
+    research: Research,
+    audience: str = "",
+    wishes: Wishes = NO_WISHES,
+    fits: Callable[[Draft], bool] | None = None,
 ) -> list[Draft]:
-    """The scenes of a script, in order."""
+    """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture."""
     items = {item.id: item for item in research.items}
-    topics = _topics(research)
     found: list[Draft] = []
     pieces = [piece for part, paragraph in script.paragraphs for piece in _divided(part, paragraph)]
-    for number, (part, paragraph) in enumerate(pieces):
-        scene = f"scene_{number:03d}"
+    for part, paragraph in _joined(pieces):
+        scene = f"scene_{len(found):03d}"
         look = Look(
             f"for {audience}" if audience else "",
             scene in wishes.tight,
             wishes.layouts.get(scene, ""),
-            topics,
         )
         frame = Frame(script, research, look)
         halves = (
@@ -80,18 +77,59 @@ def drafts_of(
             if scene in wishes.divided and not paragraph.show
             else [paragraph]
         )
-        found += [_draft(part, half, items, frame) for half in halves]
+        for half in halves:
+            found += _fitting(part, half, items, frame, fits)
     return found
 
 
-def _topics(research: Research) -> Counter[str]:
-    """How often the sources use each word that they use as a noun."""
-    text = " ".join(item.text for item in research.items).lower()
-    nouns = set(re.findall(r"\b(?:an?|the|each|every|of|one|no) ([^\W\d_]{4,})", text)) - GRAMMAR
-    counted = Counter(word for word in re.findall(r"[^\W\d_]{4,}", text) if word in nouns)
-    # What every third sentence says stands out nowhere.
-    most = max(3, len(research.items) // 10)
-    return Counter({word: count for word, count in counted.items() if 2 <= count <= most})
+def _fitting(
+    part: ScriptPart,
+    paragraph: Paragraph,
+    items: Mapping[str, Item],
+    frame: Frame,
+    fits: Callable[[Draft], bool] | None,
+) -> list[Draft]:
+    draft = _draft(part, paragraph, items, frame)
+    if fits is None or fits(draft):
+        return [draft]
+    middle = -(-len(paragraph.lines) // 2)
+    if draft.shape.content.layout in DIVISIBLE and middle < len(paragraph.lines):
+        halves = [
+            Paragraph(lines, paragraph.show) for lines in (paragraph.lines[:middle], paragraph.lines[middle:])
+        ]
+        return [each for half in halves for each in _fitting(part, half, items, frame, fits)]
+    plain = _draft(part, paragraph, items, replace(frame, look=replace(frame.look, layout="statement")))
+    if plain.shape.content.layout == draft.shape.content.layout or not fits(plain):
+        return [draft]
+    kind = draft.shape.content.layout
+    return [replace(plain, note=f"its {kind} is too large for the frame and is told without being shown")]
+
+
+def _joined(pieces: Sequence[tuple[ScriptPart, Paragraph]]) -> list[tuple[ScriptPart, Paragraph]]:
+    """Single sentences of one part that follow each other are told over one picture, two and two.
+
+    One with a number stays alone: it is shown large.
+    """
+    done: list[tuple[ScriptPart, Paragraph]] = []
+    closed = True
+    for part, paragraph in pieces:
+        alone = _joinable(paragraph)
+        if alone and not closed and done[-1][0] is part:
+            together = (*done[-1][1].lines, *paragraph.lines)
+            if sum(count_words(line.text) for line in together) <= JOINED_WORDS:
+                done[-1] = part, Paragraph(together)
+                closed = True
+                continue
+        done.append((part, paragraph))
+        closed = not alone
+    return done
+
+
+def _joinable(paragraph: Paragraph) -> bool:
+    if paragraph.show or len(paragraph.lines) != 1:
+        return False
+    text = headline(paragraph.lines[0].text)
+    return len(text) <= PAIR_MOST and not re.search(r"\d", text)
 
 
 @dataclass(frozen=True)
@@ -161,7 +199,8 @@ def _chunks(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
         words = sum(count_words(each.text) for each in held)
         full = words + count_words(line.text) > SCENE_WORDS or words >= total / pieces
         # A sentence that no card holds gets a picture of its own.
-        long = any(len(headline(each.text)) > CARD_MOST for each in (line, *held))
+        most = PAIR_MOST if len(held) == 1 else CARD_MOST
+        long = any(len(headline(each.text)) > most for each in (line, *held))
         short = min(words, count_words(line.text)) < SCENE_LEAST
         if held and (full or long) and not (short and words + count_words(line.text) <= SCENE_WORDS):
             yield tuple(held)

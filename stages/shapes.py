@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap, strongest_clause
+from stages.dates import divided
 from stages.figures import figures_of
 from stages.items import Item, Research
 from stages.passages import MAX_CODE_LINES
@@ -16,6 +17,7 @@ from stages.scenes import (
     Code,
     Comparison,
     Content,
+    Event,
     Point,
     Quote,
     Recap,
@@ -23,6 +25,7 @@ from stages.scenes import (
     Statement,
     Steps,
     Table,
+    Timeline,
     Title,
 )
 from stages.script_text import Line, Paragraph, Script
@@ -32,6 +35,8 @@ TIGHT = 40
 MOST = 130
 CARD_MOST = 84
 """Characters that a card may have at all; a longer sentence is shown alone."""
+PAIR_MOST = 124
+"""Characters that each of two cards may have: they are twice as high."""
 MAX_ROWS = 7
 SOURCES_MOST = 6
 LEAD_MOST = 40
@@ -59,8 +64,6 @@ class Look:
     tight: bool = False
     layout: str = ""
     """The layout that a person asked for; empty: by its shape."""
-    topics: Mapping[str, int] = field(default_factory=dict)
-    """How often the sources use a word."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def shape_of(
         shape = _sources(script, research)
     elif asked == "statement":
         shape = _statement(lines, look)
+    elif asked == "steps":
+        shape = _list(lines, _only_list(lines, research), "steps", look)
     elif asked in ("list", "recap"):
         shape = _list(lines, _only_list(lines, research), asked, look)
     elif asked == "quote":
@@ -99,9 +104,9 @@ def shape_of(
 
 def _shown(lines: Sequence[Line], item: Item, research: Research, look: Look) -> Shape:
     if item.kind in ("list", "steps"):
-        shape = _list(lines, item, item.kind, look)
+        shape = _timeline(lines) or _list(lines, item, item.kind, look)
     elif item.kind == "table":
-        shape = _table(lines, item)
+        shape = _timeline(lines) or _table(lines, item)
     elif item.kind == "code":
         code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
         shape = Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
@@ -115,16 +120,36 @@ def _shown(lines: Sequence[Line], item: Item, research: Research, look: Look) ->
 
 def _prose(lines: Sequence[Line], look: Look) -> Shape:
     """Sentences that show nothing else: one is a statement, several are cards if they are short enough."""
-    if len(lines) == 1 or any(len(headline(line.text)) > CARD_MOST for line in lines):
+    if timeline := _timeline(lines):
+        return timeline
+    most = CARD_MOST if len(lines) > 2 else PAIR_MOST
+    if len(lines) == 1 or any(len(headline(line.text)) > most for line in lines):
         return _statement(lines, look)
     return _list(lines, None, "points", look)
+
+
+def _timeline(lines: Sequence[Line]) -> Shape | None:
+    """Sentences that each begin with a date, after at most one that leads to them."""
+    parts = [divided(bare(re.sub(r"^(?:On|From|In the) ", "", line.text))) for line in lines]
+    first = 0 if parts and parts[0] else 1
+    if len(parts) - first < 2 or len(parts) - first > 6 or not all(parts[first:]):
+        return None
+    events = [Event(when=part[0], text=headline(_capital(part[1]))) for part in parts if part]
+    if any(len(event.text) > CARD_MOST for event in events):
+        return None
+    cues = tuple(Cue(first + place, event.when) for place, event in enumerate(events))
+    return Shape(Timeline(events=events), cues)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _statement(lines: Sequence[Line], look: Look) -> Shape:
     """One sentence, large; of several the shortest that says something."""
     place = max(range(len(lines)), key=lambda at: (len(lines[at].text) <= MOST, len(lines[at].text)))
     text = strongest_clause(lines[place].text, TIGHT if look.tight else STATEMENT)
-    strong = emphasis(lines[place].text, text, look.topics)
+    strong = emphasis(lines[place].text, text)
     return Shape(Statement(text=text, emphasis=strong), (Cue(0),))
 
 
@@ -181,7 +206,7 @@ def _enumerated(sentence: str) -> list[str]:
     _, colon, rest = bare(sentence).rstrip(".").partition(": ")
     joints = r";\s+(?:and\s+)?" if ";" in rest else r",\s+(?:and\s+)?|\s+and\s+(?=[^,]*$)"
     parts = [part.strip() for part in re.split(joints, rest)] if colon else []
-    parts = [part for part in parts if part]
+    parts = [part for part in parts if part and part.lower() != "more"]
     return [part[:1].upper() + part[1:] for part in parts] if 2 <= len(parts) <= 6 else []
 
 

@@ -6,8 +6,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from stages import theme as themes
 from stages.brief import audience_asked
 from stages.contract import Context, StageError
 from stages.drafts import Draft, Wishes, drafts_of
@@ -17,20 +19,26 @@ from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, p
 from stages.script_text import load_script
 from stages.shapes import Cue
 from stages.spoken import Said, narration, say
+from stages.theme import Theme
 from stages.timing import FIRST_LEAD, LEAD, scene_seconds
 
 FPS = 30
-LAYOUTS = re.compile(r"\b(title|statement|list|recap|quote)\b", re.I)
+LAYOUTS = re.compile(r"\b(title|statement|list|steps|recap|quote)\b", re.I)
 
 
 def run(context: Context) -> None:
     """Write ``storyboard.json`` from the script as it is now, timed by speaking it."""
     width, height = size_asked(context.params)
+    theme = themes.asked(context.params, context.sources)
     research = load_research(context.run_dir)
     script = load_script(context.run_dir, {item.id for item in research.items})
     redo = {**_scenes_named(context.feedback), **context.redo}
     wishes, notes = _wishes(redo, context.feedback)
-    drafts = drafts_of(script, research, audience_asked(context.params), wishes)
+    fits = partial(
+        _fits, size=(width, height), theme=theme, captions=bool(context.params.get("captions", True))
+    )
+    drafts = drafts_of(script, research, audience_asked(context.params), wishes, fits)
+    notes += [f"scene_{number:03d}: {draft.note}" for number, draft in enumerate(drafts) if draft.note]
     scenes: list[Scene] = []
     for number, draft in enumerate(drafts):
         context.progress(number / len(drafts), f"speaking scene {number}")
@@ -48,6 +56,22 @@ def run(context: Context) -> None:
         note=f"{len(scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
         notes=notes,
     )
+
+
+def _fits(draft: Draft, size: tuple[int, int], theme: Theme, *, captions: bool) -> bool:
+    """Whether a draft's texts have room in the frame."""
+    from stages.layouts import compose
+
+    cited = [Citation(item=name, source="-", line=1) for name in draft.items]
+    scene = Scene(
+        id="scene_000", heading=draft.heading, content=draft.shape.content,
+        narration=draft.text, words=[], citations=cited, seconds=1.0,
+    )  # fmt: skip
+    try:
+        compose(scene, size, theme, captions=captions)
+    except StageError:
+        return False
+    return True
 
 
 def _counted(layouts: Sequence[str]) -> str:

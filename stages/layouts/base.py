@@ -150,8 +150,8 @@ def new_page(
     unit = min(width, height) / 1080
     upright = width < height
     side = theme.grid.margin * unit * (1 if width > height * 1.25 else 0.72)
-    tall = (164 if upright else 128) * unit if captions else 0.0
-    low = 0.165 * height if upright else 40 * unit
+    tall = (172 if upright else 144) * unit if captions else 0.0
+    low = 0.165 * height if upright else 34 * unit
     band = Rect(side, height - low - tall, width - 2 * side, tall)
     footer = Rect(side, band.y - 58 * unit, width - 2 * side, 44 * unit)
     top = 0.065 * height if upright else 60 * unit

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import MEDIUM, Rect, fill, fit, stroke
+from stages.drawing import MEDIUM, Rect, fill, fit, rounded, stroke
 from stages.layouts.base import Alive, Element, icon_paint, words
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ def figure(
     side = whole.w
     inner = whole.inset(side * 0.29)
     colours = page.theme.colours
-    made = [_disc(page, whole), *_orbit(page, whole)]
+    made = (
+        _tiles(page, whole)
+        if page.variant % 4 == 3 and not leaves
+        else [_disc(page, whole), *_orbit(page, whole)]
+    )
     for index, name in enumerate(chosen):
         part = index - 1 if parts and index else 0 if leaves else None
         made.append(
@@ -87,6 +91,28 @@ def _disc(page: Page, whole: Rect) -> Element:
         canvas.drawCircle(x, y, side * 0.465, stroke(colours.line, page.line * 0.5))
 
     return Element("figure_disc", whole, paint, entrance="pop")
+
+
+def _tiles(page: Page, whole: Rect) -> list[Element]:
+    """Instead of the rings a tile on a turned one, as two sheets of paper lie."""
+    colours, side = page.theme.colours, whole.w
+    box = whole.inset(side * 0.17)
+    radius = max(page.radius * 1.6, side * 0.03)
+
+    def under(canvas: Canvas) -> None:
+        canvas.save()
+        canvas.rotate(9, *whole.centre)
+        rounded(canvas, box, radius, stroke(colours.second, page.line))
+        canvas.restore()
+
+    def paint(canvas: Canvas) -> None:
+        rounded(canvas, box, radius, fill(colours.surface))
+        rounded(canvas, box.inset(page.line / 2), radius, stroke(colours.line, page.line))
+
+    return [
+        Element("figure_under", whole, under, entrance="pop", delay=0.15),
+        Element("figure_disc", box, paint, entrance="rise"),
+    ]
 
 
 def _orbit(page: Page, whole: Rect) -> list[Element]:

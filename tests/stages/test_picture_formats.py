@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from stages.contract import StageError
+from stages.drafts import Draft, drafts_of
 from stages.formats import size_asked
+from stages.items import Item, Research
+from stages.scenes import Timeline
+from stages.script_text import Line, Paragraph, Script, ScriptPart
 from tests.stages.storyboards import storyboard
 
 
@@ -38,3 +42,54 @@ def test_the_contact_tool_draws_any_storyboard(tmp_path: Path, capsys: pytest.Ca
     assert 2 * 185 < image.height() < 2 * 300
     assert main([str(tmp_path / "nowhere"), "-o", str(sheet)]) == 1
     assert "storyboard.json is missing" in capsys.readouterr().err
+
+
+def _told(*sentences: str, room: int = 1000) -> list[Draft]:
+    lines = tuple(Line(sentence) for sentence in sentences)
+    script = Script("Title", (ScriptPart("Part", tuple(Paragraph((line,)) for line in lines)),))
+    return drafts_of(script, Research(brief="x", documents=[], items=[]), fits=lambda d: len(d.text) < room)
+
+
+def test_dates_become_a_timeline() -> None:
+    """Sentences that each begin with a date are its events; one sentence may lead to them."""
+    lines = tuple(
+        Line(text)
+        for text in (
+            "The dates in order.",
+            "In 1791, the Academy defines the metre.",
+            "On 20 May 1875, seventeen states sign.",
+            "In the 1960s, an atom takes over.",
+        )
+    )
+    script = Script("Title", (ScriptPart("Part", (Paragraph(lines),)),))
+    draft = drafts_of(script, Research(brief="x", documents=[], items=[]))[0]
+    assert isinstance(draft.shape.content, Timeline)
+    assert [event.when for event in draft.shape.content.events] == ["1791", "20 May 1875", "1960s"]
+    assert draft.shape.content.events[0].text == "The Academy defines the metre"
+    assert [cue and cue.line for cue in draft.shape.cues] == [1, 2, 3]
+
+
+def test_single_sentences_share_a_picture() -> None:
+    """Two that follow each other are two cards; one with a number stays alone, and so does what is long."""
+    layouts = [
+        draft.shape.content.layout for draft in _told("A bell rings.", "You look.", "It costs 12 euros.")
+    ]
+    assert layouts == ["list", "statement"]
+
+
+def test_what_does_not_fit_is_divided() -> None:
+    """A list with too much text for the frame becomes two pictures; every sentence is still told."""
+    drafts = _told("A bell rings in the night.", "You look out of it.", room=30)
+    assert [draft.text for draft in drafts] == ["A bell rings in the night.", "You look out of it."]
+
+
+def test_what_cannot_be_divided_is_told_without_its_picture() -> None:
+    """Code too long for an upright frame: the sentence is shown instead, and a note says so."""
+    item = Item(
+        id="f001", kind="code", text="So:", section="s", source="a.md", line=1, paragraph=1, parts=["x = 1"]
+    )
+    script = Script("T", (ScriptPart("Part", (Paragraph((Line("Read it once.", ("f001",)),), "f001"),)),))
+    research = Research(brief="x", documents=[], items=[item])
+    draft = drafts_of(script, research, fits=lambda d: d.shape.content.layout != "code")[0]
+    assert draft.shape.content.layout == "statement"
+    assert "its code is too large" in draft.note

@@ -90,9 +90,17 @@ def test_a_fragment_is_no_statement() -> None:
 def test_emphasis_is_in_the_card() -> None:
     """The words that stand out are words of the card: a number first, then code."""
     card = "The kernel keeps at most 16,384 events"
-    assert emphasis(card, card, {}) == "16,384 events"
-    assert emphasis("Call `read()` now.", "Call read() now", {}) == "read()"
-    assert emphasis("Plain words here.", "Plain words here", {}) == ""
+    assert emphasis(card, card) == "16,384 events"
+    assert emphasis("Call `read()` now.", "Call read() now") == "read()"
+    assert emphasis("Plain words here.", "Plain words here") == ""
+    assert (
+        emphasis("It costs 12 minutes and a half.", "It costs 12 minutes and a half")
+        == "12 minutes and a half"
+    )
+    assert emphasis("In 1960 the metre moved.", "In 1960 the metre moved") == "1960"
+    assert emphasis("It came with Python 3.11 then.", "It came with Python 3.11 then") == ""
+    assert emphasis("Nobody has such a chain.", "Nobody has such a chain") == "a chain"
+    assert emphasis("They lie closer than their names.", "They lie closer than their names") == "their names"
 
 
 def test_a_colon_divides_what_it_announces() -> None:
@@ -164,5 +172,5 @@ def test_years_and_plurals_are_told_as_a_person_says_them() -> None:
 def test_an_amount_stands_out_with_its_unit() -> None:
     """A number alone says little: its unit stands out with it, a preposition does not."""
     card = "The tunnel cost 118 million euros for 900 metres"
-    assert emphasis(card, card, {}) == "118 million euros"
-    assert emphasis("It fell from 214 in a year.", "It fell from 214 in a year", {}) == "214"
+    assert emphasis(card, card) == "118 million euros"
+    assert emphasis("It fell from 214 in a year.", "It fell from 214 in a year") == "214"
