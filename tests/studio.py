@@ -8,14 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from daemon.setup import init
-from tests.support import wait_for
-
-ROOT = Path(__file__).parents[1]
+from tests.forkserver import ROOT, Forker, forker
+from tests.support import PATIENCE, wait_for
 
 QUICK = """\
 inbox: {settle_seconds: 0.3, empty_seconds: 1, sources_wait_seconds: 2}
@@ -75,12 +75,16 @@ class Studio:
         before: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         """Start the daemon and wait for nothing. ``dies``: the point (tests/crashpoints.py) where it is killed."""
-        command = self.command("daemon")
-        if dies:
-            command[1:3] = ["-m", "tests.crashpoints", dies]
+        command = self.command("daemon", *arguments)
         with self.log.open("ab") as log:
+            if not env and not before and type(self).command is Studio.command:
+                started = _forker().start(command[3:], self.root, log.fileno(), log.fileno(), dies)
+                self.process = cast("subprocess.Popen[bytes]", started)
+                return self.process
+            if dies:
+                command[1:3] = ["-m", "tests.crashpoints", dies]
             self.process = subprocess.Popen(
-                [*before, *command, *arguments],
+                [*before, *command],
                 cwd=self.root,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
                 stdin=subprocess.DEVNULL,
@@ -95,10 +99,12 @@ class Studio:
 
     def spork(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            self.command(*arguments), env=env, capture_output=True, text=True, timeout=60, check=False
-        )
+        command = self.command(*arguments)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = _forker().start(command[3:], Path.cwd(), out.fileno(), err.fileno())
+            code = process.wait(timeout=max(PATIENCE, 60))
+            texts = [os.pread(file.fileno(), 1 << 26, 0).decode() for file in (out, err)]
+        done = subprocess.CompletedProcess(command, code, *texts)
         if check:
             assert done.returncode == 0, (
                 f"spork {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -215,3 +221,7 @@ class Studio:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _forker() -> Forker:
+    return forker(os.getpid(), os.geteuid())
