@@ -7,6 +7,7 @@ nothing needs to be imported or run.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ def parts() -> list[tuple[str, list[Row]]]:
     return [(part["part"], [Row(**row) for row in part["rows"]]) for part in read]
 
 
+@functools.cache
 def marked(root: Path = ROOT) -> dict[int, list[str]]:
     """The tests of each fault, as ``path::name``."""
     found: dict[int, list[str]] = {}

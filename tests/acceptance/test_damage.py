@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sqlite3
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.errors import Halt
+from daemon.generation import check
 from daemon.rebuild import rebuild
 from daemon.store import Store
 from daemon.workspace import Workspace
@@ -135,6 +138,18 @@ def test_a_log_of_a_later_database_is_not_believed(worked: Studio, tmp_path: Pat
     assert "spork rebuild" in done.stderr
     worked.spork("rebuild", check=False)
     assert told(worked.root)["jobs"] == right["jobs"]
+
+
+@pytest.mark.fault(95)
+def test_a_closed_ledger_file_tells_an_older_database(worked: Studio) -> None:
+    """Put back together with its own ledger, whose end it knows: what was closed since then knows more."""
+    ledger = worked.root / "jobs/state.jsonl"
+    check(Workspace(worked.root))
+    newest = json.loads(ledger.read_text().splitlines()[-1])
+    newest["seq"] += 1
+    ledger.with_name(f"state-{newest['seq']:012}.jsonl").write_text(json.dumps(newest) + "\n")
+    with pytest.raises(Halt, match=f"does not know event {newest['seq']} of jobs/state-0"):
+        check(Workspace(worked.root))
 
 
 @pytest.mark.fault(91)

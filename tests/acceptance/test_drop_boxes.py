@@ -272,8 +272,8 @@ def test_a_folder_that_is_moved_in_is_no_job(rescanned: Studio, tmp_path: Path) 
 
 @pytest.mark.fault(18)
 def test_a_decision_in_a_directory_that_was_just_made(rescanned: Studio) -> None:
-    """cancel.yaml, written in the instant the run directory appears, sixty times: none is missed."""
-    jobs = [f"c-{number}" for number in range(60)]
+    """cancel.yaml, written in the instant the run directory appears, twenty times: none is missed."""
+    jobs = [f"c-{number}" for number in range(20)]
     script = """
 import os, sys
 left = set(sys.argv[1:])
@@ -306,6 +306,19 @@ def test_a_request_that_repeats_a_job_is_said_aloud(rescanned: Studio) -> None:
     rescanned.stop()
     rescanned.drop("c.yaml", text)
     assert "it repeats job twice" in rescanned.spork("explain", "inbox/c.yaml").stdout
+
+
+@pytest.mark.fault(23)
+def test_a_second_name_of_a_request_is_no_second_job(rescanned: Studio) -> None:
+    """The same file, linked into the inbox once more after it was taken: it is said, and the name goes."""
+    kept = rescanned.root / "kept.yaml"
+    kept.write_text(REQUEST + "...\n")
+    for name in ("a.yaml", "b.yaml"):
+        target = rescanned.root / "inbox" / name
+        os.link(kept, target)
+        wait_for(lambda gone=target: not gone.exists(), f"{name} to be taken")
+    assert b'"request_repeated"' in rescanned.log.read_bytes()
+    assert len(list((rescanned.root / "jobs").glob("2*.yaml"))) == 1
 
 
 @pytest.mark.fault(24)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.inbox import BATCH
 from tests.studio import Studio
 from tests.support import wait_for
 
@@ -191,15 +192,15 @@ def test_an_empty_request_waits(live: Studio) -> None:
 @pytest.mark.fault(19, 26)
 def test_what_lay_there_while_the_daemon_was_down(studio: Studio) -> None:
     """Taken at start, once, in the order of names."""
-    for number in range(150):
+    for number in range(BATCH + 5):
         studio.drop(f"n{number:03d}.yaml", f"{REQUEST}id: n-{number:03d}\n")
     studio.start("--drain")
     code = studio.process.wait(timeout=60) if studio.process else None
     assert code == 0
-    assert jobs(studio) == [f"n-{number:03d}" for number in range(150)]
+    assert jobs(studio) == [f"n-{number:03d}" for number in range(BATCH + 5)]
     ledger = [json.loads(line) for line in (studio.root / "jobs/state.jsonl").read_text().splitlines()]
     queued = [e["job_id"] for e in ledger if e["type"] == "job_queued"]
-    assert queued == [f"n-{number:03d}" for number in range(150)]
+    assert queued == [f"n-{number:03d}" for number in range(BATCH + 5)]
 
 
 def test_priority_then_age(studio: Studio) -> None:

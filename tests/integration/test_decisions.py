@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.beneath import opened_beneath
+from daemon.birth import birth_in
+from daemon.files import Identity
 from tests.crashed import disagreements
 from tests.studio import QUICK, Studio
 from tests.support import wait_for
@@ -19,7 +23,7 @@ from tests.whole.unplugged import Unplugged
 
 TIMED = QUICK + "gates: {draft: {required: true, timeout_minutes: 60, on_timeout: cancel}}\n"
 LAST = "name: last\nstages:\n  - {name: draft, command: [never, run], gate: true, outputs: [note.txt]}\n"
-Opener = Callable[[Path], tuple[Studio, Unplugged]]
+Opener = Callable[..., tuple[Studio, Unplugged]]
 
 
 @pytest.fixture
@@ -27,11 +31,13 @@ def at_gate(tmp_path: Path) -> Iterator[Opener]:
     """Makes a workspace whose job g waits at its one gate."""
     opened = []
 
-    def make(root: Path = tmp_path / "studio") -> tuple[Studio, Unplugged]:
-        studio = Studio(root, TIMED)
+    def make(
+        root: Path = tmp_path / "studio", policy: str = TIMED, *, poll: bool = False
+    ) -> tuple[Studio, Unplugged]:
+        studio = Studio(root, policy)
         studio.pipeline("last", LAST)
         studio.submit("g", "last")
-        daemon = Unplugged(root)
+        daemon = Unplugged(root, poll=poll)
         opened.append(daemon)
         daemon.run()
         assert daemon.acting is not None
@@ -78,6 +84,62 @@ def test_the_timer_waits_for_an_answer_that_has_not_rested(
     daemon.clock.pass_time(rests)
     daemon.run()
     assert studio.state("g")["status"] == "completed"
+
+
+@pytest.mark.fault(124)
+def test_the_timer_looks_for_an_answer_that_nobody_heard_of(at_gate: Opener) -> None:
+    """No bell rang and no scan was due: the answer lies there, so the gate does not expire."""
+    studio, daemon = at_gate(policy=TIMED + "watch: {rescan_seconds: 60, poll_seconds: 60}\n", poll=True)
+    daemon.clock.pass_time(3595)
+    daemon.run()
+    studio.write("g", "approve.yaml", "by: alice\n...\n")
+    daemon.run()
+    assert studio.state("g")["status"] == "needs_approval", "it was looked at before the gate's time was over"
+    daemon.clock.pass_time(10)
+    daemon.run()
+    assert studio.state("g")["status"] == "completed"
+
+
+@pytest.mark.fault(123)
+def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -> None:
+    """A store into a mapped page that is dirty already changes bytes and no time stamp: the approval is stale."""
+    studio, daemon = at_gate()
+    assert daemon.opened is not None
+    path, gates = studio.run("g") / "note.txt", daemon.opened.parts.gates
+    gates._digests._clock = daemon.clock.boot
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
+        page[0] = page[0]
+        before = path.stat()
+        for look in ("one", "another"):
+            (studio.run("g") / look).touch()
+            daemon.clock.pass_time(10)
+            daemon.run()
+        page[:4] = b"fake"
+        after = path.stat()
+        studio.answer("g", "approve")
+        daemon.run()
+    if (before.st_mtime_ns, before.st_ctime_ns) != (after.st_mtime_ns, after.st_ctime_ns):
+        pytest.skip("the page was written to the disk meanwhile, and the store was seen")
+    assert "stale" in (studio.run("g") / "approve.yaml.error.txt").read_text()
+    assert studio.state("g")["status"] == "needs_approval"
+
+
+def test_an_empty_answer_of_before_the_boot_is_refused_once(at_gate: Opener) -> None:
+    """By when it was made: chmod moves every other stamp, and the boots after that find it refused already."""
+    studio, daemon = at_gate()
+    assert daemon.opened is not None
+    parts, path = daemon.opened.parts, studio.run("g") / "approve.yaml"
+    path.touch()
+    for mode in (0o600, 0o640):
+        path.chmod(mode)
+        job = parts.recorder.store.job("g")
+        assert job is not None
+        parts.desk.distrust_empty(job, daemon.clock.wall())
+    daemon.run()
+    (refusal,) = [e for e in parts.recorder.store.events("g") if e.type == "decision_refused"]
+    with opened_beneath(studio.run("g")) as run:
+        assert refusal.payload["identity"] == Identity.of(path.stat(), birth_in(run, "approve.yaml")).key
+    assert studio.state("g")["status"] == "needs_approval"
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from daemon import rulings
 from daemon.changes import Change, Claim, Overtaken
-from daemon.errors import Illegal
+from daemon.errors import Halt, Illegal
 from daemon.model import Event, Job, Type
 from daemon.rulings import Decision
 from daemon.store import Store
@@ -64,3 +66,16 @@ def test_all_changes_of_a_commit_or_none(store: Store) -> None:
     assert store.job("j-1") == job
     store.record(started)
     assert [event.seq for event in store.events()] == [1, 2, 3]
+
+
+@pytest.mark.fault(98)
+def test_a_database_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    """Its schema has a number that no release of ours has, beyond any that a newer one could have."""
+    path = tmp_path / "spork.db"
+    Store(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=20260101")
+    before = path.read_bytes()
+    with pytest.raises(Halt, match=r"schema version 20260101, .*not a spork database"):
+        Store(path)
+    assert path.read_bytes() == before

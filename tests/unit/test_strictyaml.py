@@ -229,7 +229,7 @@ PIECES = [
 
 
 @pytest.mark.fault(81)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.booleans())
 def test_both_parsers_give_the_same_verdict(text: str, rooted: bool) -> None:
     """Whether libyaml is installed changes neither what is accepted nor what it means."""
@@ -238,7 +238,7 @@ def test_both_parsers_give_the_same_verdict(text: str, rooted: bool) -> None:
 
 
 @pytest.mark.fault(69, 75)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_nothing_but_invalid_is_raised(data: bytes) -> None:
     """Whatever the bytes, the answer is a tree or a refusal."""

@@ -21,6 +21,8 @@ SPOOL = "tests/integration/test_spool.py"
 FILES = "tests/integration/test_files.py"
 RUNNER = "tests/integration/test_runner.py"
 KEEPERS = "tests/integration/test_keeper_deaths.py"
+STORE = "tests/integration/test_store.py"
+DECISIONS = "tests/integration/test_decisions.py"
 RULINGS = "tests/unit/test_rulings.py"
 MACHINE = "tests/unit/test_machine.py"
 HARVEST = "tests/unit/test_harvest.py"
@@ -103,7 +105,7 @@ LOCKS = (
     Removal("lock", "the database is still there, on a timer", "ground.py",
             "        self._store.check_place()\n", "", (STOPPING,)),
     Removal("lock", "a job changes only from the version that was decided on", "store.py",
-            "if changed.rowcount != 1:", "if changed.rowcount > 1:", ("tests/integration/test_store.py",)),
+            "if changed.rowcount != 1:", "if changed.rowcount > 1:", (STORE,)),
     Removal("lock", "processes of a killed daemon are ended before anything starts", "recovery.py",
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
     Removal("lock", "a keeper ends what its stage left before it takes its files", "keeper.py",
@@ -127,11 +129,11 @@ CHECKS = (
     Removal("check", "answers that lay there before the gate opened", "decisions.py",
             "if job.gate is not None and verb in (\"approve\", \"reject\") and set(keys) & set(job.gate.early):", "if False:", (GATES,)),
     Removal("check", "the gated files are read again for a decision, whatever their stamps say", "decisions.py",
-            "fresh=True", "fresh=False", (GATES,)),
+            "fresh=True", "fresh=False", (DECISIONS,)),
     Removal("check", "what an approval bound, before its reader starts", "gates.py",
             "if on_disk.digest != approved[stage.name] or on_disk.missing:", "if on_disk.missing:", (GATES,)),
     Removal("check", "an output equal in bytes is told by its bytes", "publication.py",
-            "return digest_of(run, artifact.path) == artifact.sha256", "return True", (CRASHES, GATES)),
+            "return digest_of(run, artifact.path) == artifact.sha256", "return True", ("tests/integration/test_publication.py",)),
     Removal("check", "nobody has a file open for writing", "spool.py",
             "if held is Writers.SOME:", "if False:", (SPOOL,)),
     Removal("check", "a file is the same before and after it was read", "spool.py",
@@ -159,7 +161,7 @@ CHECKS = (
     Removal("check", "the database is sound at start", "opening.py",
             "        store.check()\n", "", (SERVICE, TOOLS)),
     Removal("check", "the database's schema is one we know", "database.py",
-            "    if found != SCHEMA_VERSION:\n", "    if False:\n", (SERVICE, TOOLS)),
+            "    if found != SCHEMA_VERSION:\n", "    if False:\n", (STORE,)),
     Removal("check", "an approval by command is of the files that gate.json shows", "doors.py",
             'if digest_now(run, job) not in (None, bound["digest"]):', "if False:", ("tests/acceptance/test_cli_live.py",)),
     Removal("check", "an attempt's end is that of the open attempt", "machine.py",
@@ -186,9 +188,10 @@ ORDERS = (
         after = self._recorder.one(Change(job, events, decision=file))
 """, (ORDER,)),
     Removal("order", "a decision is kept before its file goes", "decisions.py",
-            """        target, number = kept, 1
+            """        self._keep(run, job, stage, attempt, whole.name, whole.data)
+        self._box.claim_unlink(run, whole.name, whole.identity)
 """, """        self._box.claim_unlink(run, whole.name, whole.identity)
-        target, number = kept, 1
+        self._keep(run, job, stage, attempt, whole.name, whole.data)
 """, (ORDER,)),
     Removal("order", "a refused request is kept before it goes", "inbox.py",
             "            kept = _free_name(rejected, name, whole.data)\n", """            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
@@ -234,7 +237,7 @@ ORDERS = (
 """, (ORDER,)),
     Removal("order", "decisions are looked at before timers", "loop.py",
             "                looked = self._try_to_look(job_id, now, self._clock.boot())\n",
-            "                looked = True\n", (GATES, "tests/integration/test_decisions.py")),
+            "                looked = True\n", (DECISIONS,)),
     Removal("order", "ready is said after the first full scan", "serve.py",
             """    signs = Signs(opened)
     wait = loop.turn()
