@@ -125,7 +125,8 @@ class Gates:
             self._settling.pop(job.id, None)
             if self.notes(job) != self._beside.get(job.id):
                 self._review(job, on_disk)
-            return job, None
+            # No bell tells that a file went: a note about one that looks like an answer must not outlive it.
+            return job, self._policy.watch.poll_seconds if self._beside[job.id] else None
         before, since = self._settling.get(job.id, ("", 0.0))
         boot = self._clock.boot()
         if before != seen:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from operator import attrgetter
 
-from daemon import generation
+from daemon import generation, twin
 from daemon.attempts import Attempts
 from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
@@ -83,6 +83,7 @@ def open_workspace(
         store.check()
         check_runs(workspace, store)
         generation.check(workspace)
+        twin.tell_apart(workspace, store)
         parts = _parts(workspace, policy, store, lock, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)
         recover(parts, policy)

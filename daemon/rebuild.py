@@ -157,10 +157,12 @@ class _Rebuild:
         pipeline = self._pipeline(event, known[1])
         if request is None:
             self._result.problems.append(
-                f"{job_id}: jobs/{job_id}.yaml is missing; its request is lost, its state is not"
+                f"{job_id}: jobs/{job_id}.yaml is missing; its request is lost, its state is not."
+                f" Put the file back from a backup and rebuild again, or leave it: this is said once"
             )
         sha = event.payload.get("request_sha256") or hashlib.sha256(request or b"").hexdigest()
-        if request is not None and hashlib.sha256(request).hexdigest() != sha:
+        # No request is empty: an earlier rebuild has told that this one is lost.
+        if request and hashlib.sha256(request).hexdigest() != sha:
             self._result.problems.append(f"{job_id}: jobs/{job_id}.yaml is not what was accepted")
         name = event.message.rpartition("inbox/")[2]
         return Claim(name, str(event.payload.get("identity", "")), request or b"", sha, pipeline or b"")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from daemon.setup import init
-from tests.forkserver import ROOT, Forker, forker
+from tests.forkserver import ROOT as ROOT
+from tests.forkserver import Forker, forker
 from tests.support import PATIENCE, wait_for
 
 QUICK = """\

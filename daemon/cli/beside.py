@@ -25,15 +25,20 @@ DAY_SECONDS = 86_400
 def inbox_notes(workspace: Workspace) -> list[str]:
     """A line for each file in the inbox that waits, looks like a request and is none, or is refused."""
     notes: list[str] = []
-    count = 0
+    count = others = 0
     with os.scandir(workspace.inbox) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
-            said = _inbox_note(workspace, entry.name, entry.is_dir(follow_symlinks=False))
+            is_folder = entry.is_dir(follow_symlinks=False)
+            said = _inbox_note(workspace, entry.name, is_folder)
             count += bool(said)
+            others += not said and not is_folder and not entry.name.startswith(".")
             if said and count <= MOST:
                 notes.append(said)
     if count > MOST:
         notes.append(f"... and {count - MOST} more")
+    if others:
+        what = "file whose name is" if others == 1 else "files whose names are"
+        notes.append(f"{others} {what} no request's; why: spork explain inbox/NAME")
     return notes
 
 

@@ -6,9 +6,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from daemon.check import check
-from daemon.cli.places import workspace_of
+from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, show_json
-from daemon.names import shown
+from daemon.documents import whole_file
+from daemon.errors import Problem
+from daemon.names import Ignored, classify_decision, shown
+from daemon.workspace import Workspace
 
 BAD_INPUT = 65
 
@@ -16,7 +19,7 @@ BAD_INPUT = 65
 def command(args: Namespace) -> int:
     """The daemon's own verdict on each file; 65 if any is wrong."""
     workspace = workspace_of(args)
-    found = {name: check(Path(name), workspace) for name in args.files}
+    found = {name: _problems(Path(name), workspace) for name in args.files}
     if args.json:
         show_json(
             [
@@ -31,6 +34,22 @@ def command(args: Namespace) -> int:
             if not problems:
                 show(f"{shown(name)}: right")
     return BAD_INPUT if any(found.values()) else 0
+
+
+def _problems(path: Path, workspace: Workspace) -> list[Problem]:
+    """What is wrong with the file, and with a decision in a run directory for the job it would decide."""
+    problems = check(path, workspace)
+    run, meant = path.absolute().parent, classify_decision(path.name)
+    if problems or isinstance(meant, Ignored) or run.parent != workspace.runs:
+        return problems
+    from daemon.cli.explain_run import objection
+
+    catalog = catalog_of(workspace)
+    job = catalog.job(run.name) if catalog is not None else None
+    if catalog is None or job is None:
+        return [whole_file(shown(str(path)), f"there is no job {shown(run.name)} that it could decide")]
+    why = objection(workspace, catalog, job, path, meant.verb)
+    return [whole_file(shown(str(path)), why)] if why else []
 
 
 _KEYS = ("line", "column", "field", "message")

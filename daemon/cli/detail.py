@@ -40,7 +40,7 @@ def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
         *_gate(job),
         *_placeholders(job, on=on),
         *(clean(note) for note in beside.run_notes(workspace, job)),
-        *_artifacts(job),
+        *_artifacts(workspace, job),
     ]
     if not job.final:
         lines.append(daemon_line(holder_of(workspace)))
@@ -102,7 +102,9 @@ def _placeholders(job: Job, *, on: bool) -> list[str]:
     return [paint(f"PLACEHOLDERS, no real results: {names}", "yellow", on=on)]
 
 
-def _artifacts(job: Job) -> list[str]:
+def _artifacts(workspace: Workspace, job: Job) -> list[str]:
+    if job.final and not workspace.run(job.id).exists():
+        return [f"runs/{job.id} is gone, pruned or removed; what happened: spork events {job.id}"]
     made = [a.path for s in job.stages for a in s.artifacts]
     if not made:
         return []

@@ -69,21 +69,27 @@ def _both(path: Path) -> list[str]:
     return ["reject.yaml lies there too: it is looked at first, and wins"] if there else []
 
 
+def objection(workspace: Workspace, catalog: Catalog, job: Job, path: Path, verb: str) -> str:
+    """Why the decision that lies there was refused, or would be; nothing where it counts or repeats one."""
+    looked = catalog.looked_at(job.id, file_key(os.lstat(path)))
+    if looked is not None:
+        return looked.why.removeprefix(f"{path.name}: ") if looked.verdict == "refused" else ""
+    if job.final:
+        return f"job {job.id} is {job.status}: nothing can be decided any more"
+    try:
+        _rule(workspace, job, path, verb, load_policy(workspace))
+    except Refused as error:
+        return str(error)
+    except (OSError, Invalid, Repeated):
+        pass  # told by whoever read it, or nothing to object to
+    return ""
+
+
 def _would(workspace: Workspace, job: Job, path: Path, meant: Decision, policy: Policy) -> list[str]:
     """What the rules would say of it, once it is whole."""
-    verb = next(verb for verb in get_args(Verb) if verb == meant.verb)
     try:
-        data = read_regular(path.parent, path.name, LIMIT_BYTES)
-        if unfinished(data):
-            return []
-        document = load_decision(data, verb, path.name)
-        decision = Ruled(
-            verb, "", "", job=document.job, stage=document.stage, attempt=document.attempt,
-            digest=document.digest, then=document.then, from_stage=document.from_,
-        )  # fmt: skip
-        terms = GateTerms(None, auto_approve=False, on_timeout="pause", expires_at=None)
-        unbound = policy.decisions.unbound == "refuse"
-        answer(job, decision, "", _on_disk(workspace, job), refuse_unbound=unbound, terms=terms)
+        if not unfinished(read_regular(path.parent, path.name, LIMIT_BYTES)):
+            _rule(workspace, job, path, meant.verb, policy)
     except OSError:
         return []
     except (Invalid, Refused) as error:
@@ -91,6 +97,20 @@ def _would(workspace: Workspace, job: Job, path: Path, meant: Decision, policy: 
     except Repeated:
         return ["it repeats a decision that was recorded before: nothing new, it is taken away"]
     return []
+
+
+def _rule(workspace: Workspace, job: Job, path: Path, wanted: str, policy: Policy) -> None:
+    """Ask the rules. Raises what they raise: Refused, Repeated; Invalid, OSError."""
+    verb = next(verb for verb in get_args(Verb) if verb == wanted)
+    data = read_regular(path.parent, path.name, LIMIT_BYTES)
+    document = load_decision(data, verb, path.name)
+    decision = Ruled(
+        verb, "", "", job=document.job, stage=document.stage, attempt=document.attempt,
+        digest=document.digest, then=document.then, from_stage=document.from_, redo=document.redo or {},
+    )  # fmt: skip
+    terms = GateTerms(None, auto_approve=False, on_timeout="pause", expires_at=None)
+    unbound = policy.decisions.unbound == "refuse"
+    answer(job, decision, "", _on_disk(workspace, job), refuse_unbound=unbound, terms=terms)
 
 
 def _on_disk(workspace: Workspace, job: Job) -> OnDisk | None:

@@ -13,6 +13,7 @@ from daemon.cli.places import job_of, workspace_of
 from daemon.cli.screen import clean
 from daemon.errors import NotPossible
 from daemon.model import Job
+from daemon.workspace import Workspace
 
 POLL_SECONDS = 0.2
 CHUNK = 1 << 16
@@ -25,14 +26,23 @@ def command(args: Namespace) -> int:
     folder = workspace.run(job.id) / "logs"
     path = _log_of(folder, job, args.stage)
     if path is None and not args.follow:
-        what = args.stage or "any stage"
-        raise NotPossible(f"{job.id} has no log of {what} yet; it is {job.status} at {job.stage}")
+        raise NotPossible(_no_log(workspace, job, args.stage or "any stage"))
     if not args.follow:
         assert path is not None
         _Printer(path).more()
         return 0
     _follow(catalog, job, folder, args.stage, path)
     return 0
+
+
+def _no_log(workspace: Workspace, job: Job, what: str) -> str:
+    if job.final and not workspace.run(job.id).exists():
+        return f"runs/{job.id} is gone, pruned or removed, and its logs with it; what happened: spork events {job.id}"
+    if job.final:
+        return f"{job.id} has no log of {what}; it is {job.status}"
+    return f"{job.id} has no log of {what} yet; it is {job.status}" + (
+        f" at {job.stage}" if job.stage else ""
+    )
 
 
 def _follow(catalog: Catalog, job: Job, folder: Path, stage: str | None, path: Path | None) -> None:

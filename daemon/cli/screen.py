@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -70,22 +71,39 @@ def paint(text: str, color: str | None, *, on: bool) -> str:
     return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if on and color else text
 
 
+def columns() -> int | None:
+    """How wide the terminal on stdout is; None where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], colors: Sequence[str | None], *, on: bool
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    colors: Sequence[str | None],
+    *,
+    on: bool,
+    width: int | None = None,
 ) -> list[str]:
-    """Columns side by side; ``colors`` has one entry a row, for its second column."""
+    """Columns side by side; ``colors`` has one entry a row, for its second column.
+
+    Where that is wider than ``width``, the first column stands on a line of its own.
+    """
     cleaned = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(header), *cleaned]) for column in range(len(header))]
-    lines = [paint(_row(header, widths), "dim", on=on)]
-    for row, color in zip(cleaned, colors, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    narrow = width is not None and sum(widths) + 2 * (len(widths) - 1) > width
+    if narrow:
+        widths[0] = 0
+    lines = []
+    for row, color in zip([header, *cleaned], [None, *colors], strict=True):
+        cells = [cell.ljust(size) for cell, size in zip(row, widths, strict=True)]
         cells[1] = paint(cells[1], color, on=on)
-        lines.append("  ".join(cells).rstrip())
+        told = (
+            [cells[0].rstrip(), "  ".join(["", *cells[1:]]).rstrip()]
+            if narrow
+            else ["  ".join(cells).rstrip()]
+        )
+        lines += [paint(line, "dim", on=on) for line in told] if row is header else told
     return lines
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def _safe(character: str) -> str:

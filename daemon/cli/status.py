@@ -16,6 +16,7 @@ from daemon.cli.screen import (
     STATUS_COLORS,
     clean,
     colorful,
+    columns,
     one_line,
     paint,
     show_json,
@@ -128,7 +129,7 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
         return []
     rows = [_row(workspace, job) for job in shown]
     colors = [STATUS_COLORS.get(job.status) for job in shown]
-    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on)
+    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on, width=columns())
     if more:
         lines.append("... and more open ones; --limit N shows them, --stats counts them")
     for job in opened[:limit]:

@@ -20,7 +20,14 @@ from daemon.workspace import Workspace
 def command(args: Namespace) -> int:
     """Drop the requests; nothing is written unless all of them are right. 0 once they are durable."""
     workspace = workspace_of(args)
-    vetted = [(path, *vet(path, workspace)) for path in map(Path, args.files)]
+    vetted, problems = [], list[Problem]()
+    for path in map(Path, args.files):
+        try:
+            vetted.append((path, *vet(path, workspace)))
+        except Invalid as error:
+            problems += error.problems
+    if problems:
+        raise Invalid(*problems)
     for path, data, request in vetted:
         show(f"inbox/{submit(workspace, path, data, request).name}")
     if holder_of(workspace) is None:

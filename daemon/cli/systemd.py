@@ -13,6 +13,7 @@ from daemon.cli.places import workspace_of
 from daemon.cli.screen import show, tell
 from daemon.errors import CannotWrite, NotPossible
 from daemon.files import write_durable
+from daemon.names import shown
 from daemon.settings import load_policy
 
 SYSTEM_FOLDER = Path("/etc/systemd/system")
@@ -24,6 +25,12 @@ def command(args: Namespace) -> int:
     workspace = workspace_of(args)
     policy = load_policy(workspace)
     kind: service.Kind = "user" if args.user else "system"
+    if args.as_user is not None:
+        _check_user(args.as_user)
+    if args.user and os.geteuid() == 0:
+        tell(
+            "note: this is a unit for root's own user manager, and stages would run as root; run it as the user"
+        )
     stop = service.stop_timeout(policy.stages.stop_grace_seconds, policy.stages.kill_grace_seconds)
     unit = service.render(kind, workspace.root, _executable(), args.as_user, policy.group, stop)
     if args.print_unit:
@@ -39,6 +46,18 @@ def command(args: Namespace) -> int:
     user = " --user" if args.user else ""
     tell(f"next: systemctl{user} daemon-reload && systemctl{user} enable --now {UNIT}")
     return 0
+
+
+def _check_user(name: str) -> None:
+    """systemd would only say so when the service is started. Raises NotPossible."""
+    import pwd
+
+    try:
+        pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
+    except KeyError:
+        raise NotPossible(
+            f"there is no user {shown(name)} here; make one first: useradd --system {shown(name)}"
+        ) from None
 
 
 def _user_folder() -> Path:

@@ -98,6 +98,15 @@ def test_submit_checks_first(studio: Studio) -> None:
     assert [p.name for p in (studio.root / "inbox").iterdir()] == ["rejected"]
 
 
+def test_submit_tells_of_every_wrong_file(studio: Studio, tmp_path: Path) -> None:
+    """Before anything is dropped; who mended the first need not come back for the second."""
+    for name, text in (("a.yaml", "intnt: x\n"), ("b.yaml", NOTE), ("c.yaml", "intent: x\npipeline: nope\n")):
+        (tmp_path / name).write_text(text)
+    said = told(studio.spork("submit", *map(str, sorted(tmp_path.glob("?.yaml"))), check=False), 65)
+    assert "a.yaml:1" in said and "c.yaml:2" in said
+    assert not list((studio.root / "inbox").glob("*.yaml"))
+
+
 def test_submit_drops_a_whole_file_for_the_group(studio: Studio) -> None:
     """Mode 0660 whatever the umask; a taken name gets a number; nothing of the making is left."""
     (studio.root / "note.yaml").write_text(NOTE)
@@ -171,9 +180,10 @@ def test_there_is_no_such_job(studio: Studio, capsys: pytest.CaptureFixture[str]
 def test_what_waits_in_the_inbox_is_named(studio: Studio) -> None:
     """Look-alikes with what was meant, escapes shown and not acted on, and that no daemon runs."""
     inbox = studio.root / "inbox"
-    for name in ("plan.yaml.txt", "\x1b[2Jevil.yaml", "ok.yaml"):
+    for name in ("plan.yaml.txt", "\x1b[2Jevil.yaml", "ok.yaml", "picture.png", "notes"):
         (inbox / name).write_text(NOTE)
     said = studio.spork("status").stdout
+    assert "2 files whose names are no request's" in said
     assert "plan.yaml.txt" in said
     assert "did you mean plan.yaml" in said
     assert "\x1b" not in said
@@ -279,6 +289,12 @@ def test_a_reader_that_has_seen_enough(studio: Studio) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_unit_is_not_made_for_nobody(studio: Studio) -> None:
+    """systemd would say so only when the service is started, and as a number."""
+    said = told(studio.spork("systemd", "--print", "--as", "no-such-user", check=False), 65)
+    assert "no user no-such-user" in said and "useradd" in said
 
 
 def test_the_unit_is_filled_in(studio: Studio) -> None:

@@ -57,6 +57,19 @@ def test_approve_binds_what_was_shown(gated: Studio) -> None:
     assert (approved["payload"]["by"], approved["payload"]["notes"]) == (by, notes)
 
 
+def test_check_holds_an_answer_against_its_gate(gated: Studio) -> None:
+    """What the daemon refused, or would, is not right, however well it is written; what would count is."""
+    gated.write("g-1", "approve.yaml", "attempt: 7\n...\n")
+    wait_for((gated.run("g-1") / "approve.yaml.error.txt").exists, "the refusal")
+    done = gated.spork("check", str(gated.run("g-1") / "approve.yaml"), check=False)
+    assert done.returncode == 65 and "draft attempt 1 waits" in done.stdout
+    gated.stop()
+    for text, code in (("stage: use\n...\n", 65), ("by: alice\n...\n", 0)):
+        gated.write("g-1", "approve.yaml", text)
+        done = gated.spork("check", str(gated.run("g-1") / "approve.yaml"), check=False)
+        assert done.returncode == code, done.stdout
+
+
 def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
     """65, the reason, and no file in the run directory."""
     before = files(gated)

@@ -20,12 +20,11 @@ FAULTS = pytest.mark.skipif(bool(missing_for_faults()), reason=missing_for_fault
 CUTS = pytest.mark.skipif(bool(powercut.missing()), reason=powercut.missing())
 
 OF_THE_DAEMON = """
-    fsync EIO 1; fsync EIO 9; write ENOSPC 12; write short 15; open EMFILE 40; rename EIO 4; mkdir ENOSPC 3
+    fsync EIO 9; write short 15; open EMFILE 40; rename EIO 4
 """
-OF_A_KEEPER = "fsync EIO 2; open EMFILE 3; pipe EMFILE 2"
+OF_A_KEEPER = "fsync EIO 2; pipe EMFILE 2"
 OF_A_COMMAND = """
-    fsync EIO 1; fsync EIO 3; fsync EIO 5; fsync EIO 6; fsync EIO 7; write ENOSPC 2; write short 1
-    rename ENOSPC 1; rename EIO 2; rename EIO 3; open EMFILE 5; mkdir ENOSPC 2
+    fsync EIO 3; fsync EIO 6; write ENOSPC 2; rename EIO 2; open EMFILE 5; mkdir ENOSPC 2
 """
 
 
@@ -54,14 +53,14 @@ def faulty(studio: Studio) -> Iterator[Faulty]:
 @pytest.mark.fault(83)
 def test_power_cuts(base: Path) -> None:
     """What was acknowledged is there after each."""
-    assert powercut.campaign(base, jobs=3, cuts=2, seed=1) == 2
+    assert powercut.campaign(base, jobs=3, cuts=1, seed=1) == 1
 
 
 @CUTS
 @pytest.mark.fault(83)
 def test_a_power_cut_where_nothing_lives_on_unsynced(base: Path) -> None:
     """Every acknowledgement came after the sync of the file and of its folder."""
-    assert powercut.lossy(base, cuts=2, seed=2) == 2
+    assert powercut.lossy(base, cuts=1, seed=2) == 1
 
 
 @FAULTS

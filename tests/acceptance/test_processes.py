@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -186,3 +187,24 @@ def test_a_daemon_that_was_stopped_and_goes_on_starts_nothing_twice(tmp_path: Pa
         assert witness.read_text().splitlines() == ["start s-1 first 1", "end s-1 first 1"]
     finally:
         studio.close()
+
+
+def test_a_copy_of_a_workspace_leaves_the_originals_stage_alone(studio: Studio, tmp_path: Path) -> None:
+    """Its first start finds the mark that is also the original's, and takes one of its own; it says so, once."""
+    copy = Studio(tmp_path / "copy", init_it=False)
+    wait = 'while [ ! -e "$SPORK_RUN/go" ]; do sleep 0.05; done'
+    studio.pipeline("slow", f"name: slow\nstages:\n  - {{name: wait, command: [sh, -c, '{wait}']}}\n")
+    try:
+        studio.start()
+        studio.submit("s-1", "slow")
+        studio.wait("s-1", "running")
+        subprocess.run(["cp", "-a", studio.root, copy.root], check=True)
+        copy.log.unlink()
+        for told in (1, 1):
+            copy.start()
+            assert copy.log.read_bytes().count(b'"copied_workspace"') == told
+            copy.stop()
+        (studio.run("s-1") / "go").touch()
+        assert studio.wait("s-1", "completed")["stages"][0]["attempts"] == 1
+    finally:
+        copy.close()

@@ -26,6 +26,8 @@ def test_the_daemon_removes_what_is_kept_no_longer(studio: Studio) -> None:
     studio.wait("waiting", "needs_approval")
     wait_for(lambda: not studio.run("over").exists(), "the finished run to be removed")
     assert studio.run("waiting").is_dir()
+    assert "runs/over is gone" in (told := studio.spork("status", "over").stdout) and "note.md" not in told
+    assert "runs/over is gone" in studio.spork("logs", "over", check=False).stderr
     studio.drop("again.yaml", "intent: other\nid: over\npipeline: note\n...\n")
     note = studio.root / "inbox/rejected/again.yaml.error.txt"
     wait_for(note.exists, "the refusal")

@@ -1,4 +1,4 @@
-"""The whole machine under rules, for half a minute in all; `make crash` goes on for 200,000 of them.
+"""The whole machine under rules, for some seconds in all; `make crash` goes on for 200,000 of them.
 
 A failure ends with the rules that led to it; ``tests/long/crash/test_rules.py`` says how to have it shortened.
 """
@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.whole.rules import Rules
 
 FEW = settings(
-    max_examples=6,
+    max_examples=4,
     stateful_step_count=30,
     deadline=None,
     print_blob=True,

@@ -87,6 +87,40 @@ def test_the_timer_waits_for_an_answer_that_has_not_rested(
 
 
 @pytest.mark.fault(124)
+@pytest.mark.parametrize(
+    ("what", "status"), [("pause", "paused"), ("cancel", "canceled"), ("fail", "failed")]
+)
+def test_a_gate_expires_while_the_daemon_is_down(at_gate: Opener, what: str, status: str) -> None:
+    """What the policy says is done at the next start, once, and the files say so."""
+    studio, daemon = at_gate(policy=TIMED.replace("cancel", what))
+    daemon.dead()
+    daemon.clock.pass_time(3700)
+    for _ in range(2):
+        assert studio.state("g")["status"] in ("needs_approval", status)
+        daemon.run()
+        assert (studio.state("g")["status"], studio.state("g")["reason"]) == (status, "expired")
+        assert studio.types("g").count("gate_expired") == 1
+        daemon.dead()
+    review = studio.run("g") / "REVIEW.md"
+    assert "This gate expired at" in review.read_text() if what == "pause" else not review.exists()
+
+
+@pytest.mark.fault(124)
+@pytest.mark.parametrize("text", ["by: alice\n...\n", "by: alice\n", ""])
+def test_an_answer_given_while_the_daemon_was_down_wins_over_the_timer(at_gate: Opener, text: str) -> None:
+    """Also one that has to rest before it counts."""
+    studio, daemon = at_gate()
+    daemon.stop()
+    (studio.run("g") / "approve.yaml").write_text(text)
+    daemon.clock.pass_time(3700)
+    daemon.run()
+    daemon.clock.pass_time(1.1)
+    daemon.run()
+    assert studio.state("g")["status"] == "completed"
+    assert "gate_expired" not in studio.types("g")
+
+
+@pytest.mark.fault(124)
 def test_the_timer_looks_for_an_answer_that_nobody_heard_of(at_gate: Opener) -> None:
     """No bell rang and no scan was due: the answer lies there, so the gate does not expire."""
     studio, daemon = at_gate(policy=TIMED + "watch: {rescan_seconds: 60, poll_seconds: 60}\n", poll=True)
@@ -122,6 +156,20 @@ def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -
         pytest.skip("the page was written to the disk meanwhile, and the store was seen")
     assert "stale" in (studio.run("g") / "approve.yaml.error.txt").read_text()
     assert studio.state("g")["status"] == "needs_approval"
+
+
+def test_a_note_about_a_misnamed_answer_goes_with_it(at_gate: Opener) -> None:
+    """REVIEW.md names what looks like an answer and is none, for as long as it lies there, soon without a bell."""
+    studio, daemon = at_gate()
+    review = studio.run("g") / "REVIEW.md"
+    studio.write("g", "approve.yml", "...\n")
+    daemon.clock.pass_time(1)
+    daemon.run()
+    assert "`approve.yml` is not read" in review.read_text()
+    (studio.run("g") / "approve.yml").unlink()
+    daemon.clock.pass_time(2.1)
+    daemon.run()
+    assert "approve.yml" not in review.read_text()
 
 
 def test_an_empty_answer_of_before_the_boot_is_refused_once(at_gate: Opener) -> None:

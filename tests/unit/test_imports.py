@@ -21,7 +21,7 @@ loop
 watchlist
 attempts inbox decisions ground
 gates
-recorder sources retention review shelf rebuild evidence generation
+recorder sources retention review shelf rebuild evidence generation twin
 setup
 check service schemas
 runner watcher projection publication
