@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from daemon.setup import init
-from tests.forkserver import ROOT as ROOT
 from tests.forkserver import Forker, forker
 from tests.support import PATIENCE, wait_for
+
+ROOT = Path(__file__).parents[1]
 
 QUICK = """\
 inbox: {settle_seconds: 0.3, empty_seconds: 1, sources_wait_seconds: 2}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,10 @@ def test_a_request_that_repeats_a_job_is_said_aloud(rescanned: Studio) -> None:
     assert "it repeats job twice" in rescanned.spork("explain", "inbox/c.yaml").stdout
 
 
+def _gone(path: Path) -> bool:
+    return not path.exists()
+
+
 @pytest.mark.fault(23)
 def test_a_second_name_of_a_request_is_no_second_job(rescanned: Studio) -> None:
     """The same file, linked into the inbox once more after it was taken: it is said, and the name goes."""
@@ -316,7 +321,7 @@ def test_a_second_name_of_a_request_is_no_second_job(rescanned: Studio) -> None:
     for name in ("a.yaml", "b.yaml"):
         target = rescanned.root / "inbox" / name
         os.link(kept, target)
-        wait_for(lambda gone=target: not gone.exists(), f"{name} to be taken")
+        wait_for(partial(_gone, target), f"{name} to be taken")
     assert b'"request_repeated"' in rescanned.log.read_bytes()
     assert len(list((rescanned.root / "jobs").glob("2*.yaml"))) == 1
 
