@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import sys
-import tomllib
 
 import pytest
 
-from daemon.cli.doctor.packages import VIDEO_MODULES
 from daemon.files import Identity
-from tests.studio import ROOT, Studio
+from tests.studio import Studio
 from tests.support import wait_for
 from tests.worked import finish, remove_database, told
 
@@ -134,27 +130,6 @@ def test_prune_removes_what_is_over(worked: Studio) -> None:
     worked.stop()
     worked.spork("rebuild")
     assert "completed" in worked.spork("status", "done-1").stdout
-
-
-def test_doctor_asks_for_what_the_stages_import() -> None:
-    """The modules wanted for videos are those that stages/ imports beyond the daemon's own, no more, no less."""
-    trees = [ast.parse(path.read_text()) for path in (ROOT / "stages").rglob("*.py")]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    used = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    used |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    # Packages that only hold data are opened: files("lucide").
-    used |= {
-        str(node.args[0].value)
-        for node in nodes
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "files"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
-    own = {*sys.stdlib_module_names, "stages", "pydantic", "yaml"}
-    assert {name.partition(".")[0] for name in used} - own == set(VIDEO_MODULES)
-    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["video"]
-    assert len(extra) == len(VIDEO_MODULES)
 
 
 def test_reload_needs_a_daemon(studio: Studio) -> None:

@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from daemon.cli.doctor.packages import VIDEO_MODULES
+
 ROOT = Path(__file__).parents[2]
 LOCKS = ["core", "video", "dev"]
 OURS = {"daemon", "stages"}
@@ -58,6 +60,12 @@ def imported(folder: str) -> frozenset[str]:
                 names.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"files", "resources.files"}:
                 names |= {str(one.value) for one in node.args if isinstance(one, ast.Constant)}
+            elif (
+                folder == "stages"
+                and isinstance(node, ast.Constant)
+                and str(node.value).startswith("fontpkg_")
+            ):
+                names.add(str(node.value))  # of a table of fonts
     return frozenset(names - set(sys.stdlib_module_names) - OURS)
 
 
@@ -128,6 +136,14 @@ def test_everything_declared_is_imported() -> None:
     """Nothing is installed on people's machines for no use."""
     used = imported("daemon") | imported("stages")
     assert [name for name in sorted(declared("video")) if not modules_of(name) & used] == []
+
+
+def test_doctor_asks_for_what_the_video_extra_installs() -> None:
+    """One module of each package, no more, no less."""
+    names = [
+        canonicalize_name(Requirement(line).name) for line in project()["optional-dependencies"]["video"]
+    ]
+    assert [len(modules_of(name) & set(VIDEO_MODULES)) for name in names] == [1] * len(VIDEO_MODULES)
 
 
 def test_a_wheel_carries_the_data_files(tmp_path: Path) -> None:
