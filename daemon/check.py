@@ -14,7 +14,7 @@ from daemon.documents import DECISION_KEYS, Request, as_model, load_decision, sl
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
 from daemon.names import shown as shown_name
-from daemon.pipelines import Pipeline, check_params, load_named
+from daemon.pipelines import Pipeline, check_params, check_settled, load_named
 from daemon.settings import Policy, gate_rule, load_policy, parse_policy
 from daemon.tightening import check_tightening
 from daemon.tree import Document, shown
@@ -49,8 +49,12 @@ def vet_request(data: bytes, where: str, policy: Policy, workspace: Workspace) -
     pipeline, pipeline_bytes = _pipeline_of(request, document, policy, workspace)
     problems = check_tightening(request, pipeline, policy, document)
     params: dict[str, Any] = {}
+    settled = policy.pipeline.params.get(pipeline.name, {})
+    for name, message in check_settled(pipeline, settled):
+        where_set = policy.place("pipeline", "params", pipeline.name, name)
+        problems.append(document.problem(("pipeline",), f"{where_set}: {name}: {message}"))
     try:
-        params = check_params(pipeline, request.params, document)
+        params = check_params(pipeline, request.params, document, settled)
     except Invalid as error:
         problems += error.problems
     if problems:
@@ -130,6 +134,17 @@ def _check_policy(data: bytes, where: str, workspace: Workspace) -> None:
     if policy.pipeline.default not in known:
         message = f"there is no pipeline {policy.pipeline.default}; {nearest(policy.pipeline.default, known)}"
         raise Invalid(Problem(where, policy.line("pipeline", "default"), 0, "pipeline.default", message))
+    problems: list[Problem] = []
+    for name, settled in policy.pipeline.params.items():
+        if name not in known:
+            wrong = [("", f"there is no pipeline {name}; {nearest(name, known)}")]
+        else:
+            wrong = check_settled(load_named(workspace.pipelines, name)[0], settled)
+        for param, message in wrong:
+            path = ("pipeline", "params", name, *([param] if param else []))
+            problems.append(Problem(where, policy.line(*path), 0, ".".join(path), message))
+    if problems:
+        raise Invalid(*problems)
 
 
 def _check_pipeline(data: bytes, where: str, name: str | None) -> None:

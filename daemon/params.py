@@ -44,6 +44,10 @@ class Param(Strict):
         default=None, description="files: how many; string: how many characters"
     )
     enum: tuple[str | float, ...] | None = Field(default=None, description="The only values that are taken")
+    set_by: Literal["request", "policy"] = Field(
+        default="request",
+        description="policy: only pipeline.params in conf/operator.yaml may set it, no request",
+    )
     description: str = Field(default="", description="Shown to who writes a request")
 
 

@@ -213,28 +213,52 @@ def _param_problems(document: Document, pipeline: Pipeline) -> list[Problem]:
     return problems
 
 
+def check_settled(pipeline: Pipeline, settled: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with the params that the policy sets for a pipeline: the param and what it is."""
+    wrong: list[tuple[str, str]] = []
+    for name, value in settled.items():
+        param = pipeline.params.get(name)
+        if param is None:
+            wrong.append(
+                (name, f"pipeline {pipeline.name} has no such param; {nearest(name, pipeline.params)}")
+            )
+        elif param.type == "files":
+            wrong.append((name, "files come with a request; the policy cannot set them"))
+        elif faults := faults_of(param, value):
+            wrong.append((name, faults[0][1]))
+    return wrong
+
+
 def check_params(
-    pipeline: Pipeline, params: Mapping[str, Any], document: Document | None = None
+    pipeline: Pipeline,
+    params: Mapping[str, Any],
+    document: Document | None = None,
+    settled: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The params of a job, JSON values, defaults filled in.
+    """The params of a job, JSON values, defaults filled in: the policy's (``settled``), then the pipeline's.
 
     ``document`` is the request they stand in, for line and column. Raises Invalid, with everything wrong.
     """
     document = document or Document("params", NOTHING)
+    settled = settled or {}
     problems: list[Problem] = []
     for name, value in params.items():
         param = pipeline.params.get(name)
         if param is None:
             message = f"pipeline {pipeline.name} has no such param; {nearest(name, pipeline.params)}"
             problems.append(document.problem(("params", name), message))
+        elif param.set_by == "policy":
+            message = f"is set by pipeline.params.{pipeline.name} in conf/operator.yaml, not by a request"
+            problems.append(document.problem(("params", name), message))
         elif value is not None:
             faults = faults_of(param, value)
             problems += [document.problem(("params", name, *path), message) for path, message in faults]
     for name, param in pipeline.params.items():
-        if param.required and params.get(name) is None:
+        if param.required and params.get(name) is None and settled.get(name) is None:
             problems.append(document.problem(("params", name), f"is required by pipeline {pipeline.name}"))
     if problems:
         raise Invalid(*problems)
     filled = {name: param.default for name, param in pipeline.params.items() if param.default is not None}
-    filled |= {name: value for name, value in params.items() if value is not None}
+    for given in (settled, params):
+        filled |= {name: value for name, value in given.items() if value is not None}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in filled.items()}

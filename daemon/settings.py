@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -50,6 +50,10 @@ class PipelinePolicy(Strict):
     default: Name = Field(default="video", description="A file of conf/pipelines without .yaml")
     stage_timeouts: dict[Name, Minutes] = Field(
         default_factory=dict, description="Minutes an attempt may take"
+    )
+    params: dict[Name, dict[Name, Any]] = Field(
+        default_factory=dict,
+        description="By pipeline: what its params are where a request says nothing, and those no request may set",
     )
 
 

@@ -17,6 +17,8 @@ from stages.plan import Plan, PlannedPart, print_plan
 from stages.rank import most_telling, relevance
 from stages.sections import UNTITLED, Section, closes, opens, sections_of, tellable
 from stages.sources import Document, read_documents
+from stages.writer import NoAnswerError, writer_of
+from stages.written import written_plan
 
 SECONDS_A_PART = 13
 FIRST_PARTS = 4
@@ -39,10 +41,25 @@ def run(context: Context) -> None:
     feedback = read_feedback(context.feedback)
     sections = [section for document in documents for section in sections_of(document)]
     plan = make_plan(context, documents, sections, feedback)
-    notes = [*feedback.report(), *_left_out(plan, sections)]
+    plan, told = _written(context, plan, sections) or (plan, feedback.report())
+    notes = [*told, *_left_out(plan, sections)]
     remarks = {section.heading: _remark(section) for section in sections}
     (context.out_dir / "outline.txt").write_text(print_plan(plan, remarks, notes), encoding="utf-8")
     context.describe("outline.txt", "outline", title=plan.title, parts=len(plan.parts), notes=notes)
+
+
+def _written(context: Context, plan: Plan, sections: Sequence[Section]) -> tuple[Plan, list[str]] | None:
+    """The plan as the policy's model makes it, and what to tell of that; None without a model."""
+    writer = writer_of(context.params)
+    if not writer:
+        return None
+    context.progress(0.4, f"asking {writer.model}")
+    try:
+        made = written_plan(writer, plan, sections, context.intent, context.feedback)
+    except NoAnswerError as error:
+        feedback = read_feedback(context.feedback)
+        return plan, [f"planned by rules, not by the model: {error}", *feedback.report()]
+    return made, [f"planned by {writer.model} from the sources' own sections"]
 
 
 def make_plan(

@@ -12,6 +12,8 @@ from stages.plan import Plan, load_plan
 from stages.script_text import Script, parse_script, print_script
 from stages.sentences import MAX_WORDS, count_words
 from stages.storytelling import Story
+from stages.writer import NoAnswerError, writer_of
+from stages.written import written_script
 
 ENOUGH = 0.9
 """Of the length asked for; a shorter script says so."""
@@ -28,12 +30,14 @@ def run(context: Context) -> None:
     last = _last_seconds(context, research) if feedback.wishes else None
     asked = round(feedback.minutes(plan.minutes, last / 60 if last else None) * 60, 1)
     context.progress(0.2, "choosing what is told")
-    script, seconds = fitted(plan, research, feedback, asked, context)
-    told = [item.text + item.section for item in research.items]
-    notes = [
-        *_notes(script, seconds, asked),
-        *feedback.report(told, seconds - last if last else None),
-    ]
+    by_model, notes = _written(context, plan, research, asked)
+    if by_model:
+        script, seconds = by_model
+    else:
+        script, seconds = fitted(plan, research, feedback, asked, context)
+        told = [item.text + item.section for item in research.items]
+        notes += feedback.report(told, seconds - last if last else None)
+    notes = [*_notes(script, seconds, asked), *notes]
     summary = _summary(script, seconds)
     (context.out_dir / "script.txt").write_text(print_script(script, [*notes, summary]), encoding="utf-8")
     context.describe(
@@ -45,6 +49,25 @@ def run(context: Context) -> None:
         note=summary,
         notes=notes,
     )
+
+
+def _written(
+    context: Context, plan: Plan, research: Research, asked: float
+) -> tuple[tuple[Script, float] | None, list[str]]:
+    """The script as the policy's model writes it and its seconds, if it does, and what to tell of that."""
+    from stages.rehearsal import rehearse
+
+    writer = writer_of(context.params)
+    if not writer:
+        return None, []
+    context.progress(0.3, f"asking {writer.model}")
+    try:
+        made = written_script(writer, plan, research, asked, context.intent, context.feedback)
+    except NoAnswerError as error:
+        return None, [f"written by extraction, not by the model: {error}"]
+    note = f"written by {writer.model}; each sentence was held against the items it names"
+    mended = [f"not as the model wrote it: {fault}" for fault in made.mended]
+    return (made.script, rehearse(made.script, research)), [note, *mended]
 
 
 def _last_seconds(context: Context, research: Research) -> float | None:
@@ -100,6 +123,8 @@ def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
             f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; "
             "nothing was padded. Add sources, or parts to outline.txt"
         )
+    if seconds > (2 - ENOUGH) * asked:
+        notes.append(f"it takes {seconds:.0f} seconds instead of the {asked:.0f} asked for")
     long = [
         line.text
         for _, paragraph in script.paragraphs

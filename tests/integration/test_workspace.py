@@ -127,6 +127,27 @@ def test_a_policy_whose_pipeline_is_missing_is_told(workspace: Workspace) -> Non
     )
 
 
+def test_params_that_the_policy_sets(workspace: Workspace) -> None:
+    """They come into the job, a wrong one is told by `spork check`, and no request may set what is the policy's."""
+    policy = workspace.policy_file
+    request = b"intent: Explain bees\nparams: {minutes: 2}\n"
+    policy.write_text("pipeline:\n  params: {video: {writer: openai, model: small, minutes: 3}}\n")
+    vetted = vet_request(request, "r.yaml", load_policy(workspace), workspace)
+    assert {key: vetted.params[key] for key in ("writer", "model", "minutes")} == {
+        "writer": "openai", "model": "small", "minutes": 2,
+    }  # fmt: skip
+    with pytest.raises(Invalid, match=r"is set by pipeline\.params\.video in conf/operator\.yaml"):
+        vet_request(
+            b"intent: Bees\nparams: {base_url: http://x}\n", "r.yaml", load_policy(workspace), workspace
+        )
+    policy.write_text("pipeline:\n  params:\n    video: {writer: clippy}\n    vidoe: {}\n")
+    said = told(policy, workspace)
+    assert "operator.yaml:3: pipeline.params.video.writer: expected one of extractive, openai" in said
+    assert "operator.yaml:4: pipeline.params.vidoe: there is no pipeline vidoe; did you mean 'video'?" in said
+    with pytest.raises(Invalid, match=r"conf/operator\.yaml:3: writer: expected one of extractive, openai"):
+        vet_request(request, "r.yaml", load_policy(workspace), workspace)
+
+
 def test_a_request_is_held_against_everything(workspace: Workspace) -> None:
     """Params, gates, limits: all that is wrong is told at once, in the file's order."""
     file = workspace.inbox / "j.yaml"

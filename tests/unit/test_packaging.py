@@ -120,13 +120,15 @@ def test_the_lock_files_are_one_resolution() -> None:
     assert locked("core") < locked("video") < locked("dev")
 
 
-@pytest.mark.parametrize(("name", "extras"), [("core", []), ("video", ["video"]), ("dev", ["video", "dev"])])
+@pytest.mark.parametrize(
+    ("name", "extras"), [("core", []), ("video", ["video"]), ("dev", ["video", "llm", "dev"])]
+)
 def test_everything_declared_is_locked(name: str, extras: list[str]) -> None:
     """Adding a dependency without `make lock` fails here."""
     assert declared(*extras) <= {name for name, _, _ in locked(name)}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("daemon", []), ("stages", ["video"])])
+@pytest.mark.parametrize(("folder", "extras"), [("daemon", []), ("stages", ["video", "llm"])])
 def test_everything_imported_is_declared(folder: str, extras: list[str]) -> None:
     """What works only because another package happened to bring it along fails here."""
     assert imported(folder) - set().union(*map(modules_of, declared(*extras))) == set()
@@ -135,7 +137,7 @@ def test_everything_imported_is_declared(folder: str, extras: list[str]) -> None
 def test_everything_declared_is_imported() -> None:
     """Nothing is installed on people's machines for no use."""
     used = imported("daemon") | imported("stages")
-    assert [name for name in sorted(declared("video")) if not modules_of(name) & used] == []
+    assert [name for name in sorted(declared("video", "llm")) if not modules_of(name) & used] == []
 
 
 def test_doctor_asks_for_what_the_video_extra_installs() -> None:

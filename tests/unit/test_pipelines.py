@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import Invalid
-from daemon.pipelines import PLACEHOLDERS, Pipeline, check_params, fill, load, load_named, reserved
+from daemon.params import Param
+from daemon.pipelines import (
+    PLACEHOLDERS,
+    Pipeline,
+    check_params,
+    check_settled,
+    fill,
+    load,
+    load_named,
+    reserved,
+)
 
 CONF = Path(__file__).parents[2] / "conf/pipelines"
 PARAMS = """
@@ -159,6 +169,27 @@ def test_wrong_params_are_refused(pipeline: Pipeline, params: dict[str, object],
     with pytest.raises(Invalid) as caught:
         check_params(pipeline, params)
     assert expected in str(caught.value)
+
+
+def test_the_policy_sets_what_no_request_may(pipeline: Pipeline) -> None:
+    """Where keys are sent to is the operator's matter; what a request says stands above the policy's default."""
+    secret = Param(type="string", set_by="policy")
+    pipeline = pipeline.model_copy(update={"params": {**pipeline.params, "base_url": secret}})
+    settled = {"base_url": "http://127.0.0.1", "minutes": 3, "audience": "all"}
+    assert check_params(pipeline, {"minutes": 2}, settled=settled) == {
+        "minutes": 2, "dark": False, "audience": "all", "base_url": "http://127.0.0.1",
+    }  # fmt: skip
+    with pytest.raises(
+        Invalid, match=r"is set by pipeline\.params\.p in conf/operator\.yaml, not by a request"
+    ):
+        check_params(pipeline, {"audience": "a", "base_url": "http://elsewhere"}, settled=settled)
+
+
+def test_params_of_the_policy_are_checked(pipeline: Pipeline) -> None:
+    """A wrong one is named like a request's."""
+    settled = {"minutes": 99, "minuts": 1, "sources": ["a.md"]}
+    assert [name for name, _ in check_settled(pipeline, settled)] == ["minutes", "minuts", "sources"]
+    assert check_settled(pipeline, {"minutes": 2, "audience": "all"}) == []
 
 
 def test_the_pipelines_of_the_repository_are_good() -> None:

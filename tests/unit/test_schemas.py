@@ -57,15 +57,6 @@ def test_the_samples_fit_their_schema(path: str, kind: str) -> None:
     assert ((ROOT / path).parent / folder / f"{kind}.schema.json").is_file()
 
 
-def test_a_new_workspace_gets_the_repository_s_own_samples() -> None:
-    """What `spork init` writes is what stands in conf/ and examples/, byte for byte."""
-    samples = ROOT / "daemon" / "samples"
-    shipped = [path.relative_to(samples) for path in samples.rglob("*.*") if path.is_file()]
-    assert {path.name for path in shipped} >= {path.name for path in (ROOT / "examples").iterdir()}
-    for path in shipped:
-        assert (samples / path).read_bytes() == (ROOT / path).read_bytes(), path
-
-
 @pytest.mark.parametrize(
     ("kind", "document"),
     [
