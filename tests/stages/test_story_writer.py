@@ -210,7 +210,7 @@ def test_a_writer_that_cannot_be_asked_is_told(params: dict[str, str], message: 
 
 
 def fact(text: str, kind: str = "fact") -> Item:
-    return Item(id="f001", kind=kind, text=text, section="Bees", source="b.md", line=1, paragraph=0)  # type: ignore[arg-type]
+    return Item(id="f001", kind=kind, text=text, section="Bees", source="b.md", line=1, paragraph=0)
 
 
 BEE = fact("A hive holds up to 60,000 bees, and `hive_open()` counts 12 percent of them in Moss.", "number")
