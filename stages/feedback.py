@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.contract import StageError
 
@@ -62,6 +62,8 @@ class Wish:
     kind: str
     """length, shorter, longer, without, with, plain, or unknown."""
     what: str = ""
+    earlier: bool = False
+    """Whether an earlier rejection asked for it."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class Feedback:
     wishes: tuple[Wish, ...] = ()
 
     def minutes(self, asked: float, last: float | None = None) -> float:
-        """The length that the notes leave of the one that was asked, or of the ``last`` attempt's."""
+        """The length that the notes leave of the one that was asked, or of the ``last`` attempt's.
+
+        What an earlier rejection made shorter or longer stays as it is.
+        """
         for wish in self.wishes:
             if wish.kind == "length":
                 return float(wish.what)
+        if last and any(wish.earlier and wish.kind in ("shorter", "longer") for wish in self.wishes):
+            return last
         if self.asks("shorter"):
             asked = min(asked, last or asked) * SHORTER
         elif self.asks("longer"):
@@ -114,6 +121,8 @@ class Feedback:
         return bool(_stems(wish.what)) and _stems(wish.what) <= _stems(text)
 
     def _told(self, wish: Wish, texts: list[str] | None, change: float | None) -> str:
+        if wish.earlier:
+            return f"still honoured, from an earlier rejection: {wish.text!r}"
         if wish.kind == "unknown":
             return f"could not be honoured without a writer: {wish.text!r}"
         if wish.kind in ("with", "without") and not _stems(wish.what):
@@ -131,9 +140,30 @@ class Feedback:
         return f"honoured: {wish.text!r}"
 
 
-def read_feedback(notes: str) -> Feedback:
-    """Understand the notes of a rejection, as far as rules can."""
-    return Feedback(tuple(_wishes(notes)))
+def read_feedback(notes: str, earlier: str = "") -> Feedback:
+    """Understand the notes of a rejection, as far as rules can; wishes of ``earlier`` ones live on.
+
+    A later wish about the same thing, or about the length, replaces an earlier one.
+    """
+    wishes: list[Wish] = []
+    for wish in (*(replace(each, earlier=True) for each in _wishes(earlier)), *_wishes(notes)):
+        wishes = [other for other in wishes if not _replaces(wish, other)]
+        wishes.append(wish)
+    # What could not be understood was said when it was asked for.
+    return Feedback(tuple(wish for wish in wishes if not (wish.earlier and wish.kind == "unknown")))
+
+
+LENGTHS = ("length", "shorter", "longer")
+
+
+def _replaces(later: Wish, before: Wish) -> bool:
+    if not before.earlier:
+        return False
+    if later.kind in LENGTHS:
+        return before.kind in LENGTHS
+    about = ("with", "without")
+    same = later.what == before.what or _stems(later.what) == _stems(before.what)
+    return later.kind in about and before.kind in about and same
 
 
 def _wishes(notes: str) -> Iterator[Wish]:

@@ -18,6 +18,10 @@ COMMON = {
     "Dutch": "de het een en van is dat niet op te met voor zijn er aan in ook als bij wordt",
 }
 """The most frequent words of each language."""
+AMBIGUOUS = set(
+    "a as die do in is it no on or per an am at by con do en la de me son war was van of con les".split()
+)
+"""Small words of other languages that English sentences have too, in names or as words."""
 SPOKEN = "English"
 ENOUGH = 25
 """Fewer words than this tell no language."""
@@ -46,6 +50,16 @@ def language_of(text: str) -> str:
     counts = {name: sum(word in common.split() for word in words) for name, common in COMMON.items()}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] > 1.5 * counts[SPOKEN] else SPOKEN
+
+
+def foreign(sentence: str) -> bool:
+    """Whether a sentence, by its small words, is in a language that the voice does not speak."""
+    words = set(re.findall(r"[^\W\d_]+", sentence.lower()))
+    english = len(words & set(COMMON[SPOKEN].split()))
+    found = max(
+        len(words & (set(common.split()) - AMBIGUOUS)) for name, common in COMMON.items() if name != SPOKEN
+    )
+    return found >= 3 and found > 2 * english
 
 
 def latin_enough(sentence: str) -> bool:

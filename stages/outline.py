@@ -13,6 +13,7 @@ from stages.dates import dated
 from stages.feedback import Feedback, read_feedback
 from stages.figures import every_figures
 from stages.language import refuse_unspoken
+from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, PlannedPart, print_plan
 from stages.rank import most_telling, relevance
 from stages.sections import UNTITLED, Section, closes, opens, sections_of, tellable
@@ -38,26 +39,27 @@ def run(context: Context) -> None:
     documents = read_documents(context)
     refuse_unspoken(documents)
     context.progress(0.3, f"read {len(documents)} source(s)")
-    feedback = read_feedback(context.feedback)
+    feedback = read_feedback(context.feedback, earlier_notes(context))
     sections = [section for document in documents for section in sections_of(document)]
     plan = make_plan(context, documents, sections, feedback)
-    plan, told = _written(context, plan, sections) or (plan, feedback.report())
+    plan, told = _written(context, plan, sections, feedback) or (plan, feedback.report())
     notes = [*told, *_left_out(plan, sections)]
     remarks = {section.heading: _remark(section) for section in sections}
     (context.out_dir / "outline.txt").write_text(print_plan(plan, remarks, notes), encoding="utf-8")
     context.describe("outline.txt", "outline", title=plan.title, parts=len(plan.parts), notes=notes)
 
 
-def _written(context: Context, plan: Plan, sections: Sequence[Section]) -> tuple[Plan, list[str]] | None:
+def _written(
+    context: Context, plan: Plan, sections: Sequence[Section], feedback: Feedback
+) -> tuple[Plan, list[str]] | None:
     """The plan as the policy's model makes it, and what to tell of that; None without a model."""
     writer = writer_of(context.params)
     if not writer:
         return None
     context.progress(0.4, f"asking {writer.model}")
     try:
-        made = written_plan(writer, plan, sections, context.intent, context.feedback)
+        made = written_plan(writer, plan, sections, context.intent, all_notes(context))
     except NoAnswerError as error:
-        feedback = read_feedback(context.feedback)
         return plan, [f"planned by rules, not by the model: {error}", *feedback.report()]
     return made, [f"planned by {writer.model} from the sources' own sections"]
 

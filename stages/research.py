@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from stages.brief import subject
 from stages.contract import Context, StageError
 from stages.items import Item, Research, SourceDocument, save_research
-from stages.language import latin_enough
+from stages.language import foreign, latin_enough
 from stages.plan import Plan, load_plan
 from stages.rank import relevance
 from stages.said_code import LOST
@@ -117,7 +117,7 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
 
 def sayable(text: str) -> bool:
     """Whether the voice can say a sentence and a listener can follow it."""
-    whole = is_sentence(text) and latin_enough(text) and LOST not in text
+    whole = is_sentence(text) and latin_enough(text) and not foreign(text) and LOST not in text
     return whole and bool(shorten(text)) and not points_elsewhere(text)
 
 

@@ -8,6 +8,7 @@ from stages.contract import Context, StageError
 from stages.earlier import earlier
 from stages.feedback import Feedback, read_feedback
 from stages.items import Research, load_research
+from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, load_plan
 from stages.script_text import Script, parse_script, print_script
 from stages.sentences import MAX_WORDS, count_words
@@ -26,7 +27,7 @@ def run(context: Context) -> None:
     """Write ``script.txt`` from the outline and the research items."""
     research = load_research(context.run_dir)
     plan = load_plan(context.run_dir)
-    feedback = read_feedback(context.feedback)
+    feedback = read_feedback(context.feedback, earlier_notes(context))
     last = _last_seconds(context, research) if feedback.wishes else None
     asked = round(feedback.minutes(plan.minutes, last / 60 if last else None) * 60, 1)
     context.progress(0.2, "choosing what is told")
@@ -62,7 +63,7 @@ def _written(
         return None, []
     context.progress(0.3, f"asking {writer.model}")
     try:
-        made = written_script(writer, plan, research, asked, context.intent, context.feedback)
+        made = written_script(writer, plan, research, asked, context.intent, all_notes(context))
     except NoAnswerError as error:
         return None, [f"written by extraction, not by the model: {error}"]
     note = f"written by {writer.model}; each sentence was held against the items it names"

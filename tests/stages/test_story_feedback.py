@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from stages.contract import StageError
 from stages.feedback import read_feedback
+from stages.notes import all_notes, earlier_notes
+from tests.stages.story_runs import Run
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,40 @@ def test_objects_of_one_verb_are_all_left_out() -> None:
     feedback = read_feedback("Drop the table and the code")
     assert feedback.leaves_out("any", "f001", "table")
     assert feedback.leaves_out("any", "f001", "code")
+
+
+def test_wishes_of_earlier_rejections_live_on() -> None:
+    """A second rejection does not bring back what the first one took out; a later word about it does."""
+    again = read_feedback("simpler sentences", earlier="drop the table. Shorter. Be funny")
+    assert again.leaves_out("any", "f001", "table")
+    assert again.plain
+    assert again.minutes(2.0, last=1.5) == 1.5
+    assert again.report() == [
+        "still honoured, from an earlier rejection: 'drop the table'",
+        "still honoured, from an earlier rejection: 'Shorter'",
+        "honoured: 'simpler sentences'",
+    ]
+    assert not read_feedback("show the table", earlier="drop the table").leaves_out("any", "f001", "table")
+    assert read_feedback("3 minutes", earlier="shorter. 60 seconds").minutes(2.0, last=1.0) == 3.0
+
+
+def test_earlier_notes_come_from_the_events(tmp_path: Path) -> None:
+    """Those that went to this stage, without the ones it is given now; half a line does no harm."""
+    run = Run(tmp_path)
+    events = [
+        ("gate_rejected", "script", {"notes": "drop the table", "from": None}),
+        ("gate_approved", "script", {"notes": "fine"}),
+        ("gate_rejected", "storyboard", {"notes": "no quotes", "from": "script"}),
+        ("gate_rejected", "storyboard", {"notes": "crowded", "from": None}),
+        ("job_resumed", "script", {"notes": "simpler", "from": None}),
+    ]
+    lines = [
+        json.dumps({"type": kind, "stage": stage, "payload": payload}) for kind, stage, payload in events
+    ]
+    (run.path / "events.jsonl").write_text("\n".join(lines) + '\n{"type": "gate_re', encoding="utf-8")
+    context = run.context("script", feedback="simpler")
+    assert earlier_notes(context) == "drop the table\nno quotes"
+    assert all_notes(context) == "drop the table\nno quotes\nsimpler"
 
 
 def test_shorter_that_did_not_happen_is_not_called_honoured() -> None:

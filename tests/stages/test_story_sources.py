@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.contract import StageError
-from stages.language import language_of
+from stages.language import foreign, language_of
 from stages.sections import sections_of
 from stages.sources import Document, read_document
 from tests.stages.story_runs import EXAMPLE, Run, tiny_pdf
@@ -196,6 +196,20 @@ def test_german_is_recognized_and_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(StageError, match=r"kern\.md is in German"):
         run.stage("outline")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "other"),
+    [
+        ("Der Kern sagt dem Programm, was passiert ist, und zwar auch im Schlaf.", True),
+        ("Le noyau dit au programme ce qui est dans les fichiers pour une fois.", True),
+        ("As a rule, no one can do a thing in Los Angeles or in La Paz.", False),
+        ("The motto is: für alle Zeit, and nobody has to translate it.", False),
+    ],
+)
+def test_single_foreign_sentences_are_known(sentence: str, other: bool) -> None:
+    """A German paragraph in an English document is not read with an English voice."""
+    assert foreign(sentence) is other
 
 
 def test_english_is_recognized() -> None:
