@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,20 @@ class Vetted:
     """The stages that end in a gate, by the policy of now."""
 
 
-def vet_request(data: bytes, where: str, policy: Policy, workspace: Workspace) -> Vetted:
+Load = Callable[[Path, str], tuple[Pipeline, bytes]]
+
+
+def vet_request(
+    data: bytes, where: str, policy: Policy, workspace: Workspace, load: Load = load_named
+) -> Vetted:
     """A request from its bytes, held against its pipeline and the policy.
 
-    ``where`` names the file in problems. Raises Invalid, with everything wrong. Looks for no sources.
+    ``where`` names the file in problems. ``load``: what has read a pipeline a moment ago need not read it again.
+    Raises Invalid, with everything wrong. Looks for no sources.
     """
     document = strictyaml.parse(data, where)
     request = as_model(document, Request)
-    pipeline, pipeline_bytes = _pipeline_of(request, document, policy, workspace)
+    pipeline, pipeline_bytes = _pipeline_of(request, document, policy, workspace, load)
     problems = check_tightening(request, pipeline, policy, document)
     params: dict[str, Any] = {}
     settled = policy.pipeline.params.get(pipeline.name, {})
@@ -109,11 +115,11 @@ def _request(data: bytes, where: str, path: Path, workspace: Workspace) -> list[
 
 
 def _pipeline_of(
-    request: Request, document: Document, policy: Policy, workspace: Workspace
+    request: Request, document: Document, policy: Policy, workspace: Workspace, load: Load
 ) -> tuple[Pipeline, bytes]:
     name = request.pipeline or policy.pipeline.default
     try:
-        return load_named(workspace.pipelines, name)
+        return load(workspace.pipelines, name)
     except Invalid as error:
         if (workspace.pipelines / f"{name}.yaml").exists():
             raise

@@ -91,9 +91,11 @@ class Desk:
         run = self._workspace.run(job.id)
         again: list[float] = []
         waiting: dict[str, str] = {}
-        found = [verb for verb in ORDER if os.path.lexists(run / f"{verb}.yaml")]
+        with opened_beneath(run) as folder:
+            names = frozenset(os.listdir(folder))
+        found = [verb for verb in ORDER if f"{verb}.yaml" in names]
         for verb in ORDER:
-            if verb not in found:
+            if verb not in found and f"{verb}.yaml.error.txt" in names:
                 _untell(run, f"{verb}.yaml")
         for verb in found:
             # After a cancellation, or a rejection that stops, what else lies there decides nothing any more.

@@ -14,12 +14,13 @@ _UNSAFE_IN_LINES = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b
 
 def escape(text: str) -> str:
     r"""The text on one line, with every such character as ``\u...``: in JSON text that means the same."""
-    return UNSAFE.sub(_escaped, text)
+    # Nothing unsafe is printable, and this looks at a character in a tenth of the time.
+    return text if text.isprintable() else UNSAFE.sub(_escaped, text)
 
 
 def escape_lines(text: str) -> str:
     """As `escape`, but tabs and the ends of lines stay."""
-    return _UNSAFE_IN_LINES.sub(_escaped, text)
+    return text if text.replace("\n", "").isprintable() else _UNSAFE_IN_LINES.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "Identity",
     "append_copy",
     "copy_in",
+    "create_copy",
     "fsync_folder",
     "is_folder",
     "make_folders",
@@ -163,6 +164,17 @@ def write_durable(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folde
 def write_copy(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folder: int | None = None) -> None:
     """Put a file in place whole, without waiting for the disk: only for what can be made again."""
     _publish(path, folder, mode, lambda fd: _write_all(fd, data), durable=False)
+
+
+def create_copy(name: str, data: bytes, folder: int, mode: int = FILE_MODE) -> None:
+    """Write a new file in an open folder that nobody sees yet, in one go; FileExistsError where there is one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(name, flags, mode, dir_fd=folder)
+    try:
+        os.fchmod(fd, mode)
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool = False) -> None:

@@ -13,19 +13,20 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from daemon.beneath import has, opened_beneath, remove_tree, set_aside
-from daemon.changes import Change, Claim
+from daemon.beneath import has, opened_beneath, remove_tree
+from daemon.changes import Change, Claim, Recorded
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
 from daemon.files import holds, is_folder, write_copy, write_durable
-from daemon.incoming import make_run, opened_incoming, opened_rejected, opened_runs
+from daemon.incoming import Nursery, make_run, opened_incoming, opened_nursery, opened_rejected
 from daemon.logs import say
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
+from daemon.pipelines import load_named
 from daemon.recorder import Recorder
 from daemon.settings import Policy
 from daemon.sources import Sources, SourcesMissing
@@ -60,6 +61,8 @@ class Inbox:
         """Name and reason of each file that is not taken yet, for status."""
         self.taken_ids: list[str] = []
         """What the last look made jobs of."""
+        self.made_ids: list[str] = []
+        """Those of them whose directories were made too."""
         self.looked = False
         """Whether a look came to its end, ever."""
         self.apply(policy)
@@ -80,9 +83,12 @@ class Inbox:
     def _look_in(
         self, folder: int, arrived_whole: Callable[[str], bool], now: datetime, only: str | None
     ) -> float | None:
-        names = sorted(os.listdir(folder), key=os.fsencode)
+        names = sorted(os.listdir(folder))
+        here = frozenset(names)
         self.waiting = {}
-        self.taken_ids = []
+        # A pipeline is read once for all requests of one look: they were all there at that moment.
+        self._load = cache(load_named)
+        self.taken_ids, self.made_ids = [], []
         taken: list[Taken] = []
         self._refused = 0
         again: list[float] = []
@@ -102,11 +108,11 @@ class Inbox:
                 retry = self._stuck(name, error)
             if retry is not None:
                 again.append(retry)
-        again += self._claim(taken, now)
-        here = frozenset(names)
+        again += self._claim(taken, folder, here, now)
         self._told = {name: why for name, why in self._told.items() if name in here}
-        seen = {shown(name) for name in here}
-        self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
+        if self._recorded:
+            seen = {shown(name) for name in here}
+            self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
         self._box.keep_only(self._workspace.inbox, here)
         self.looked = True
         return min(again, default=None)
@@ -146,7 +152,8 @@ class Inbox:
             self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
             return None
         try:
-            vetted = vet_request(whole.data, f"inbox/{shown(name)}", self._policy, self._workspace)
+            where = f"inbox/{shown(name)}"
+            vetted = vet_request(whole.data, where, self._policy, self._workspace, self._load)
             job_id = self._id_for(vetted, name, sha, taken, now)
             if job_id is None:
                 say("inbox", "request_repeated", file=shown(name), job=str(vetted.request.id))
@@ -186,12 +193,14 @@ class Inbox:
         )
         raise Invalid(Problem(f"inbox/{shown(name)}", 0, 0, "id", why))
 
-    def _claim(self, taken: list[Taken], now: datetime) -> list[float]:
+    def _claim(self, taken: list[Taken], folder: int, here: frozenset[str], now: datetime) -> list[float]:
         """Commit the claims, then do what follows; gives when what the disk refused is tried again."""
         if not taken:
             return []
         try:
-            self._recorder.record(*(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken))
+            recorded = self._recorder.record(
+                *(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken)
+            )
         except OSError:
             with opened_incoming(self._workspace) as incoming:
                 for t in taken:
@@ -199,18 +208,25 @@ class Inbox:
             raise
         self.taken_ids = [t.job_id for t in taken]
         again = []
-        for t in taken:
-            # The id is new: what lies under it is no run of ours, and nobody's answers.
-            try:
-                with opened_runs(self._workspace) as runs:
-                    set_aside(t.job_id, runs)
-                make_run(self._workspace, t.job_id, t.whole.data, t.vetted.pipeline_bytes)
-                # The request goes last: while it lies there, the next start knows that there is more to do.
-                self._sources.clear(Path(t.name).stem, t.job_id)
-                self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity)
-            except OSError as error:
-                again.append(self._stuck(t.name, error))
+        with opened_nursery(self._workspace) as nursery:
+            for t, done in zip(taken, recorded, strict=True):
+                try:
+                    self._make(t, done, nursery, folder, here)
+                except OSError as error:
+                    again.append(self._stuck(t.name, error))
         return again
+
+    def _make(self, t: Taken, done: Recorded, nursery: Nursery, folder: int, here: frozenset[str]) -> None:
+        """What follows a claim's commit. Nothing waits for the disk: the commit did, and holds all of it."""
+        with_copies = {"pipeline.yaml": t.vetted.pipeline_bytes}
+        self._recorder.born(
+            done, lambda copies: nursery.make(t.job_id, t.whole.data, with_copies | dict(copies))
+        )
+        self.made_ids.append(t.job_id)
+        # The request goes last: while it lies there, the next start knows that there is more to do.
+        stem = Path(t.name).stem
+        self._sources.clear(stem, t.job_id, has_folder=stem in here)
+        self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity, dir_fd=folder)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
-from daemon.beneath import has, make_folders, remove_tree, set_aside
-from daemon.files import holds, is_folder, write_copy
+from daemon.beneath import has, make_folders, opened_beneath, remove_tree, set_aside
+from daemon.files import create_copy, holds, is_folder, write_copy
 from daemon.workspace import Workspace
 
 
@@ -80,6 +81,54 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
     accepted = workspace.request(job_id)
     if not holds(workspace.jobs, accepted.name, request):
         write_copy(accepted, request, mode=0o640)
+
+
+@dataclass(frozen=True, slots=True)
+class Nursery:
+    """Where the run directories of a batch of claims are made; its folders are open for as long."""
+
+    runs: int
+    incoming: int
+    jobs: int
+
+    def make(self, job_id: str, request: bytes, files: Mapping[str, bytes]) -> None:
+        """Make what a job that was accepted just now has on disk, with these files in its directory.
+
+        It is seen whole or not at all, so each file is written where it stays. Folders that most requests do not
+        need yet (``sources``, ``.work``) come with the first attempt: of all that a claim costs, a folder costs most.
+        """
+        if has(self.runs, job_id):
+            # The id is new: what lies under it is no run of ours, and nobody's answers.
+            set_aside(job_id, self.runs)
+        # Sources were brought before the commit, into the directory that it becomes.
+        name = job_id if has(self.incoming, job_id) else self._new(job_id)
+        with opened_beneath(self.incoming, name) as run:
+            # Whatever the umask, and it hands the group down.
+            os.fchmod(run, 0o2770)
+            for file, data in files.items():
+                create_copy(file, data, run)
+        os.rename(name, job_id, src_dir_fd=self.incoming, dst_dir_fd=self.runs)
+        write_copy(f"{job_id}.yaml", request, mode=0o640, folder=self.jobs)
+
+    def _new(self, job_id: str) -> str:
+        name = f"{job_id}.new"
+        try:
+            os.mkdir(name, 0o770, dir_fd=self.incoming)
+        except FileExistsError:
+            remove_tree(name, self.incoming)
+            os.mkdir(name, 0o770, dir_fd=self.incoming)
+        return name
+
+
+@contextmanager
+def opened_nursery(workspace: Workspace) -> Iterator[Nursery]:
+    """The folders in which claims are made, opened once for a batch of them."""
+    with (
+        opened_runs(workspace) as runs,
+        opened_incoming(workspace) as incoming,
+        opened_beneath(workspace.jobs) as jobs,
+    ):
+        yield Nursery(runs, incoming, jobs)
 
 
 def clear_incoming(workspace: Workspace) -> None:

@@ -194,6 +194,8 @@ class Loop:
         except OSError as error:
             self._trouble(error, folder=INBOX)
             retry = TROUBLE_SECONDS
+        for job_id in self._inbox.made_ids:
+            self.jobs.adopt_new(job_id)
         self._inbox_again = None if retry is None else boot + retry
         if self._only:
             self._only_ids.update(self._inbox.taken_ids)

@@ -101,6 +101,10 @@ class Projection:
                 begun = events[0].type is not Type.JOB_QUEUED
                 append_copy(run / "events.jsonl", lines(events), begun=begun)
 
+    def born(self, job: Job, events: Sequence[Event]) -> dict[str, bytes]:
+        """Both copies of a job that was accepted just now, for the directory that is made for it."""
+        return {"events.jsonl": lines(events), "state.json": _indented(state(job)) + b"\n"}
+
     def show(self, job: Job) -> None:
         """Write ``state.json``, last of all, so that whoever reads it finds the rest there."""
         run = self._workspace.run(job.id)
@@ -110,8 +114,7 @@ class Projection:
     def remake(self, job: Job, events: Sequence[Event]) -> None:
         """Both copies of a job as they should be, where they are not. OSError."""
         run = self._workspace.run(job.id)
-        due = {"events.jsonl": lines(events), "state.json": _indented(state(job)) + b"\n"}
-        for name, data in due.items():
+        for name, data in self.born(job, events).items():
             if run.is_dir() and not holds(run, name, data):
                 write_copy(run / name, data)
 

@@ -8,7 +8,7 @@ state names; following again pays them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,12 @@ class Recorder:
         job = self.record(change)[0].job
         assert job is not None
         return job
+
+    def born(self, done: Recorded, make: Callable[[Mapping[str, bytes]], None]) -> None:
+        """Have the directory of a job that was accepted just now made with its copies in it: then it is not behind."""
+        assert done.job is not None
+        make(self._projection.born(done.job, done.events))
+        self._behind.pop(done.job.id, None)
 
     def settle(self, job: Job) -> bool:
         """Put the job's files where they belong; False, and told, if the disk refused."""

@@ -76,9 +76,12 @@ class Sources:
             os.close(run)
         return brought
 
-    def clear(self, stem: str, job_id: str) -> None:
+    def clear(self, stem: str, job_id: str, *, has_folder: bool) -> None:
         """Take the claimed request's own folder away: its files are in the run, byte for byte."""
-        for name, identity in self._brought.pop(job_id, ()):
+        brought = self._brought.pop(job_id, None)
+        if brought is None and not has_folder:
+            return
+        for name, identity in brought or ():
             self._remove_own(stem, name, partial(_is, identity))
         self._remove_empty(self._workspace.inbox / stem)
 

@@ -12,6 +12,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,14 +128,15 @@ class DropBox:
         finally:
             os.close(folder_fd)
 
-    def claim_unlink(self, folder: Path, name: str, identity: Identity) -> bool:
+    def claim_unlink(self, folder: Path, name: str, identity: Identity, *, dir_fd: int | None = None) -> bool:
         """Remove a file that was taken, unless its name holds something else by now; whether it was removed.
 
         Size and time of writing must agree besides the inode: the next file made gets a removed one's inode.
         Between look and removal lies one system call; who overwrites a taken file just then, loses it.
+        ``dir_fd`` saves opening the folder.
         """
         try:
-            with opened_beneath(folder) as opened:
+            with nullcontext(dir_fd) if dir_fd is not None else opened_beneath(folder) as opened:
                 status = os.stat(name, dir_fd=opened, follow_symlinks=False)
                 if not Identity.of(status).same_content(identity):
                     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from daemon.decisions import ORDER
 from daemon.model import Job
@@ -37,6 +38,14 @@ class Watchlist:
         if job_id not in self._seen:
             self._seen[job_id] = 0
             self._watcher.watch(job_id, self._workspace.run(job_id))
+            self._again[job_id] = 0.0
+
+    def adopt_new(self, job_id: str) -> None:
+        """Watch a job whose directory was made just now: looked into only where somebody was faster than the bell."""
+        run = self._workspace.run(job_id)
+        self._seen[job_id] = 0
+        self._watcher.watch(job_id, run)
+        if _holds_answer(run):
             self._again[job_id] = 0.0
 
     def drop(self, job_id: str) -> None:
@@ -109,14 +118,27 @@ class Watchlist:
 
     def _touched(self, job_id: str) -> bool:
         """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
+        run = self._workspace.run(job_id)
         try:
-            mtime = os.stat(self._workspace.run(job_id)).st_mtime_ns
+            mtime = os.stat(run).st_mtime_ns
         except OSError:
             return True
         before, self._seen[job_id] = self._seen[job_id], mtime
+        if before == 0 and job_id not in self._gated:
+            # Never listed yet: one of ten thousand that were made at once, most of which nobody has touched.
+            return _holds_answer(run)
         return before != mtime or job_id in self._lying
 
     @property
     def next_look(self) -> float | None:
         """When the first job wants another look; None if none does."""
         return min(self._again.values(), default=None)
+
+
+def _holds_answer(run: Path) -> bool:
+    """Whether a decision file, or a reason that one left, lies in a run directory; True where that cannot be seen."""
+    try:
+        names = os.listdir(run)
+    except OSError:
+        return True
+    return any(name in _DECISIONS or name.endswith(".error.txt") for name in names)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daemon.beneath import make_folders, opened_beneath, remove_tree, set_aside
 from daemon.errors import CannotWrite
-from daemon.files import PASSING
+from daemon.files import PASSING, is_folder
 from daemon.orders import Order
 
 
@@ -23,6 +23,8 @@ def prepare(order: Order) -> int:
     """
     _refuse_links(order)
     try:
+        if not is_folder(order.sources):
+            os.close(make_folders(order.run_dir, "sources", 0o2770, durable=False))
         _make_workroom(order)
         logs = make_folders(order.run_dir, "logs", durable=False)
         try:
