@@ -1,4 +1,4 @@
-"""``python -m bench [quick options] | video | trace``: a Markdown table on stdout, progress on stderr."""
+"""``python -m bench [quick options] | growth | video | trace``: a Markdown table on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import measures, trace, video
+from bench import growth, measures, trace, video
 from bench.fill import fill
 from bench.measures import quantile
 from bench.processes import cost
@@ -23,7 +23,7 @@ from bench.subjects import Daemon, Minimal, Subject, until
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["daemon", "video", "trace"], default="daemon")
+    parser.add_argument("what", nargs="?", choices=["daemon", "growth", "video", "trace"], default="daemon")
     parser.add_argument("--rounds", type=int, default=4, help="how often the two take turns (4)")
     parser.add_argument("--jobs", type=int, default=25, help="jobs, and approvals, in each round (25)")
     parser.add_argument("--flood", type=int, default=1000, help="files dropped at once (1000)")
@@ -31,18 +31,24 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=0, help="jobs made beforehand that wait at a gate")
     parser.add_argument("--finished", type=int, default=0, help="finished jobs made beforehand")
     parser.add_argument("--rest", action="store_true", help="also wait a minute for the spare to go")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[100, 10_000, 100_000], help="growth: finished jobs before"
+    )
+    parser.add_argument("--root", type=Path, help="work here, and use what an earlier growth made; stays")
     parser.add_argument("--keep", action="store_true", help="leave the workspaces, and say where")
     args = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix="spork-bench-"))
+    root = args.root or Path(tempfile.mkdtemp(prefix="spork-bench-"))
     try:
-        if args.what == "video":
+        if args.what == "growth":
+            print("\n".join([*_head(os.getloadavg()[0]), growth.table(root, args.sizes, args.jobs)]))
+        elif args.what == "video":
             print(video.table(root))
         elif args.what == "trace":
             print(trace.table(root, args.jobs))
         else:
             print(table(root, args))
     finally:
-        if args.keep:
+        if args.keep or args.root:
             _tell(f"kept in {root}")
         else:
             shutil.rmtree(root, ignore_errors=True)
@@ -67,16 +73,19 @@ def table(root: Path, args: argparse.Namespace) -> str:
     finally:
         reference.stop()
         daemon.stop()
+    head = [*_head(load), "| | reference | daemon | ratio |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _head(load: float) -> list[str]:
+    """When, with what and beside what this was measured."""
     command = " ".join(["python -m bench", *sys.argv[1:]])
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     loads = f"load average {load:.2f} before and {os.getloadavg()[0]:.2f} after"
-    head = [
+    return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `{command}`, {os.cpu_count()} cores, {versions}, {loads}",
         "",
-        "| | reference | daemon | ratio |",
-        "|---|---|---|---|",
     ]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 Row = tuple[str, str, str, str]

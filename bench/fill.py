@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon import rulings
 from daemon.changes import Change, Claim
 from daemon.clock import rfc3339
-from daemon.incoming import make_run
+from daemon.incoming import opened_nursery
 from daemon.model import Artifact, Event, Job, Type
 from daemon.projection import Projection
 from daemon.publication import gate_digest
@@ -22,14 +22,18 @@ _BATCH = 500
 _TEXT = b"1\n"
 
 
-def fill(root: Path, *, waiting: int, finished: int) -> None:
-    """Add jobs of the pipeline ``one`` with their run directories; no daemon may have the workspace."""
+def fill(root: Path, *, waiting: int, finished: int, first: int = 0) -> None:
+    """Add jobs of the pipeline ``one`` with their run directories; no daemon may have the workspace.
+
+    ``first``: their ids are numbered from there.
+    """
     workspace = Workspace(root)
     store = Store(workspace.db)
     projection = Projection(workspace)
     for prefix, count, gated in (("old", finished, False), ("asked", waiting, True)):
-        for start in range(0, count, _BATCH):
-            names = [f"{prefix}-{number:06d}" for number in range(start, min(start + _BATCH, count))]
+        for start in range(first, first + count, _BATCH):
+            stop = min(start + _BATCH, first + count)
+            names = [f"{prefix}-{number:06d}" for number in range(start, stop)]
             _make(workspace, store, projection, names, gated=gated)
     store.close()
 
@@ -57,13 +61,15 @@ def _make(
         Change(job, rulings.completed(job, now, artifacts=[artifact], seconds=0.0, gate=terms, digest=digest))
         for job in jobs
     )
-    for job in jobs:
-        make_run(workspace, job.id, _request(job.id), pipeline)
-        (workspace.run(job.id) / "s1.txt").write_bytes(_TEXT)
-        for debt in store.owed(job.id):
-            store.moved(job.id, debt)
-        projection.add(job, [event for event in events if event.job_id == job.id])
-        projection.show(job)
+    own: dict[str | None, list[Event]] = {}
+    for event in events:
+        own.setdefault(event.job_id, []).append(event)
+    with opened_nursery(workspace) as nursery:
+        for job in jobs:
+            files = {"pipeline.yaml": pipeline, "s1.txt": _TEXT} | projection.born(job, own[job.id])
+            nursery.make(job.id, _request(job.id), files)
+            for debt in store.owed(job.id):
+                store.moved(job.id, debt)
     projection.enter(events)
     # The moves are noted with the next commit.
     store.record()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import uuid
-from importlib.resources import files
 from pathlib import Path
 
 from daemon.errors import Halt
@@ -92,6 +90,9 @@ def _check_version(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _create(db: sqlite3.Connection) -> None:
+    import uuid  # readers need neither
+    from importlib.resources import files
+
     schema = files("daemon").joinpath("sql/schema.sql").read_text(encoding="utf-8")
     db.executescript(
         f"BEGIN IMMEDIATE;\n{schema}\n"

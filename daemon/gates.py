@@ -15,6 +15,7 @@ from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
+from daemon.deadlines import Deadlines
 from daemon.digests import FileDigests
 from daemon.files import Identity, is_folder, write_durable
 from daemon.model import Artifact, Job, Stage, StageStatus
@@ -41,7 +42,7 @@ class Gates:
     ) -> None:
         self._workspace, self._recorder, self._shelf, self._clock = workspace, recorder, shelf, clock
         self._digests = FileDigests()
-        self._deadlines: dict[str, tuple[str, float]] = {}
+        self._deadlines = Deadlines()
         self._settling: dict[str, tuple[str, float]] = {}
         self._beside: dict[str, list[str]] = {}
         self.apply(policy)
@@ -162,7 +163,7 @@ class Gates:
 
     def forget(self, job_id: str) -> None:
         """Nobody is asked about this job any more."""
-        self._deadlines.pop(job_id, None)
+        self._deadlines.drop(job_id)
         self._settling.pop(job_id, None)
         self._beside.pop(job_id, None)
         self._digests.forget(self._workspace.run(job_id))
@@ -170,14 +171,14 @@ class Gates:
     def _remember_deadline(self, job: Job) -> None:
         gate = job.gate
         if gate is None or gate.expires_at is None or job.reason == "expired":
-            self._deadlines.pop(job.id, None)
-        elif self._deadlines.get(job.id, ("", 0.0))[0] != gate.expires_at:
+            self._deadlines.drop(job.id)
+        elif self._deadlines.mark(job.id) != gate.expires_at:
             self.set_deadline(job.id, gate.expires_at)
 
     def set_deadline(self, job_id: str, expires_at: str) -> None:
         """Count the rest of the gate's time by the boot clock: only here, once, is the wall clock asked."""
         left = (moment(expires_at) - self._clock.wall()).total_seconds()
-        self._deadlines[job_id] = (expires_at, self._clock.boot() + left)
+        self._deadlines.put(job_id, expires_at, self._clock.boot() + left)
 
     def notes(self, job: Job) -> list[str]:
         """What lies beside the gate and looks like a decision, but is none; at most ``NOTES`` of them."""
@@ -202,25 +203,23 @@ class Gates:
 
     def next_expiry(self) -> float | None:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""
-        first = min((deadline for _, deadline in self._deadlines.values()), default=None)
+        first = self._deadlines.first
         return None if first is None else max(first - self._clock.boot(), 0.0)
 
     def put_off(self, job_id: str, seconds: float) -> None:
         """Ask about the gate's time again so much later: what lies there cannot be looked at now."""
-        expires_at, _ = self._deadlines[job_id]
-        self._deadlines[job_id] = (expires_at, self._clock.boot() + seconds)
+        self._deadlines.put(job_id, self._deadlines.mark(job_id), self._clock.boot() + seconds)
 
     def overdue(self) -> Iterable[str]:
         """The ids of the jobs whose gate's time is over."""
-        boot = self._clock.boot()
-        return [job_id for job_id, (_, deadline) in self._deadlines.items() if deadline <= boot]
+        return self._deadlines.over(self._clock.boot())
 
     def expire(self, job: Job, now: datetime) -> bool:
         """Do what the gate's terms say for the end of its time; True. OSError: it could not be done now."""
         assert job.gate is not None
         on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=True)
         self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
-        self._deadlines.pop(job.id, None)
+        self._deadlines.drop(job.id)
         return True
 
 

@@ -20,12 +20,13 @@ _OURS = frozenset(
     "state.json events.jsonl pipeline.yaml REVIEW.md gate.json"
     " approve.template.yaml reject.template.yaml".split()
 )
-_REQUEST = re.compile(r".+\.ya?ml", re.DOTALL)
+# Patterns are compiled where one is first needed: most names tell by a look at their ends, and `spork status`
+# would spend more on this list than on the database.
 _UNDER_WAY = r"\.(part|partial|filepart|crdownload|download|tmp)"
 """What is appended to a name while its file is being brought."""
-_NEAR_REQUEST = re.compile(rf"(.+?)(\.ya?ml|\.json)(\.txt|{_UNDER_WAY})?", re.DOTALL | re.IGNORECASE)
-_DECISION_WORD = re.compile(rf"({'|'.join(DECISIONS)})(?![a-z])")
-_WORD_WITH_ENDING = re.compile(rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*({_UNDER_WAY})?")
+_NEAR_REQUEST = rf"(?is)(.+?)(\.ya?ml|\.json)(\.txt|{_UNDER_WAY})?"
+_DECISION_WORD = rf"({'|'.join(DECISIONS)})(?![a-z])"
+_WORD_WITH_ENDING = rf"({'|'.join(DECISIONS)})(d|ed|ation)?(\.ya?ml|\.txt|\.json)*({_UNDER_WAY})?"
 _CONFLICT = (
     (".sync-conflict-", "a conflict copy of Syncthing"),
     ("conflicted copy", "a conflict copy of a sync tool"),
@@ -33,22 +34,22 @@ _CONFLICT = (
     ("(sfconflict", "a conflict copy of Seafile"),
 )
 _CONFLICT_PATTERNS = (
-    (re.compile(r"_conflict-\d{8}-\d{6}"), "a conflict copy of a sync tool"),
-    (re.compile(r"_(backup|base|local|remote)_\d+\.ya?ml"), "a side file of git mergetool"),
+    (r"_conflict-\d{8}-\d{6}", "a conflict copy of a sync tool"),
+    (r"_(backup|base|local|remote)_\d+\.ya?ml", "a side file of git mergetool"),
 )
 _EDITING = (
-    re.compile(r"\.(?P<of>.+)\.sw[a-px]"),
-    re.compile(r"\.#(?P<of>.+)"),
-    re.compile(r"#(?P<of>[^#].*)#"),
+    r"\.(?P<of>.+)\.sw[a-px]",
+    r"\.#(?P<of>.+)",
+    r"#(?P<of>[^#].*)#",
 )
 _SIDE = (
-    (re.compile(r"\._.*", re.DOTALL), "a side file of macOS"),
-    (re.compile(r"\.spork-.*", re.DOTALL), "a file of ours in the making"),
-    (re.compile(r"\..*", re.DOTALL), "a hidden file"),
-    (re.compile(r"#.*", re.DOTALL), "an autosave file of an editor"),
-    (re.compile(r"~.*", re.DOTALL), "a side file of a program"),
-    (re.compile(r".*~", re.DOTALL), "a backup copy of an editor"),
-    (re.compile(r"\d+"), "a probe of vim"),
+    (r"(?s)\._.*", "a side file of macOS"),
+    (r"(?s)\.spork-.*", "a file of ours in the making"),
+    (r"(?s)\..*", "a hidden file"),
+    (r"(?s)#.*", "an autosave file of an editor"),
+    (r"(?s)~.*", "a side file of a program"),
+    (r"(?s).*~", "a backup copy of an editor"),
+    (r"\d+", "a probe of vim"),
 )
 
 
@@ -92,9 +93,10 @@ def classify_inbox(name: str) -> Request | Ignored:
         return ignored
     if name.startswith("_"):
         return Ignored(name, "begins with _, which sets a file aside")
-    if _REQUEST.fullmatch(name):
-        return Request(name, name.rpartition(".")[0], _unfit(name))
-    near = _NEAR_REQUEST.fullmatch(name)
+    stem, _, ending = name.rpartition(".")
+    if stem and ending in ("yaml", "yml"):
+        return Request(name, stem, _unfit(name))
+    near = re.fullmatch(_NEAR_REQUEST, name)
     return Ignored(name, "does not end in .yaml or .yml", f"{near[1]}.yaml" if near else "")
 
 
@@ -146,11 +148,13 @@ def twin_key(name: str) -> str:
 
 
 def _side_file(name: str) -> Ignored | None:
+    if not name.startswith((".", "#", "~")) and not name.endswith("~") and not name.isdecimal():
+        return None
     for pattern in _EDITING:
-        if match := pattern.fullmatch(name):
+        if match := re.fullmatch(pattern, name):
             return Ignored(name, "an editor's marker of a file being edited", editing=match["of"])
     for pattern, rule in _SIDE:
-        if pattern.fullmatch(name):
+        if re.fullmatch(pattern, name):
             return Ignored(name, rule)
     return None
 
@@ -158,7 +162,8 @@ def _side_file(name: str) -> Ignored | None:
 def _conflict_copy(name: str) -> Ignored | None:
     plain = name.casefold()
     found = [rule for mark, rule in _CONFLICT if mark in plain]
-    found += [rule for pattern, rule in _CONFLICT_PATTERNS if pattern.search(plain)]
+    if "_" in plain:
+        found += [rule for pattern, rule in _CONFLICT_PATTERNS if re.search(pattern, plain)]
     return Ignored(name, found[0]) if found else None
 
 
@@ -175,9 +180,9 @@ def _unfit(name: str) -> str:
 
 def _decision_meant(name: str) -> str:
     plain = _folded(name)
-    match = _WORD_WITH_ENDING.fullmatch(plain)
+    match = re.fullmatch(_WORD_WITH_ENDING, plain) if plain.startswith(DECISIONS) else None
     if match is None and plain.endswith((".yaml", ".yml", ".yaml.txt", ".yml.txt")):
-        match = _DECISION_WORD.match(plain)
+        match = re.match(_DECISION_WORD, plain)
         if match is None:
             import difflib  # the command line starts without it, and seldom sees such a name
 

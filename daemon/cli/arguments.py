@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # argparse and not typer: typer, click and rich cost more start time than `spork status` has in all.
 import argparse
+import os
 from collections.abc import Callable
+from typing import Any
 
 EXIT_CODES = """exit codes:
   0 done   1 the job failed   2 usage   3 waits for a decision   65 bad input   73 cannot write
@@ -20,7 +22,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         description="Work enters as files in inbox/, people answer with files in runs/ID/; "
         "these commands write the same files and show where everything is.",
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -31,16 +33,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=_Version())
     # prog is given because finding it out costs argparse ten milliseconds.
     group = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, prog="spork")
+    asked = _verb_of(argv)
 
     def verb(
         name: str, help_text: str, module: str = "", epilog: str | None = None
     ) -> argparse.ArgumentParser:
+        if asked not in ("", name):
+            return _UNASKED
         made = group.add_parser(
             name,
             help=help_text,
             description=f"{help_text[0].upper()}{help_text[1:]}.",
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         made.set_defaults(module=module or name)
@@ -53,6 +58,52 @@ def parse(argv: list[str]) -> argparse.Namespace:
     _answers(verb)
     _tools(verb)
     return parser.parse_args(argv)
+
+
+_VERBS = frozenset(
+    "init daemon run submit check status review events logs explain approve reject resume cancel doctor rebuild backup"
+    " prune reload schema systemd".split()
+)
+
+
+def _verb_of(argv: list[str]) -> str:
+    """The verb, where it is plain which one is meant: then only its options are made. Else empty."""
+    first = argv[2:] if argv[:1] == ["--workspace"] else argv
+    return first[0] if first and first[0] in _VERBS else ""
+
+
+class _Unasked(argparse.ArgumentParser):
+    """Takes the options of a verb that was not asked for: to make them all takes longer than to print a status."""
+
+    def __init__(self) -> None:
+        pass
+
+    def add_argument(self, *_: Any, **__: Any) -> Any:
+        return None
+
+    def add_mutually_exclusive_group(self, **_: Any) -> Any:
+        return self
+
+
+_UNASKED = _Unasked()
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """argparse asks a formatter about every option, and its own imports shutil for the terminal's width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 class _Version(str):

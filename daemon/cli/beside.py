@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
-from daemon.cli.waits import open_for_writing, unfit
 from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.workspace import Workspace
 
@@ -29,6 +28,9 @@ def inbox_notes(workspace: Workspace) -> list[str]:
     with os.scandir(workspace.inbox) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             is_folder = entry.is_dir(follow_symlinks=False)
+            if count >= MOST and classify_inbox(entry.name).is_request:
+                count += 1  # ten thousand at once are counted and not looked into
+                continue
             said = _inbox_note(workspace, entry.name, is_folder)
             count += bool(said)
             others += not said and not is_folder and not entry.name.startswith(".")
@@ -68,10 +70,12 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
         status = os.lstat(path)
     except FileNotFoundError:
         return ""
+    from daemon.cli.waits import unfit  # only where a file lies there: it takes longer than all the rest
+
     wrong = meant.unfit or ("not a regular file" if not stat.S_ISREG(status.st_mode) else unfit(status))
     if wrong:
         return f"{shown(name)}: {wrong}, refused where it is"
-    why = open_for_writing(path) or ("empty, not taken yet" if status.st_size == 0 else "not taken yet")
+    why = _held(path) or ("empty, not taken yet" if status.st_size == 0 else "not taken yet")
     return f"{shown(name)}: {why}; why: spork explain inbox/{shown(name)}"
 
 
@@ -106,13 +110,22 @@ def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
         place = f"runs/{job.id}/{shown(name)}"
         if isinstance(meant, Decision):
             refused = "refused" if f"{name}.error.txt" in names else "not decided yet"
-            said = open_for_writing(workspace.run(job.id) / name) or refused
+            said = _held(workspace.run(job.id) / name) or refused
             notes.append(f"{place}: {said}; why: spork explain {place}")
         elif meant.meant:
             notes.append(f"{place}: not read, {meant.rule}; did you mean {meant.meant}?")
         elif meant.editing in ("approve.yaml", "reject.yaml", "resume.yaml", "cancel.yaml"):
             notes.append(f"{place}: an editor has {meant.editing} open")
     return notes[:MOST]
+
+
+def _held(path: Path) -> str:
+    """``still open for writing by pid 4711``, where the kernel says so; else nothing."""
+    from daemon.cli.waits import open_for_writing
+    from daemon.lease import install_lease_signal_handler
+
+    install_lease_signal_handler()
+    return open_for_writing(path)
 
 
 def progress_of(

@@ -24,7 +24,6 @@ from daemon.cli.screen import (
     table,
     tell,
 )
-from daemon.lease import install_lease_signal_handler
 from daemon.room import shortage, wanted
 from daemon.workspace import Workspace
 
@@ -35,7 +34,6 @@ FINISHED = 10
 def command(args: Namespace) -> int:
     """Where everything is, from the database and the folders; changes nothing."""
     workspace = workspace_of(args)
-    install_lease_signal_handler()
     if args.job is not None:
         from daemon.cli.detail import detail, facts
 

@@ -23,8 +23,9 @@ TAKEN = """
     before daemon.sources:Sources.bring; before os.rename in daemon.sources:Sources.bring#2
     after daemon.sources:Sources.bring; before commit:job_queued
     inside commit:job_queued; after commit:job_queued
-    before os.rename in daemon.incoming:make_run#2; half os.write in daemon.incoming:make_run
-    after daemon.incoming:make_run; before daemon.sources:Sources.clear_taken
+    half os.write in daemon.incoming:Nursery.make; before os.rename in daemon.incoming:make_run
+    before os.rename in daemon.incoming:Nursery.make#2; half os.write in daemon.incoming:make_run
+    after daemon.incoming:Nursery.make; before daemon.sources:Sources.clear_taken
     before daemon.sources:Sources.clear
     before os.unlink in daemon.sources:Sources.clear#2; before daemon.spool:DropBox.claim_unlink
     before os.rmdir in daemon.sources:Sources.clear

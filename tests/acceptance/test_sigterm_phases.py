@@ -11,7 +11,7 @@ from tests.support import wait_for
 
 PHASES = [
     "before daemon.strays:end_strays",
-    "before daemon.incoming:make_run",
+    "before daemon.incoming:Nursery.make",
     "inside commit:stage_started",
     "after daemon.runner:Runner.start",
     "before daemon.publication:_move",
