@@ -172,7 +172,7 @@ def _flood(reference: Minimal, daemon: Daemon, args: argparse.Namespace) -> list
         )
     ]
     wanted = args.flood + args.waiting
-    until(lambda: daemon.waiting() >= wanted, f"{wanted} jobs to wait")
+    until(lambda: daemon.waiting() >= wanted, f"{wanted} jobs to wait", max(60.0, wanted / 10))
     if args.rest:
         until_rested(daemon)
     rows.append(_idle_row(f"idle, {wanted:,} waiting", daemon, args.idle))

@@ -37,14 +37,17 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return db
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only looks, while the daemon works or does not. Raises Halt."""
+def open_reader(path: Path, *, threads: bool = False) -> sqlite3.Connection:
+    """A connection that only looks, while the daemon works or does not. Raises Halt.
+
+    ``threads``: it is used, and told to stop, by another thread than this one.
+    """
     # A reader that may not write the folder cannot make the -shm file; without a -wal nobody is writing.
     immutable = not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK)
     quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     uri = f"file:{quoted}?mode=ro" + ("&immutable=1" if immutable else "")
     try:
-        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=not threads)
         _check_version(db, path)
     except sqlite3.Error as error:
         raise Halt(f"{path}: cannot be read: {error}; see: spork doctor, spork rebuild") from error

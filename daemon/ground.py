@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daemon.catalog import Catalog
+from daemon.checkup import Checkup
 from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.exposure import is_root, too_few_files, writable_by_all
 from daemon.files import is_folder
@@ -31,10 +32,16 @@ class Ground:
     """Everything that may be pulled away under a running daemon."""
 
     def __init__(
-        self, workspace: Workspace, lock: DaemonLock, lane: Lane, store: Store, watcher: Watcher
+        self,
+        workspace: Workspace,
+        lock: DaemonLock,
+        lane: Lane,
+        store: Store,
+        watcher: Watcher,
+        checkup: Checkup,
     ) -> None:
         self._workspace, self._lock, self._lane = workspace, lock, lane
-        self._store, self._watcher = store, watcher
+        self._store, self._watcher, self._checkup = store, watcher, checkup
         self._folders = {path: _place(path) for path in (workspace.jobs, workspace.runs)}
         self._full = False
         self._prune_at = 0.0
@@ -64,10 +71,21 @@ class Ground:
             self._watcher.rebuild()
 
     def check_place(self) -> None:
-        """Halt where the folders are not those we began with: an unmounted disk is not a workspace without runs."""
+        """Halt where the folders are not those we began with: an unmounted disk is not a workspace without runs;
+        and where the database turned out to be damaged.
+        """
+        self._checkup.judge()
         for path, place in self._folders.items():
             if _place(path) != place:
                 raise Halt(f"{path} is gone or was replaced under the daemon; put it back and start again")
+
+    def fileno(self) -> int:
+        """Readable when the database has been looked at; -1 where it has been."""
+        return self._checkup.fileno()
+
+    def close(self) -> None:
+        """Look no further."""
+        self._checkup.end()
 
     def full(self, policy: Policy) -> bool:
         """Whether the disk has less room than the policy wants kept free; told when that changes."""

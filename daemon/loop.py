@@ -343,6 +343,7 @@ class Loop:
         found = [
             None if self._storm.on else self._watcher.fileno(),
             self._lane.fileno(),
+            self._ground.fileno(),
             current.running.fileno() if current and not current.over else None,
         ]
         return [fd for fd in found if fd is not None and fd >= 0]

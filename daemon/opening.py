@@ -9,6 +9,7 @@ from operator import attrgetter
 from daemon import generation, twin
 from daemon.attempts import Attempts
 from daemon.changes import Change
+from daemon.checkup import Checkup
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
 from daemon.errors import Halt
@@ -64,6 +65,7 @@ class Opened:
         self.parts.runner.rest()
         self.parts.lane.give_back()
         self.parts.watcher.close()
+        self.parts.ground.close()
         self.parts.recorder.store.close()
         self.lock.release()
 
@@ -80,11 +82,12 @@ def open_workspace(
         if lost := workspace.lost_database:
             raise Halt(lost)
         store = Store(workspace.db)
-        store.check()
+        checkup = Checkup(workspace.db)
+        checkup.begin()
         check_runs(workspace, store)
         generation.check(workspace)
         twin.tell_apart(workspace, store)
-        parts = _parts(workspace, policy, store, lock, clock or Clock(), poll=poll)
+        parts = _parts(workspace, policy, store, lock, checkup, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)
         recover(parts, policy)
         parts.watcher.watch(INBOX, workspace.inbox)
@@ -97,7 +100,14 @@ def open_workspace(
 
 
 def _parts(
-    workspace: Workspace, policy: Policy, store: Store, lock: DaemonLock, clock: Clock, *, poll: bool
+    workspace: Workspace,
+    policy: Policy,
+    store: Store,
+    lock: DaemonLock,
+    checkup: Checkup,
+    clock: Clock,
+    *,
+    poll: bool,
 ) -> Parts:
     recorder = Recorder(workspace, store, Projection(workspace))
     shelf = Shelf(store)
@@ -110,7 +120,7 @@ def _parts(
         clock=clock,
         recorder=recorder,
         watcher=watcher,
-        ground=Ground(workspace, lock, lane, store, watcher),
+        ground=Ground(workspace, lock, lane, store, watcher, checkup),
         inbox=Inbox(workspace, recorder, policy, clock.boot),
         gates=gates,
         desk=Desk(workspace, recorder, gates, policy, clock.boot),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.changes import Change, Claim, DecisionFile, Owed
+from daemon.checkup import Checkup
 from daemon.errors import CannotWrite, Illegal, NotPossible
 from daemon.evidence import Evidence, whole
 from daemon.files import fsync_folder, is_folder, write_copy
@@ -84,7 +86,7 @@ class _Rebuild:
                 store.set_meta("token", self._evidence.token)
             kept = self._fold(store, events)
             self._settle(store)
-            store.check()
+            Checkup(target, at_once_bytes=sys.maxsize).begin()
         finally:
             store.close()
             self._evidence.close()

@@ -51,15 +51,6 @@ class Store:
                 self.record()
         self._db.close()
 
-    def check(self) -> None:
-        """Halt if the file is damaged."""
-        try:
-            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            verdict = str(error)
-        if verdict != "ok":
-            raise Halt(f"{self.path}: damaged ({verdict}); stop the daemon and run: spork rebuild")
-
     def prove(self) -> None:
         """Halt unless the file is in its place and answers a read."""
         self.check_place()

@@ -28,7 +28,6 @@ OF_ALL = {
 }
 """What may read more, and why. None of it is asked in a turn of the daemon."""
 NOT_QUESTIONS = {
-    "check",
     "prove",
     "quick_check",
     "integrity_check",

@@ -27,7 +27,7 @@ check service schemas
 runner watcher projection publication
 workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-store tables database changes spool digests codec lease sightings strangers
+checkup store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
 room

@@ -159,7 +159,7 @@ CHECKS = (
     Removal("check", "declared outputs are there", "harvest.py",
             "    _check_outputs(outputs, made)\n", "", (HARVEST,)),
     Removal("check", "the database is sound at start", "opening.py",
-            "        store.check()\n", "", (SERVICE, TOOLS)),
+            "        checkup.begin()\n", "", (SERVICE, TOOLS)),
     Removal("check", "the database's schema is one we know", "database.py",
             "    if found != SCHEMA_VERSION:\n", "    if False:\n", (STORE,)),
     Removal("check", "an approval by command is of the files that gate.json shows", "doors.py",
