@@ -70,7 +70,9 @@ def flood(subject: Subject, prefix: str, files: int) -> float:
     last = inbox / f"{names[-1]}.yaml"
     # They are taken by name: to list ten thousand again and again would take a core from what is measured.
     # A busy machine takes a tenth of the rate, and is waited for.
-    until(lambda: not (last.exists() or _any_left(inbox)), f"{files} files to be taken", max(60.0, files / 20))
+    until(
+        lambda: not (last.exists() or _any_left(inbox)), f"{files} files to be taken", max(60.0, files / 20)
+    )
     return files / (time.monotonic() - began)
 
 
