@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import growth, measures, trace, video
+from bench import growth, measures, page, trace, video
 from bench.fill import fill
 from bench.measures import quantile
 from bench.processes import cost
@@ -35,23 +35,28 @@ def main() -> None:
         "--sizes", type=int, nargs="+", default=[100, 10_000, 100_000], help="growth: finished jobs before"
     )
     parser.add_argument("--root", type=Path, help="work here, and use what an earlier growth made; stays")
+    parser.add_argument("--page", action="store_true", help="also put the table into the pages that show it")
     parser.add_argument("--keep", action="store_true", help="leave the workspaces, and say where")
     args = parser.parse_args()
     root = args.root or Path(tempfile.mkdtemp(prefix="spork-bench-"))
     try:
-        if args.what == "growth":
-            print("\n".join([*_head(os.getloadavg()[0]), growth.table(root, args.sizes, args.jobs)]))
-        elif args.what == "video":
-            print(video.table(root))
-        elif args.what == "trace":
-            print(trace.table(root, args.jobs))
-        else:
-            print(table(root, args))
+        made = _made(root, args)
+        print(made)
+        if args.page:
+            _tell(f"put into {', '.join(page.put(args.what, made))}")
     finally:
         if args.keep or args.root:
             _tell(f"kept in {root}")
         else:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _made(root: Path, args: argparse.Namespace) -> str:
+    if args.what == "growth":
+        return "\n".join([*_head(os.getloadavg()[0]), growth.table(root, args.sizes, args.jobs)])
+    if args.what == "video":
+        return video.table(root)
+    return trace.table(root, args.jobs) if args.what == "trace" else table(root, args)
 
 
 def table(root: Path, args: argparse.Namespace) -> str:

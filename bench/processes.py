@@ -30,6 +30,18 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def spent(pid: int) -> dict[int, float]:
+    """CPU seconds up to now of the process and each living descendant, by its id."""
+    found = {}
+    for one in family(pid):
+        try:
+            threads = [path.read_text() for path in Path(f"/proc/{one}/task").glob("*/schedstat")]
+        except OSError:
+            continue
+        found[one] = sum(int(text.split()[0]) for text in threads) / 1e9
+    return found
+
+
 def cost(pid: int) -> Cost:
     """What the process and everything below it cost up to now."""
     nanoseconds, kib, alive = 0, 0, 0

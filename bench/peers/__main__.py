@@ -10,19 +10,21 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import measures
+from bench import measures, page
 from bench.measures import quantile
 from bench.peers.environments import PEERS, Peer, python_of
 from bench.peers.stand import STAGES
-from bench.processes import cost
+from bench.processes import cost, spent
 from bench.subjects import CHECKOUT, Daemon, Minimal, until
 
 IDLE_SECONDS = 10.0
@@ -50,6 +52,7 @@ class Stood:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"bench.peers.{peer.module}", "serve", str(root)],
                 env=environ, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0,
+                start_new_session=True,
             )  # fmt: skip
         assert self._process.stdout is not None
         if b"ready" not in self._process.stdout.readline():
@@ -75,13 +78,17 @@ class Stood:
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            pass
+        # Some leave children of their own.
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 def main() -> None:
     """Measure each in turn, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--jobs", type=int, default=20, help="jobs, and approvals, of each (20)")
+    parser.add_argument("--page", action="store_true", help="also put the table into the pages that show it")
     parser.add_argument("--only", metavar="NAME", help="the peers whose names hold this")
     args = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="spork-peers-"))
@@ -94,7 +101,10 @@ def main() -> None:
                 columns[peer.name] = _peer(peer, root / peer.module, max(round(args.jobs * peer.share), 3))
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    print(_table(columns, load))
+    made = _table(columns, load)
+    print(made)
+    if args.page:
+        _tell(f"put into {', '.join(page.put('peers', made))}")
 
 
 def _table(columns: dict[str, list[str]], load: float) -> str:
@@ -144,21 +154,26 @@ def _peer(peer: Peer, root: Path, jobs: int) -> list[str]:
         ran = [_job(stood, f"job-{number}") for number in range(jobs)]
         approved = [_approval(stood, f"ask-{number}") for number in range(jobs)] if peer.approves else []
         time.sleep(REST_SECONDS)
-        before, began = cost(stood.pid), time.monotonic()
-        time.sleep(IDLE_SECONDS)
-        after, seconds = cost(stood.pid), time.monotonic() - began
+        percent, mib = _idle(stood.pid)
     except TimeoutError as error:
         return [f"timed out: {error}", "", "", "", ""]
     finally:
         stood.stop()
-    percent = (after.cpu_seconds - before.cpu_seconds) / seconds * 100
     return [
         f"{median(each for _, each in ran):.1f}",
         peer.process,
         _both([first for first, _ in ran]),
         _both(approved) if approved else "has none",
-        f"{percent:.2f} %, {after.pss_mib:.0f}",
+        f"{percent:.2f} %, {mib:.0f}",
     ]
+
+
+def _idle(pid: int) -> tuple[float, float]:
+    """Percent of a core and MiB; a process that ended meanwhile does not count, for nobody knows its end."""
+    before, began = spent(pid), time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    after, seconds = spent(pid), time.monotonic() - began
+    return sum(now - before.get(one, 0.0) for one, now in after.items()) / seconds * 100, cost(pid).pss_mib
 
 
 def _job(stood: Stood, job: str) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,11 @@ from pathlib import Path
 
 from bench.peers.stand import STAGES, mark, stand
 
-ROOT, PORT = os.environ.get("PEER_ROOT", "."), 4263
+ROOT = os.environ.get("PEER_ROOT", ".")
+if "PEER_PORT" not in os.environ:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        os.environ["PEER_PORT"] = str(free.getsockname()[1])
+PORT = os.environ["PEER_PORT"]
 os.environ |= {
     "PREFECT_HOME": f"{ROOT}/prefect",
     "PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api",
@@ -41,7 +46,7 @@ class Prefect:
     """Server and runner are children of this process."""
 
     def __init__(self, root: Path) -> None:
-        serve = [sys.executable, "-m", "prefect", "server", "start", "--port", str(PORT)]
+        serve = [sys.executable, "-m", "prefect", "server", "start", "--port", PORT]
         runner = [sys.executable, "-m", "bench.peers.with_prefect", "run", str(root)]
         self.children = [subprocess.Popen(serve)]
         _await(self._healthy)
