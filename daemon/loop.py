@@ -32,6 +32,7 @@ from daemon.recorder import Recorder
 from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.storm import PAUSE_SECONDS, Storm
+from daemon.suspects import Suspects
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist
 from daemon.workroom import sweep
@@ -84,6 +85,8 @@ class Loop:
         self._unready = 0
         self._copies = Patience(COPIES_SECONDS)
         self._room = Patience(ROOM_SECONDS)
+        self.suspects: Suspects | None = None
+        """Finished jobs that a power cut may have cut short."""
         self.stopping = False
         self.full = False
         """No room on the disk: nothing new is taken or started."""
@@ -123,6 +126,8 @@ class Loop:
         ticks = self._attempts.tick()
         self._recorder.follow(self._show)
         self._copies.note(boot, refused=self._recorder.lagging)
+        if self.suspects and not (self.stopping or self.full):
+            self.suspects.some()
         self._keep_warm(boot, busy=progressed or self._attempts.current is not None)
         return self._wait(boot, ticks)
 
@@ -300,6 +305,8 @@ class Loop:
     def _wait(self, boot: float, ticks: float | None) -> float:
         if self._watcher.unread and not self._storm.on:
             return 0.0
+        if self.suspects and not (self.stopping or self.full):
+            return 0.0
         times = [self._rescan_at, self._copies.at, self._room.at]
         spans = [ticks, PAUSE_SECONDS if self._storm.on else None]
         # What is not done now is not waited for: its time may be over, and that would spin.
@@ -326,6 +333,7 @@ class Loop:
         """Whether nothing can move without a person: no attempt, no queue, no file that is settling."""
         return (
             self._attempts.current is None
+            and not self.suspects
             and not self._recorder.store.queued(only=self._only_ids if self._only else None)
             and self._inbox_again is None
             and self.jobs.next_look is None

@@ -89,7 +89,7 @@ def open_workspace(
         twin.tell_apart(workspace, store)
         parts = _parts(workspace, policy, store, lock, checkup, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)
-        recover(parts, policy)
+        loop.suspects = recover(parts, policy)
         parts.watcher.watch(INBOX, workspace.inbox)
         for job_id in store.open_ids():
             loop.jobs.adopt(job_id)

@@ -181,6 +181,11 @@ class Recorder:
         self._projection.enter(missed, missed=True)
         self._lagging = refused
 
+    def heal_job(self, show: Callable[[Job], None], job_id: str) -> None:
+        """Bring one job up to the database; what the disk refuses is caught up as ever."""
+        if not self._heal_job(show, job_id):
+            self._lagging.add(job_id)
+
     def _heal_job(self, show: Callable[[Job], None], job_id: str) -> bool:
         job = self.store.job(job_id)
         if job is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from daemon import files, rulings
@@ -20,14 +22,17 @@ from daemon.loop import Parts
 from daemon.model import Job, Status
 from daemon.settings import Policy
 from daemon.strays import end_strays
+from daemon.suspects import Suspects
 from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+SUSPECT_EVENTS = 12_000
+"""More than a kernel keeps unwritten."""
 
 
-def recover(parts: Parts, policy: Policy) -> None:
-    """Make the workspace whole, before anything is taken or started."""
+def recover(parts: Parts, policy: Policy) -> Suspects:
+    """Make the workspace whole, before anything is taken or started; gives the finished jobs left to see to."""
     workspace, recorder, gates = parts.workspace, parts.recorder, parts.gates
     store = recorder.store
     ended = end_strays(store.token)
@@ -36,8 +41,9 @@ def recover(parts: Parts, policy: Policy) -> None:
     for job_id in store.open_attempts():
         _close_attempt(job_id, parts, policy)
     boot = BOOT_ID.read_text().strip()
-    # After a power cut any recent copy may be short: those are all looked at.
-    suspect = set() if store.meta("boot") == boot else store.touched_lately()
+    # After a power cut any recent copy may be short: those are all looked at, of the open jobs before all else.
+    lately = set() if store.meta("boot") == boot else store.touched_lately(_since(parts, boot))
+    suspect = lately.intersection(store.open_ids())
     _make_runs(parts, suspect)
     clear_incoming(workspace)
     for job_id in store.owing_jobs():
@@ -47,7 +53,6 @@ def recover(parts: Parts, policy: Policy) -> None:
     for job_id in suspect:
         _distrust(job_id, parts)
     _heal(parts, suspect)
-    store.set_meta("boot", boot)
     for folder in (workspace.jobs, workspace.inbox, workspace.rejected):
         _sweep_files(folder)
     for job_id in store.open_ids():
@@ -56,16 +61,31 @@ def recover(parts: Parts, policy: Policy) -> None:
         sweep(workspace.run(job_id), keep=[debt.label for debt in store.owed(job_id)])
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
+    return Suspects(sorted(lately - suspect), partial(_see_to, parts), lambda: store.set_meta("boot", boot))
+
+
+def _since(parts: Parts, boot: str) -> int:
+    """The event from which on copies are suspect: counted once a boot, however often the daemon starts in it."""
+    store = parts.recorder.store
+    noted, _, seq = (store.meta("suspects") or "").partition(" ")
+    if noted != boot:
+        seq = str(store.last_seq() - SUSPECT_EVENTS)
+        store.set_meta("suspects", f"{boot} {seq}")
+    return int(seq)
+
+
+def _see_to(parts: Parts, job_id: str) -> None:
+    """Bring up to the database what a power cut left of a finished job, if it was not pruned."""
+    if files.is_folder(parts.workspace.run(job_id)):
+        _make_run(job_id, parts)
+        _distrust(job_id, parts)
+        parts.recorder.heal_job(_shown(parts), job_id)
 
 
 def _make_runs(parts: Parts, suspect: set[str]) -> None:
-    """The directories of open jobs, and what a power cut may have left of the others': those that were not pruned."""
-    workspace, opened = parts.workspace, parts.recorder.store.open_ids()
-    for job_id in opened:
-        if job_id in suspect or not _is_made(workspace, job_id):
-            _make_run(job_id, parts)
-    for job_id in suspect.difference(opened):
-        if files.is_folder(workspace.run(job_id)):
+    """The directories of open jobs."""
+    for job_id in parts.recorder.store.open_ids():
+        if job_id in suspect or not _is_made(parts.workspace, job_id):
             _make_run(job_id, parts)
 
 
@@ -112,6 +132,11 @@ def _close_attempt(job_id: str, parts: Parts, policy: Policy) -> None:
 
 def _heal(parts: Parts, suspect: set[str]) -> None:
     """Catch the copies up, and look at those of the suspect jobs whole."""
+    parts.recorder.heal(_shown(parts), suspect)
+
+
+def _shown(parts: Parts) -> Callable[[Job], None]:
+    """What brings the rest of a job's directory up to its state, before its copies."""
 
     def show(job: Job) -> None:
         run = parts.workspace.run(job.id)
@@ -121,7 +146,7 @@ def _heal(parts: Parts, suspect: set[str]) -> None:
             sweep(run)
         parts.gates.show(job)
 
-    parts.recorder.heal(show, suspect)
+    return show
 
 
 def _made_folders(run: Path) -> list[str]:

@@ -344,11 +344,11 @@ class Store:
         told = ((json.loads(payload), message) for payload, message in reversed(rows))
         return {facts["name"]: facts.get("identity") or message for facts, message in told}
 
-    def touched_lately(self, events: int = 12_000) -> set[str]:
-        """The jobs of the last so many events: more than a kernel keeps unwritten."""
+    def touched_lately(self, after: int) -> set[str]:
+        """The jobs of the events after that one."""
         rows = self._db.execute(
             "SELECT DISTINCT job_id FROM events WHERE job_id IS NOT NULL AND seq > ?",
-            (self.last_seq() - events,),
+            (after,),
         )
         return {row[0] for row in rows}
 
