@@ -25,17 +25,14 @@ def findings(
     studio: Studio, *arguments: str, env: dict[str, str] | None = None, within: str = ""
 ) -> dict[str, str]:
     """What wants mending, with its mend; ``within``: a shell line in a mount namespace of its own, before doctor."""
-    command = studio.command("doctor", "--json", *arguments)
-    if within:
-        command = ["unshare", "--mount", "sh", "-euc", f'{within}; exec "$@"', "sh", *command]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    if env or within:
+        command = studio.command("doctor", "--json", *arguments)
+        if within:
+            command = ["unshare", "--mount", "sh", "-euc", f'{within}; exec "$@"', "sh", *command]
+        own = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60, check=False)
+    else:
+        done = studio.spork("doctor", "--json", *arguments, check=False)
     assert done.stdout, done.stderr
     found = [f for f in json.loads(done.stdout) if not f["right"]]
     assert done.returncode == (1 if found else 0), done.stderr
@@ -142,7 +139,6 @@ def test_a_fault_is_found_and_its_mend_mends_it(
     """A sound workspace has no finding; the fault is the only one; after the mend there is none."""
     fault(worked)
     mend(worked, only(findings(worked), said))
-    assert findings(worked) == {}
     assert findings(worked, "--full") == {}
 
 
@@ -175,7 +171,7 @@ def test_copies_are_compared_while_the_daemon_works(worked: Studio) -> None:
     worked.start()
     for number in range(6):
         worked.submit(f"more-{number}", "gated")
-    for _ in range(3):
+    for _ in range(2):
         assert findings(worked, "--full") == {}
 
 
