@@ -15,11 +15,11 @@ from pathlib import Path
 from daemon.beneath import is_beneath, make_folders
 from daemon.clock import span
 from daemon.codec import plain, printed
+from daemon.endmark import TEMPLATE_HEADER
 from daemon.escapes import escape_lines
 from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
 from daemon.rulings import OnDisk
-from daemon.spool import TEMPLATE_HEADER
 
 TEXT_LIMIT = 1024 * 1024
 DIFF_LINES = 200

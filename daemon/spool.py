@@ -18,21 +18,15 @@ from pathlib import Path
 
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in, birth_of
+from daemon.endmark import ends_with_mark, is_cut_short
 from daemon.files import Identity
 from daemon.lease import Writers, writer_pids, writers
 from daemon.sightings import Sighting, Sightings
 from daemon.strangers import no_permission, owner_of, unfit_kind
 
-OUR_HEADER = b"# spork decision"
-"""Begins every decision we write; a file that begins so and lacks its end mark was cut short."""
-
-TEMPLATE_HEADER = OUR_HEADER + b" template"
-
-END_MARK = b"..."
 LIMIT_BYTES = 1 << 20
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _RETRY_FIRST, _RETRY_LONGEST = 0.02, 2.0
 _NAME_WRITERS_AFTER = 5.0
@@ -270,20 +264,6 @@ class DropBox:
             pids = writer_pids(seen.identity.dev, seen.identity.ino)
             seen.writers = f" by pid {', '.join(map(str, pids))}" if pids else " by a process we cannot see"
         return f"still open for writing{seen.writers}"
-
-
-def ends_with_mark(data: bytes) -> bool:
-    """Whether the last line that is not blank is the YAML end mark."""
-    text = data.rstrip()
-    return text == END_MARK or text.endswith((b"\n" + END_MARK, b"\r" + END_MARK))
-
-
-def is_cut_short(data: bytes) -> bool:
-    """Whether this is the beginning of a decision that we wrote, without its end."""
-    text = data.removeprefix(_UTF8_BOM)
-    # Cut within the header itself it would be a lone comment, and that counts as an empty decision.
-    ours = text.startswith(OUR_HEADER) or OUR_HEADER.startswith(text)
-    return bool(text) and ours and not ends_with_mark(data)
 
 
 def _read(fd: int, size: int) -> bytes:

@@ -7,8 +7,9 @@ import os
 import stat
 from pathlib import Path
 
+from daemon.endmark import ends_with_mark, is_cut_short
 from daemon.lease import Writers, writer_pids, writers
-from daemon.spool import LIMIT_BYTES, ends_with_mark, is_cut_short
+from daemon.spool import LIMIT_BYTES
 from daemon.strangers import no_permission, owner_of, unfit_kind
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

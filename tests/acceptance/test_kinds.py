@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon.beneath import remove_tree
-from daemon.spool import TEMPLATE_HEADER
+from daemon.endmark import TEMPLATE_HEADER
 from tests.bells import held, ticks
 from tests.odd import KINDS, QUOTING, SECRET, VERBS, reason, refusals, seen
 from tests.studio import Studio
