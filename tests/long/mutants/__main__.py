@@ -1,7 +1,7 @@
 """``python -m tests.long.mutants [WORD...]``: take each one out, see a test fail, and write docs/removals.md.
 
-With words, only those whose description holds one of them; nothing is written then. Exit code 1 if one was
-missed by its tests.
+With words, only those whose description holds one of them, or that are of that kind; the page keeps what it says
+of the others. Exit code 1 if one was missed by its tests.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,8 @@ _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 HEAD = """\
 # Removing any one of these makes a test fail
 
-Made by `make mutants` ({when}): each line was taken out of a copy of the daemon, and the test named beside it failed.
-{caught} of {total} were caught.
+Made by `make mutants` (last on {when}): each line was taken out of a copy of the daemon, and the test named beside it
+failed. {caught} of {total} were caught.
 
 | kind | taken out of the daemon | module | the test that fails |
 |---|---|---|---|
@@ -47,8 +47,7 @@ def main(words: Sequence[str]) -> int:
         f"{len(chosen) - len(missed)} of {len(chosen)} were caught"
         + "".join(f"\nmissed: {what}" for what in missed)
     )
-    if not words:
-        _write(chosen, found)
+    _write({_row(one): test for one, test in zip(chosen, found, strict=True)})
     return 1 if missed else 0
 
 
@@ -96,14 +95,22 @@ def _failing(tree: Path, tests: Sequence[str]) -> str:
     return found[1] if found else f"{tests[0]} (exit code {done.returncode})"
 
 
-def _write(chosen: Sequence[Removal], found: Sequence[str]) -> None:
-    now = datetime.now(UTC)
-    head = HEAD.format(when=f"{now:%Y-%m-%d}", caught=sum(map(bool, found)), total=len(found))
-    rows = [
-        f"| {one.kind} | {one.what} | `{one.module}` | {f'`{test}`' if test else '**missed**'} |"
-        for one, test in zip(chosen, found, strict=True)
-    ]
-    PAGE.write_text(head + "\n".join(rows).replace("tests/", "") + "\n", encoding="utf-8")
+def _row(one: Removal) -> str:
+    """How its row begins."""
+    return f"| {one.kind} | {one.what} | `{one.module}` |"
+
+
+def _write(found: Mapping[str, str]) -> None:
+    """What was tried now, and of the others what the page said before."""
+    old = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
+    rows = []
+    for row in map(_row, removals()):
+        before = next((line for line in old if line.startswith(row)), f"{row} not tried yet |")
+        now = f"{row} {f'`{found[row]}`' if found[row] else '**missed**'} |" if row in found else before
+        rows.append(now.replace("tests/", ""))
+    caught = sum(row.endswith("` |") for row in rows)
+    head = HEAD.format(when=f"{datetime.now(UTC):%Y-%m-%d}", caught=caught, total=len(rows))
+    PAGE.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
