@@ -24,6 +24,7 @@ from daemon.rulings import OnDisk
 TEXT_LIMIT = 1024 * 1024
 DIFF_LINES = 200
 QUOTED_BYTES = 6000
+TABLE_ROWS = 200
 NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml")
 
 
@@ -162,6 +163,24 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
         " ".join(str(n).split()) for found in lists if isinstance(found, list | tuple) for n in found
     ):
         yield f"\n- {note}"
+    for artifact in stage.artifacts:
+        yield from _table(artifact)
+
+
+def _table(artifact: Artifact) -> Iterator[str]:
+    """A table that a stage brings with a file: a list of rows, the first one its heading."""
+    rows = artifact.meta.get("table")
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, list | tuple) and row for row in rows):
+        return
+    for number, row in enumerate(rows[: TABLE_ROWS + 1]):
+        if number == 0:
+            yield f"\n## {artifact.path}\n"
+        cells = (" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            yield "|" + "---|" * len(row)
+    if len(rows) > TABLE_ROWS + 1:
+        yield f"\n{len(rows) - TABLE_ROWS - 1} more rows"
 
 
 def _quoted(run: Path, stage: Stage) -> Iterator[str]:

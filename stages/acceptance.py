@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 
-from stages.checks import captioning, contrast, files, loudness, pace, picture, streams, sync
+from stages.checks import captioning, contrast, edges, files, loudness, pace, picture, streams, sync
 from stages.checks.evidence import gather
 from stages.checks.result import Result
 from stages.contract import Context, StageError
 
 RESULTS = "acceptance_results.json"
-CHECKS = (files, streams, loudness, sync, captioning, picture, contrast, pace)
+CHECKS = (
+    (pace, "script"), (contrast, "assets"), (edges, "assets"), (picture, "animatics"), (loudness, "audio"),
+    (sync, "audio"), (captioning, "audio"), (streams, "assemble"), (files, "assemble"),
+)  # fmt: skip
+"""What is looked at, and the stage that makes it: to the earliest at fault the job goes back."""
 
 
 def run(context: Context) -> None:
@@ -18,9 +22,13 @@ def run(context: Context) -> None:
     context.progress(0.1, "watching the video")
     evidence = gather(context)
     results: list[Result] = []
-    for number, checks in enumerate(CHECKS):
+    blamed: list[str] = []
+    for number, (checks, stage) in enumerate(CHECKS):
         context.progress(0.5 + 0.5 * number / len(CHECKS), f"checking {checks.__name__.rsplit('.', 1)[-1]}")
-        results += checks.check(evidence)
+        found = list(checks.check(evidence))
+        results += found
+        blamed += [stage] if any(result.failed for result in found) else []
+    results.sort(key=lambda result: not result.failed)
     failed = [result for result in results if result.failed]
     report = {
         "schema": 1,
@@ -31,7 +39,13 @@ def run(context: Context) -> None:
     text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
     (context.out_dir / RESULTS).write_text(text, encoding="utf-8")
     context.describe(
-        RESULTS, "acceptance", verdict=report["verdict"], checks=len(results), failed=report["failed"]
+        RESULTS,
+        "acceptance",
+        verdict=report["verdict"],
+        checks=len(results),
+        failed=report["failed"],
+        note=f"{len(results)} checks passed",
+        table=[["check", "value", "threshold", "verdict"], *(result.row() for result in results)],
     )
     for result in results:
         print(f"{result.verdict}  {result}")
@@ -39,6 +53,7 @@ def run(context: Context) -> None:
         raise StageError(
             f"{len(failed)} of {len(results)} checks failed:\n"
             + "\n".join(f"  {result}" for result in failed),
-            hint="send the job back to the stage at fault, for example `spork resume JOB --from storyboard`",
+            hint=f"all values: `spork logs {context.job_id} acceptance`; after mending what is at fault: "
+            f"`spork resume {context.job_id} --from {blamed[0]}`",
         )
     context.progress(1.0, f"{len(results)} checks passed")

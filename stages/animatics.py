@@ -159,11 +159,16 @@ def make(wanted: Order, folder: Path) -> str:
     from stages import clips
 
     path = folder / f"{wanted.scene.id}.mp4"
-    clips.write(path, wanted.size, wanted.fps, _frames(wanted), wanted.digest())
+    times = placing.times_of(wanted.scene)
+    with clips.Clip(path, wanted.size, wanted.fps, wanted.digest(), times) as clip:
+        for frame in frames(wanted):
+            clip.add(frame)
+        clip.finish()
     return path.name
 
 
-def _frames(wanted: Order) -> Iterator[Any]:
+def frames(wanted: Order) -> Iterator[Any]:
+    """The scene's pictures in order; one frame that is changed from step to step."""
     from stages.picture import Planes
 
     canvas, planes = prepare(wanted).canvas(), Planes(*wanted.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from heapq import merge
 from pathlib import Path
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from stages import placing, sound, storyboard_file
+from stages import clips, music, placing, sound, storyboard_file, transcript
 from stages.contract import Context, StageError
 from stages.scenes import Storyboard
 
 BIT_RATE = 160_000
-TOLERANCE_LU = 0.4
+TOLERANCE_LU = 0.3
 LENGTHS_APART = 0.2
 
 
@@ -31,8 +31,14 @@ def run(context: Context) -> None:
                 f"{path.relative_to(context.run_dir)} is missing",
                 hint="run the stages animatics and audio first",
             )
+    _check_times(context, board)
     mix = fitted(sound.read(voice), round(storyboard_file.starts(board)[-1] * sound.RATE))
+    tune = music.asked(context)
+    if tune is not None:
+        context.progress(0.1, f"laying {tune.name} under the voice")
+        mix = mix + music.bed(tune, mix)
     _copy_poster(context, board)
+    transcript.write(context, board)
     target = context.out_dir / "video.mp4"
     for attempt in range(4):
         context.progress(0.2 + 0.2 * attempt, "joining scenes and voice")
@@ -52,8 +58,32 @@ def run(context: Context) -> None:
         seconds=round(storyboard_file.starts(board)[-1], 3),
         width=board.width, height=board.height, fps=board.fps,
         lufs=round(heard.lufs, 2), true_peak_dbtp=round(heard.true_peak_dbtp, 2),
+        music=tune.name if tune is not None else None,
     )  # fmt: skip
     context.progress(1.0, f"{heard.lufs:.1f} LUFS, {heard.true_peak_dbtp:.1f} dBTP")
+
+
+def _check_times(context: Context, board: Storyboard) -> None:
+    """Pictures and voice must follow the times that are the storyboard's now; StageError names who does not.
+
+    A recording or an edit that came after they were made leaves captions on screen that are out of step.
+    """
+    said: Mapping[str, str] = next(
+        (a.meta.get("times", {}) for a in context.artifacts if a.path == "voiceover.mp3"), {}
+    )
+    for scene in board.scenes:
+        times = placing.times_of(scene)
+        drawn = clips.times_in(context.run_dir / "animatics" / f"{scene.id}.mp4")
+        if drawn not in ("", times):
+            raise StageError(
+                f"animatics/{scene.id}.mp4 was drawn for other words or times than are now heard",
+                hint="send the job back with `from: animatics`: only what changed is drawn again",
+            )
+        if said.get(scene.id, times) != times:
+            raise StageError(
+                f"voiceover.mp3 says {scene.id} at other times than the storyboard and voiceover/ now ask for",
+                hint="send the job back with `from: audio`",
+            )
 
 
 def fitted(mix: sound.Sound, length: int) -> sound.Sound:
@@ -115,18 +145,14 @@ def copied(video: Any, board: Storyboard, scenes: list[Path]) -> Iterator[Any]:
 
 
 def chapters(board: Storyboard) -> list[Any]:
-    """One chapter for each scene with a heading; scenes that share it are one."""
-    starts = storyboard_file.starts(board)
-    found: list[Any] = []
-    for number, scene in enumerate(board.scenes):
-        title = scene.heading or (board.title if number == 0 else "")
-        if number == 0 or (title and title != found[-1]["metadata"]["title"]):
-            found.append({
-                "id": len(found), "start": round(starts[number] * 1000), "end": 0,
-                "time_base": Fraction(1, 1000), "metadata": {"title": title},
-            })  # fmt: skip
-        found[-1]["end"] = round(starts[number + 1] * 1000)
-    return found
+    """The storyboard's chapters as the container wants them, in milliseconds."""
+    return [
+        {
+            "id": number, "start": round(start * 1000), "end": round(end * 1000),
+            "time_base": Fraction(1, 1000), "metadata": {"title": title},
+        }
+        for number, (start, end, title) in enumerate(storyboard_file.chapters(board))
+    ]  # fmt: skip
 
 
 def _copy_poster(context: Context, board: Storyboard) -> None:
@@ -151,5 +177,4 @@ def _corrected(mix: sound.Sound, heard: sound.Loudness) -> sound.Sound:
     """Louder or softer by what is missing, and limited further by what the encoder added to the peaks."""
     excess = max(heard.true_peak_dbtp - sound.TRUE_PEAK_DBTP, 0.0)
     gain = np.float32(10 ** ((sound.TARGET_LUFS - heard.lufs) / 20))
-    mono = mix.mean(axis=0) * gain
-    return sound.stereo(sound.limited(mono, sound.CEILING_DBTP - excess))
+    return sound.limited(mix * gain, sound.CEILING_DBTP - excess)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import captions, sound, storyboard_file
+from stages import captions, clips, placing, sound, storyboard_file
 from stages.contract import Context, StageError
 from stages.placing import RECORDINGS, Placed, as_spoken, placed
 from stages.scenes import Storyboard, Word
@@ -27,7 +27,7 @@ def run(context: Context) -> None:
     scenes = []
     for number, scene in enumerate(board.scenes):
         context.progress(0.7 * number / len(board.scenes), f"speaking {scene.id}")
-        scenes.append(placed(scene, context.run_dir))
+        scenes.append(placed(scene, context.run_dir, board.voice))
     if not any(scene.words for scene in scenes):
         raise StageError(
             "storyboard.json has no narration in any scene", hint="give at least one scene a narration"
@@ -118,8 +118,9 @@ def _describe(
         "words_per_minute": pace,
         "recorded": recorded,
         "retimed": retimed,
+        "times": {scene.id: placing.times_of(scene) for scene in board.scenes},
         "note": f"{board.seconds:.0f} s, {loudness.lufs:.1f} LUFS, {pace} words a minute",
-        "notes": _notes(recorded, retimed),
+        "notes": _notes(recorded, retimed, _drawn_for_others(context.run_dir, board)),
     }
     context.describe("voiceover.mp3", "audio", **facts)
     context.describe("captions.srt", "captions", words=words)
@@ -127,11 +128,22 @@ def _describe(
     print(json.dumps(facts))
 
 
-def _notes(recorded: Sequence[str], retimed: Sequence[str]) -> list[str]:
+def _drawn_for_others(run_dir: Path, board: Storyboard) -> list[str]:
+    """Scenes whose pictures, drawn before this, follow other times than are now heard."""
+    drawn = {scene.id: clips.times_in(run_dir / "animatics" / f"{scene.id}.mp4") for scene in board.scenes}
+    return [scene.id for scene in board.scenes if drawn[scene.id] not in ("", placing.times_of(scene))]
+
+
+def _notes(recorded: Sequence[str], retimed: Sequence[str], outdated: Sequence[str]) -> list[str]:
     """What the person at the gate should know."""
     edited = [scene for scene in retimed if scene not in recorded]
     return [
+        *(
+            [f"the pictures of {', '.join(outdated)} were drawn for other times: reject with from: animatics"]
+            if outdated
+            else []
+        ),
         *([f"recordings are heard in {', '.join(recorded)}"] if recorded else []),
         *([f"captions follow the edited narration of {', '.join(edited)}"] if edited else []),
-        f"to speak a scene yourself, put {RECORDINGS}/scene_003.wav here, then reject with then: retry",
+        f"to speak a scene yourself, put {RECORDINGS}/scene_003.wav here, then reject with from: animatics",
     ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import av
 
 from stages.contract import StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 OPTIONS = {
@@ -32,29 +31,53 @@ OPTIONS = {
 KEY_SECONDS = 4
 
 
-def write(path: Path, size: tuple[int, int], fps: int, frames: Iterator[Any], made_of: str) -> int:
-    """Encode ``frames`` (yuv420p) into ``path``; returns how many. ``made_of`` is kept in the file."""
-    count = 0
-    with av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
-        container.metadata["made_of"] = made_of
-        stream = container.add_stream("libx264", rate=fps, options=dict(OPTIONS))
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.gop_size = fps * KEY_SECONDS
-        stream.time_base = stream.codec_context.time_base = Fraction(1, fps)
-        for frame in frames:
-            frame.pts, frame.time_base = count, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-            count += 1
-        container.mux(stream.encode(None))
-    return count
+class Clip:
+    """A file that frames (yuv420p) are encoded into; the two digests are kept in it."""
+
+    def __init__(
+        self, path: Path, size: tuple[int, int], fps: int, made_of: str = "", times: str = ""
+    ) -> None:
+        self._file = av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"})
+        self._file.metadata["made_of"] = made_of
+        self._file.metadata["times"] = times
+        self._stream = self._file.add_stream("libx264", rate=fps, options=dict(OPTIONS))
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.gop_size = fps * KEY_SECONDS
+        self._unit = Fraction(1, fps)
+        self._stream.time_base = self._stream.codec_context.time_base = self._unit
+        self.frames = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, frame: Any) -> None:
+        frame.pts, frame.time_base = self.frames, self._unit
+        self._file.mux(self._stream.encode(frame))
+        self.frames += 1
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._file.mux(self._stream.encode(None))
 
 
 def made_of(path: Path) -> str:
     """What a clip says it was made of; empty if it is no whole clip of ours."""
+    return _said(path, "made_of")
+
+
+def times_in(path: Path) -> str:
+    """The digest of the times that a clip follows (``placing.times_of``); empty if it does not say."""
+    return _said(path, "times")
+
+
+def _said(path: Path, name: str) -> str:
     try:
         with av.open(str(path)) as container:
-            return str(container.metadata.get("made_of", ""))
+            return str(container.metadata.get(name, ""))
     except (av.FFmpegError, OSError):
         return ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from stages.contract import StageError
 from stages.scenes import Scene, Storyboard, Word, narration_digest
 from stages.spoken import Said, say
 from stages.timing import LAST_TAIL, LEAD, TAIL, whole_frames
-from stages.voice import Speech, SpokenWord, speak
+from stages.voice import BUILT_IN, Speech, SpokenWord, speak
 
 RECORDINGS = "voiceover"
 SAME = 0.06
@@ -23,6 +25,8 @@ SAME = 0.06
 LONGEST_TAIL = LAST_TAIL + 0.3
 """More silence than this at the end of a scene is there because a person wanted it."""
 UNLIMITED = 3600.0
+SHORTEST_RECORDING = 0.2
+"""Seconds of sound below which a recording says nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,15 @@ class Placed:
     retimed: bool
 
 
-def placed(scene: Scene, run_dir: Path) -> Placed:
+def placed(scene: Scene, run_dir: Path, voice: str = "") -> Placed:
     """The speech of ``scene``: a recording where the operator put one, else the voice."""
     recording = recording_of(scene, run_dir)
     recorded = recording.exists()
-    speech = _recorded(scene, recording) if recorded else speak(scene.narration)
+    voice = voice or BUILT_IN
+    speech = _recorded(scene, recording, voice) if recorded else speak(scene.narration, voice)
     if not speech.words:
         return Placed(scene.id, speech, 0.0, (), recorded, retimed=False)
     lead = max(scene.words[0].start - speech.words[0].start, 0.0) if scene.words else LEAD
-    lead = min(lead, max(scene.seconds - speech.seconds, 0.0)) if recorded else lead
     # The last 50 ms of a speech are its fade; half a frame is the rounding of a scene's length.
     excess = lead + speech.seconds - scene.seconds
     if excess > 0.05:
@@ -64,35 +68,45 @@ def spoken_board(run_dir: Path) -> Storyboard:
 def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
     """The storyboard with recorded scenes and scenes of edited narration timed as they are heard.
 
-    A scene whose narration was edited becomes longer or shorter with it; a recording must fit. What
-    nobody touched comes back equal, and is not spoken for that.
+    Such a scene becomes longer or shorter with what is said. What nobody touched comes back equal, and is
+    not spoken for that.
     """
-    scenes = [_as_spoken(scene, board.fps, run_dir) for scene in board.scenes]
+    scenes = [
+        scene
+        if _timed(scene, board.voice) and not recording_of(scene, run_dir).exists()
+        else _timed_anew(scene, board, run_dir)
+        for scene in board.scenes
+    ]
     return board.model_copy(update={"scenes": scenes})
 
 
-def _as_spoken(scene: Scene, fps: int, run_dir: Path) -> Scene:
-    if recording_of(scene, run_dir).exists():
-        return scene.model_copy(update={"words": list(placed(scene, run_dir).words)})
-    return scene if _timed(scene) else _timed_anew(scene, fps, run_dir)
+def times_of(scene: Scene) -> str:
+    """A digest of everything in a scene that has a time; pictures and voice must have the same."""
+    facts = scene.model_dump(mode="json", include={"words", "reveals", "seconds"})
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def recording_of(scene: Scene, run_dir: Path) -> Path:
     return run_dir / RECORDINGS / f"{scene.id}.wav"
 
 
-def _timed(scene: Scene) -> bool:
-    """Whether the scene's times belong to its narration as it is now."""
+def _timed(scene: Scene, voice: str) -> bool:
+    """Whether the scene's times belong to its narration, and the voice, as they are now."""
     if scene.timed_for:
-        return scene.timed_for == narration_digest(scene.narration)
+        return scene.timed_for == narration_digest(scene.narration, voice)
     shown = " ".join(word.text for word in scene.words)
     spoken = " ".join(word for said in say(shown) for word in said.words)
     return not shown or _bare(scene.narration) in (_bare(shown), _bare(spoken))
 
 
-def _timed_anew(scene: Scene, fps: int, run_dir: Path) -> Scene:
-    """The scene with the words, reveals and length of its narration as it is now."""
-    new = placed(scene.model_copy(update={"seconds": scene.seconds + UNLIMITED}), run_dir).words
+def _timed_anew(scene: Scene, board: Storyboard, run_dir: Path) -> Scene:
+    """The scene with the words, reveals and length of its narration as it is now heard."""
+    fps = board.fps
+    heard = placed(scene.model_copy(update={"seconds": scene.seconds + UNLIMITED}), run_dir, board.voice)
+    if heard.recorded and not heard.words:  # Music, or noises: there are no words to follow.
+        seconds = max(scene.seconds, whole_frames(heard.speech.seconds, fps))
+        return scene.model_copy(update={"seconds": seconds})
+    new = heard.words
     end = new[-1].end if new else LEAD
     silence = scene.seconds - scene.words[-1].end if scene.words else TAIL
     if silence <= LONGEST_TAIL:
@@ -104,7 +118,7 @@ def _timed_anew(scene: Scene, fps: int, run_dir: Path) -> Scene:
             "words": list(new),
             "reveals": _moved(scene.reveals, scene.words, new),
             "seconds": seconds,
-            "timed_for": narration_digest(scene.narration),
+            "timed_for": narration_digest(scene.narration, board.voice),
         }
     )
 
@@ -176,14 +190,29 @@ def _agrees(scene: Scene, spoken: Sequence[SpokenWord]) -> bool:
     return ends < SAME and starts < SAME and known
 
 
-def _recorded(scene: Scene, recording: Path) -> Speech:
+def _recorded(scene: Scene, recording: Path, voice: str) -> Speech:
     from stages import sound
     from stages.align import recorded_speech
 
-    samples = sound.read(recording).mean(axis=0)
+    named = f"{RECORDINGS}/{recording.name}"
+    if not recording.is_file():
+        raise StageError(f"{named} is no regular file", hint=f"put a sound file there, or remove {named}")
+    try:
+        samples = sound.read(recording).mean(axis=0)
+    except StageError as error:
+        raise StageError(
+            f"the recording {named} cannot be used: {error}",
+            hint=f"record {scene.id} again, or remove {named} and the voice will speak it",
+        ) from error
     if not scene.narration.split():
         return Speech(samples, sound.RATE, ())
-    return recorded_speech(samples, sound.RATE, speak(scene.narration))
+    speech = recorded_speech(samples, sound.RATE, speak(scene.narration, voice))
+    if speech.seconds < SHORTEST_RECORDING:
+        raise StageError(
+            f"nobody is heard in the recording {named}",
+            hint=f"record {scene.id} again, or remove {named} and the voice will speak it",
+        )
+    return speech
 
 
 def _too_long(scene: Scene, speech: Speech, excess: float, recorded: bool) -> str:

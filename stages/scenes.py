@@ -171,9 +171,10 @@ def part_count(content: Content) -> int:
     return count
 
 
-def narration_digest(narration: str) -> str:
+def narration_digest(narration: str, voice: str = "") -> str:
     """Twelve hexadecimal digits for ``Scene.timed_for``; spaces and line ends do not count."""
-    return hashlib.sha256(" ".join(narration.split()).encode()).hexdigest()[:12]
+    said = " ".join(narration.split()) + (f"\0{voice}" if voice else "")
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 class Scene(Strict):
@@ -209,6 +210,8 @@ class Storyboard(Strict):
     width: int = 1920
     height: int = 1080
     fps: int = 30
+    voice: str = ""
+    """Who speaks; empty: the built-in voice, whose times the scenes have."""
     scenes: list[Scene] = Field(min_length=1)
     notes: list[str] = []
     """What could not be done as asked, for the person at the gate."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stages.scenes import Scene, Storyboard
     from stages.theme import Theme
 
-_DRAWN_BY = (
+DRAWN_BY = (
     "drawing.py",
     "icons.py",
     "theme.py",
@@ -161,7 +161,7 @@ def _own_picture(path: str, page: Page) -> Element:
 def _sources_digest() -> str:
     """Of the code that draws and the libraries it draws with: when they change, scenes are made again."""
     folder = Path(__file__).parent
-    files = [folder / name for name in _DRAWN_BY]
+    files = [folder / name for name in DRAWN_BY]
     files += [*sorted((folder / "layouts").glob("*.py")), folder / "icon_words.yaml"]
     digest = hashlib.sha256()
     for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain as chain_together
@@ -31,8 +32,8 @@ class Loudness:
     true_peak_dbtp: float
 
 
-def read(path: Path) -> Sound:
-    """The first audio stream of a file as (2, samples) at 48 kHz; StageError if there is none."""
+def read(path: Path, most: float = math.inf) -> Sound:
+    """The first audio stream of a file as (2, samples) at 48 kHz, up to ``most`` seconds; StageError if none."""
     import av
 
     try:
@@ -41,11 +42,18 @@ def read(path: Path) -> Sound:
                 raise StageError(f"{path.name} has no sound in it", hint="give a WAV, FLAC or MP3 file")
             resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
             frames = (frame for decoded in file.decode(audio=0) for frame in resampler.resample(decoded))
-            blocks = [frame.to_ndarray() for frame in frames]
-            blocks += [frame.to_ndarray() for frame in resampler.resample(None)]
+            blocks, length = [], 0
+            for frame in frames:
+                blocks.append(frame.to_ndarray())
+                length += frame.samples
+                if length >= most * RATE:
+                    break
+            else:
+                blocks += [frame.to_ndarray() for frame in resampler.resample(None)]
     except (av.FFmpegError, OSError) as error:
         raise StageError(
-            f"{path.name} cannot be read as sound: {error}", hint="make the file again"
+            f"{path.name} cannot be read as sound: {error.strerror or error}",
+            hint="give a WAV, FLAC or MP3 file that a player plays",
         ) from error
     return np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
 
@@ -91,12 +99,17 @@ def levelled(mono: Sound, lufs: float = TARGET_LUFS, ceiling: float = CEILING_DB
     return result
 
 
-def limited(mono: Sound, ceiling: float) -> Sound:
-    """True peaks under ``ceiling``: limited at four times the rate, where the peaks between samples show."""
+def limited(sound: Sound, ceiling: float) -> Sound:
+    """True peaks under ``ceiling``, of one channel or of both with one gain.
+
+    Limited at four times the rate, where the peaks between samples show.
+    """
+    channels = np.atleast_2d(sound)
     limit = f"limit={10 ** (ceiling / 20):.6f}:level=0:attack=3:release=80:latency=1"
     chain = (("aresample", str(4 * RATE)), ("alimiter", limit), ("aresample", str(RATE)))
-    result = _filtered(mono[np.newaxis], RATE, *chain)[0][: len(mono)]
-    return np.pad(result, (0, len(mono) - len(result)))
+    length = channels.shape[1]
+    result = _filtered(channels, RATE, *chain)[:, :length]
+    return np.pad(result, ((0, 0), (0, length - result.shape[1]))).reshape(sound.shape)
 
 
 def write_mp3(path: Path, sound: Sound, bit_rate: int = 192_000) -> None:

@@ -13,6 +13,7 @@ from stages import theme as themes
 from stages.brief import audience_asked
 from stages.contract import Context, StageError
 from stages.drafts import Draft, Wishes, drafts_of
+from stages.earlier import earlier
 from stages.formats import size_asked
 from stages.items import Research, load_research
 from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, part_count
@@ -39,12 +40,16 @@ def run(context: Context) -> None:
     )
     drafts = drafts_of(script, research, audience_asked(context.params), wishes, fits)
     notes += [f"scene_{number:03d}: {draft.note}" for number, draft in enumerate(drafts) if draft.note]
+    voice = _voice(context)
     scenes: list[Scene] = []
     for number, draft in enumerate(drafts):
         context.progress(number / len(drafts), f"speaking scene {number}")
-        scenes.append(_scene(number, draft, research, number == 0, number == len(drafts) - 1))
-    board = Storyboard(title=script.title, width=width, height=height, fps=FPS, scenes=scenes, notes=notes)
-    board = _kept(board, context.run_dir, redo)
+        place = (number == 0, number == len(drafts) - 1)
+        scenes.append(_scene(number, draft, research, place, voice))
+    board = Storyboard(
+        title=script.title, width=width, height=height, fps=FPS, voice=voice, scenes=scenes, notes=notes
+    )
+    board = _kept(board, context, redo)
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]
     context.describe(
@@ -89,8 +94,19 @@ def save_storyboard(board: Storyboard, path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _scene(number: int, draft: Draft, research: Research, first: bool, last: bool) -> Scene:
-    from stages.voice import speak
+def _voice(context: Context) -> str:
+    """Who speaks, decided here for all later stages; empty for the built-in voice."""
+    from stages.voice import BUILT_IN, default_voice
+
+    asked = str(context.params.get("voice") or default_voice())
+    return "" if asked == BUILT_IN else asked
+
+
+def _scene(number: int, draft: Draft, research: Research, place: tuple[bool, bool], voice: str) -> Scene:
+    """One scene with its times; ``place``: whether it is the first, and the last."""
+    from stages.voice import BUILT_IN, speak
+
+    first, last = place
 
     spoken_lines = [say(line.text) for line in draft.lines]
     said = [word for line in spoken_lines for word in line]
@@ -99,7 +115,7 @@ def _scene(number: int, draft: Draft, research: Research, first: bool, last: boo
             f"scene {number}: {draft.text!r} has no words that can be said", "change it in script.txt"
         )
     text = narration(said)
-    speech = speak(text)
+    speech = speak(text, voice or BUILT_IN)
     lead = FIRST_LEAD if first else LEAD
     words = _words(said, [(word.start, word.end) for word in speech.words], lead)
     reveals = _reveals(draft, spoken_lines, words)
@@ -112,7 +128,7 @@ def _scene(number: int, draft: Draft, research: Research, first: bool, last: boo
         citations=_citations(draft.items, research),
         reveals=reveals,
         seconds=scene_seconds(speech.seconds, FPS, first, last),
-        timed_for=narration_digest(text),
+        timed_for=narration_digest(text, voice),
     )
 
 
@@ -208,13 +224,14 @@ def _wishes(redo: dict[str, str], feedback: str) -> tuple[Wishes, list[str]]:
     return Wishes(layouts, frozenset(tight), frozenset(divided)), notes
 
 
-def _kept(board: Storyboard, run_dir: Path, redo: dict[str, str]) -> Storyboard:
+def _kept(board: Storyboard, context: Context, redo: dict[str, str]) -> Storyboard:
     """With scenes to make again: all others as the last attempt had them, hand edits included."""
-    path = run_dir / "storyboard.json"
-    if not redo or not path.exists():
+    # A rewind moves the last attempt to history/ before this one begins.
+    kept = earlier(context, "storyboard.json")
+    if not redo or not kept:
         return board
     try:
-        last = Storyboard.model_validate_json(path.read_text(encoding="utf-8"))
+        last = Storyboard.model_validate_json(kept[0].read_text(encoding="utf-8"))
     except ValueError:
         return board
     if len(last.scenes) != len(board.scenes):

@@ -35,3 +35,15 @@ def frame_counts(board: Storyboard) -> list[int]:
 def starts(board: Storyboard) -> list[float]:
     """When each scene begins in the video, in seconds, and at last when the video ends."""
     return [frames / board.fps for frames in accumulate(frame_counts(board), initial=0)]
+
+
+def chapters(board: Storyboard) -> list[tuple[float, float, str]]:
+    """(start, end, title) in seconds: one for each scene with a heading; neighbours that share it are one."""
+    times = starts(board)
+    found: list[tuple[float, float, str]] = []
+    for number, scene in enumerate(board.scenes):
+        title = scene.heading or (board.title if number == 0 else "")
+        if number == 0 or (title and title != found[-1][2]):
+            found.append((times[number], times[number], title))
+        found[-1] = (found[-1][0], times[number + 1], found[-1][2])
+    return found

@@ -1,7 +1,7 @@
 """A voice: text in, samples and the time of every word out, the same each time.
 
-``speak`` uses the built-in voice unless ``SPORK_VOICE`` names one that is installed
-(``espeak-ng`` or ``flite``).
+Which voice is decided once, by the stage storyboard: the request's ``params.voice``, else ``SPORK_VOICE``,
+else the built-in one. It stands in ``storyboard.json``, and every later stage keeps to it.
 """
 
 from __future__ import annotations
@@ -50,17 +50,25 @@ class Voice(Protocol):
         """Say ``text``; the same text gives the same samples."""
 
 
-def speak(text: str) -> Speech:
-    """Say ``text`` with the voice that is chosen; StageError if that voice is not there."""
+BUILT_IN = "hibari"
+
+
+def speak(text: str, voice: str = "") -> Speech:
+    """Say ``text`` with that voice, or the default one; StageError if it is not there."""
     if not text.split():
         return Speech(np.zeros(0, np.float32), 24_000, ())
-    return chosen(os.environ.get("SPORK_VOICE") or "hibari").speak(text)
+    return chosen(voice or default_voice()).speak(text)
+
+
+def default_voice() -> str:
+    """The voice that speaks where a request names none."""
+    return os.environ.get("SPORK_VOICE") or BUILT_IN
 
 
 @lru_cache(maxsize=4)
 def chosen(name: str) -> Voice:
     """The voice of that name, loaded once a process."""
-    if name == "hibari":
+    if name == BUILT_IN:
         from stages.voice_hibari import HibariVoice
 
         return HibariVoice()
@@ -68,5 +76,8 @@ def chosen(name: str) -> Voice:
 
     if name in COMMANDS:
         return CommandVoice(name)
-    known = ", ".join(("hibari", *COMMANDS))
-    raise StageError(f"no voice is called {name!r} (SPORK_VOICE)", hint=f"use one of: {known}")
+    known = ", ".join((BUILT_IN, *COMMANDS))
+    raise StageError(
+        f"no voice is called {name!r}",
+        hint=f"correct params.voice, SPORK_VOICE or voice in storyboard.json to one of: {known}",
+    )

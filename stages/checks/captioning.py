@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stages.checks.activity import SLOT, slots, speech_slots
+from stages.activity import SLOT, slots, speech_slots
 from stages.checks.evidence import Evidence, Line
 from stages.checks.result import Result, at_least, at_most, unmeasured, verdict
 from stages.cues import COLUMNS, LINES
@@ -35,15 +35,15 @@ def check(evidence: Evidence) -> Iterator[Result]:
     yield verdict("captions_too_large", len(large), shape, not large, _places(large))
     same = evidence.second_captions is not None and _alike(captions, evidence.second_captions)
     yield verdict("captions_srt_and_vtt", "alike" if same else "different", "alike", same)
-    if evidence.mix is not None and evidence.mix.shape[1]:
+    if evidence.voice is not None and evidence.voice.shape[1]:
         yield from _coverage(evidence, captions)
     if evidence.board is not None and not evidence.retimed:
         yield _words(evidence, captions)
 
 
 def _coverage(evidence: Evidence, captions: tuple[Line, ...]) -> Iterator[Result]:
-    assert evidence.mix is not None
-    active = speech_slots(evidence.mix)
+    assert evidence.voice is not None
+    active = speech_slots(evidence.voice)
     shown = slots(((line.start, line.end) for line in captions), len(active))
     share = float(np.mean(shown[active])) if active.any() else 0.0
     yield at_least("speech_captioned", share * 100, COVERED_SHARE * 100, " %")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import storyboard_file
+from stages.checks.moments import SAFE_SHARE, moments
 from stages.checks.result import Result, at_least, unmeasured, verdict
 from stages.scenes import Storyboard
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 LOWEST = 4.5
 """WCAG 2.2, 1.4.3, for text of any size."""
-SAFE_SHARE = 0.035
-"""EBU R 95: text stays out of this share of width and height at every edge (3.5 %, action-safe)."""
 SHARES = (0.6, 0.8, 0.92)
 """When in a scene its texts are looked at; what moves or fades at one time rests at another."""
 SLACK = 0.9
@@ -94,7 +92,7 @@ class TextsSeen:
         self.texts = list(planned_texts(plan)) if plan else []
         self.best: dict[int, float] = {}
         self._size = (float((plan or {}).get("width", 1920)), float((plan or {}).get("height", 1080)))
-        self._moments = _moments(board) if board else []
+        self._moments = moments(board, SHARES) if board else []
 
     def look(self, time: float, frame: Any) -> None:
         """Measure the texts of a scene whose moment has come."""
@@ -111,15 +109,6 @@ class TextsSeen:
         left, right = (max(round(x * across), 0) for x in (box[0], box[0] + box[2]))
         top, bottom = (max(round(y * down), 0) for y in (box[1], box[1] + box[3]))
         return picture[top:bottom, left:right]
-
-
-def _moments(board: Storyboard) -> list[tuple[float, str]]:
-    starts = storyboard_file.starts(board)
-    return [
-        (start + share * scene.seconds, scene.id)
-        for scene, start in zip(board.scenes, starts, strict=False)
-        for share in SHARES
-    ]
 
 
 def _measured(seen: Mapping[int, float], texts: list[PlannedText]) -> Result:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages import placing, sound
+from stages import music, placing, sound
 from stages.checks.contrast import TextsSeen
+from stages.checks.edges import EdgesSeen
 from stages.checks.film import Film, watch
 from stages.contract import Context, Published, StageError
+from stages.earlier import sha256_of
 from stages.scenes import Storyboard
 
 _Read = TypeVar("_Read")
@@ -39,11 +41,16 @@ class Evidence:
     board: Storyboard | None
     film: Film | None
     mix: sound.Sound | None
+    """What is heard."""
+    voice: sound.Sound | None
+    """The same without the music that the request asked for."""
     captions: tuple[Line, ...] | None
     second_captions: tuple[Line, ...] | None
     plan: Mapping[str, Any] | None
     seen: Mapping[int, float] = field(default_factory=dict)
     """The measured contrast of each planned text that was seen, by its number."""
+    edges: frozenset[str] = frozenset()
+    """Scenes that show something like text outside the safe area."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """For each file that could not be read, why."""
 
@@ -68,19 +75,41 @@ def gather(context: Context) -> Evidence:
 
     board = read("storyboard.json", lambda: placing.spoken_board(run_dir))
     plan = read("asset_plan.json", lambda: _plan(run_dir / "asset_plan.json"))
-    texts = TextsSeen(plan, board)
+    mix = read("video.mp4 (sound)", lambda: sound.read(run_dir / "video.mp4"))
+    texts, edges = TextsSeen(plan, board), EdgesSeen(board, _own_pictures(run_dir, plan))
+
+    def look(time: float, frame: Any) -> None:
+        texts.look(time, frame)
+        edges.look(time, frame)
+
     return Evidence(
         run_dir=run_dir,
         artifacts=tuple(context.artifacts),
         board=board,
-        film=read("video.mp4", lambda: watch(run_dir / "video.mp4", texts.look)),
-        mix=read("video.mp4 (sound)", lambda: sound.read(run_dir / "video.mp4")),
+        film=read("video.mp4", lambda: watch(run_dir / "video.mp4", look)),
+        mix=mix,
+        voice=read("music", lambda: _without_music(context, mix)) if mix is not None else None,
         captions=read("captions.srt", lambda: _captions(run_dir / "captions.srt")),
         second_captions=read("captions.vtt", lambda: _captions(run_dir / "captions.vtt")),
         plan=plan,
         seen=texts.best,
+        edges=edges.scenes,
         faults=faults,
     )
+
+
+def _without_music(context: Context, mix: sound.Sound) -> sound.Sound:
+    tune = music.asked(context)
+    if tune is None:
+        return mix
+    return music.without(mix, music.bed(tune, sound.read(context.run_dir / "voiceover.mp3")))
+
+
+def _own_pictures(run_dir: Path, plan: Mapping[str, Any] | None) -> set[str]:
+    """Scenes whose still a person replaced: what lies at its edges is that person's choice."""
+    shots = [shot for shot in (plan or {}).get("scenes", ()) if shot.get("still") and shot.get("sha256")]
+    stills = [(str(shot.get("id")), run_dir / str(shot["still"]), shot["sha256"]) for shot in shots]
+    return {scene for scene, still, sha256 in stills if still.is_file() and sha256_of(still) != sha256}
 
 
 def _captions(path: Path) -> tuple[Line, ...]:

@@ -9,7 +9,7 @@ from stages.checks.result import Result, verdict
 
 EXPECTED = (
     "outline.txt", "research.json", "script.txt", "storyboard.json", "asset_plan.json",
-    "voiceover.mp3", "captions.srt", "captions.vtt", "video.mp4",
+    "voiceover.mp3", "captions.srt", "captions.vtt", "video.mp4", "poster.png", "transcript.md",
 )  # fmt: skip
 READ = ("storyboard.json", "asset_plan.json", "captions.srt", "captions.vtt", "video.mp4")
 

@@ -35,6 +35,8 @@ class Film:
     fast_start: bool
     broken: str
     """Why decoding ended early; empty if it did not."""
+    chapters: tuple[tuple[float, str], ...]
+    """When each chapter begins, in seconds, and its title."""
     times: NDArray[np.float64]
     """When each small picture is shown."""
     brightest: NDArray[np.float64]
@@ -83,12 +85,19 @@ def watch(path: Path, look: Callable[[float, Any], None]) -> Film:
             return Film(
                 path, stream.codec_context.name, audio, stream.width, stream.height, fps,
                 str(stream.pix_fmt), frames, float((stream.duration or 0) * (stream.time_base or 0)),
-                _fast_start(path), broken,
+                _fast_start(path), broken, _chapters(file),
                 np.array([time for time, _, _ in samples]), np.array([light for _, light, _ in samples]),
                 np.array([picture for _, _, picture in samples], np.uint8),
             )  # fmt: skip
     except (av.FFmpegError, OSError) as error:
         raise StageError(f"it cannot be opened as a video: {error}") from error
+
+
+def _chapters(file: Any) -> tuple[tuple[float, str], ...]:
+    return tuple(
+        (float(chapter["start"] * chapter["time_base"]), str(chapter["metadata"].get("title", "")))
+        for chapter in file.chapters()
+    )
 
 
 def _until_broken(frames: Iterator[Any]) -> Iterator[Any]:

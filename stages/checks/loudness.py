@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages import sound, storyboard_file
-from stages.checks.activity import SLOT, speech_slots
+from stages.activity import SLOT, speech_slots
 from stages.checks.evidence import Evidence
 from stages.checks.result import Result, at_least, at_most, between, unmeasured
 
-TOLERANCE_LU = 1.0
+TOLERANCE_LU = 0.5
 HEARD_SHARE = 0.97
 LEAST_PEAK_TO_LOUDNESS = 10.0
 """LU. Speech has about 14; tops that were cut off, however softly played afterwards, leave less than 10."""
@@ -28,14 +28,14 @@ def check(evidence: Evidence) -> Iterator[Result]:
     if heard.lufs > -70:
         peak = heard.true_peak_dbtp - heard.lufs
         yield at_least("peak_to_loudness", peak, LEAST_PEAK_TO_LOUDNESS, " LU", "less is clipped or squashed")
-    if evidence.board is not None:
-        yield at_least("words_heard", _heard(evidence, mix) * 100, HEARD_SHARE * 100, " %")
+    if evidence.board is not None and evidence.voice is not None:
+        yield at_least("words_heard", _heard(evidence, evidence.voice) * 100, HEARD_SHARE * 100, " %")
 
 
-def _heard(evidence: Evidence, mix: sound.Sound) -> float:
+def _heard(evidence: Evidence, voice: sound.Sound) -> float:
     """The share of the storyboard's words during which somebody speaks."""
     assert evidence.board is not None
-    active = speech_slots(mix)
+    active = speech_slots(voice)
     words = [
         (start + word.start, start + word.end)
         for start, scene in zip(storyboard_file.starts(evidence.board), evidence.board.scenes, strict=False)

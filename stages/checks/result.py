@@ -25,6 +25,11 @@ class Result:
     def printed(self) -> dict[str, Any]:
         return asdict(self)
 
+    def row(self) -> list[str]:
+        """For a table: name, value, threshold, verdict with its note."""
+        value = "not measured" if self.value is None else f"{self.value}"
+        return [self.name, value, self.threshold, f"{self.verdict}, {self.note}".removesuffix(", ")]
+
     def __str__(self) -> str:
         note = f" ({self.note})" if self.note else ""
         return f"{self.name}: {self.value}, should be {self.threshold}{note}"

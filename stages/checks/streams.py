@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages import sound
+from stages import sound, storyboard_file
 from stages.checks.evidence import Evidence
+from stages.checks.film import Film
 from stages.checks.result import Result, at_most, unmeasured, verdict
+from stages.scenes import Storyboard
 
 LENGTH_SHARE = 0.05
 STREAMS_APART = 0.05
@@ -33,6 +35,17 @@ def check(evidence: Evidence) -> Iterator[Result]:
         share = abs(film.seconds - board.seconds) / board.seconds
         note = f"{film.seconds:.2f} s, storyboard {board.seconds:.2f} s"
         yield at_most("duration_off_storyboard", share * 100, LENGTH_SHARE * 100, " %", note)
+        yield _chapters(film, board)
     heard = evidence.mix.shape[1] / sound.RATE if evidence.mix is not None else 0.0
     note = f"picture {film.seconds:.3f} s, sound {heard:.3f} s"
     yield at_most("streams_apart", abs(film.seconds - heard), STREAMS_APART, " s", note)
+
+
+def _chapters(film: Film, board: Storyboard) -> Result:
+    """Players show them: as many as the storyboard has parts, each at its place."""
+    wanted = storyboard_file.chapters(board)
+    same = len(film.chapters) == len(wanted) and all(
+        abs(found - start) <= STREAMS_APART and told == title
+        for (found, told), (start, _, title) in zip(film.chapters, wanted, strict=True)
+    )
+    return verdict("chapters", len(film.chapters), f"{len(wanted)}, as in the storyboard", same)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages import storyboard_file
-from stages.checks.activity import SLOT, Slots, lag, onsets, slots, speech_slots
+from stages.activity import SLOT, Slots, lag, onsets, slots, speech_slots
 from stages.checks.evidence import Evidence, Line
 from stages.checks.result import Result, at_most, unmeasured
 
@@ -19,12 +19,14 @@ CAPTIONS_WORST = 0.28
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """The decoded sound against the storyboard's words (which the pictures follow) and the captions."""
-    if evidence.mix is None or not evidence.mix.shape[1]:
+    if evidence.voice is None or not evidence.voice.shape[1]:
         yield unmeasured(
-            "sound_apart_from_storyboard", f"at most {SOUND_APART} s", "no sound could be decoded"
+            "sound_apart_from_storyboard",
+            f"at most {SOUND_APART} s",
+            evidence.faults.get("music", "no sound could be decoded"),
         )
         return
-    active = speech_slots(evidence.mix)
+    active = speech_slots(evidence.voice)
     if evidence.board is not None:
         yield _against_storyboard(evidence, active)
     if evidence.captions:

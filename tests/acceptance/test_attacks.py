@@ -177,7 +177,7 @@ def test_a_stage_that_stops_its_keeper(studio: Studio) -> None:
 
 def test_what_a_stage_says_of_its_files_is_its_own(studio: Studio) -> None:
     """Any JSON may stand in meta, also where we look for notes."""
-    said = json.dumps({"a.txt": {"meta": {"notes": 3, "note": ["x"], "placeholder": "no"}}})
+    said = json.dumps({"a.txt": {"meta": {"notes": 3, "note": ["x"], "placeholder": "no", "table": [3, []]}}})
     command = ["sh", "-c", f"echo > a.txt; echo '{said}' > .meta.json".replace("{", "{{").replace("}", "}}")]
     studio.pipeline(
         "odd",

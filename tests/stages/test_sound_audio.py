@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import wave
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import numpy as np
 import pysubs2
 import pytest
 
-from stages import animatics, assemble, assets, audio, sound, storyboard_file, theme
-from stages.contract import StageError
+from stages import acceptance, animatics, assemble, assets, audio, sound, storyboard_file, theme
+from stages import music as beds
+from stages.contract import Published, StageError
 from stages.placing import spoken_board
 from stages.scenes import Scene, Storyboard, narration_digest
 from stages.shot import order
@@ -174,32 +176,135 @@ def test_words_edited_with_the_narration_are_timed_again(run_dir: Path) -> None:
     assert again.words[-1].end > scene.words[-1].end + 0.1
 
 
-def test_a_recording_that_does_not_fit_is_refused(run_dir: Path) -> None:
-    """With the scene, both lengths and what to do; nothing is cut off in silence."""
+def slowed(run_dir: Path, factor: float) -> Any:
+    """The first scene's speech at another pace, half a second of silence before it, and much softer."""
     speech = speak(storyboard_file.load(run_dir).scenes[0].narration)
-    record(
-        run_dir,
-        np.interp(np.arange(len(speech.samples) * 2) / 2, np.arange(len(speech.samples)), speech.samples),
-    )
-    with pytest.raises(StageError, match="scene_000") as caught:
-        audio.run(context(run_dir, run_dir / "out", "audio"))
-    assert "set its seconds" in caught.value.hint
-    assert not (run_dir / "out" / "voiceover.mp3").exists()
-
-
-def test_a_recording_replaces_the_voice_and_captions_follow(run_dir: Path) -> None:
-    """voiceover/scene_000.wav: another pace, silence before it, much softer; still as loud, and in time."""
-    board = storyboard_file.load(run_dir)
-    speech = speak(board.scenes[0].narration)
-    at = np.arange(round(len(speech.samples) * 1.05)) / 1.05
+    at = np.arange(round(len(speech.samples) * factor)) / factor
     slow = np.interp(at, np.arange(len(speech.samples)), speech.samples) * 0.1
-    padded = np.concatenate([np.zeros(speech.rate // 2), slow])
-    record(run_dir, padded)
-    before = captions_of(run_dir)
+    return np.concatenate([np.zeros(speech.rate // 2), slow])
+
+
+def test_a_recording_replaces_the_voice_and_everything_follows(run_dir: Path) -> None:
+    """voiceover/scene_000.wav: captions, pictures and length follow it; it is as loud as the rest.
+
+    Pictures that were drawn before it came are not joined to it: they would be out of step.
+    """
+    before = storyboard_file.load(run_dir)
+    record(run_dir, slowed(run_dir, 1.3))
+    said = captions_of(run_dir)
     meta = speak_again(run_dir)
     assert meta["recorded"] == ["scene_000"]
-    assert captions_of(run_dir) == before
+    assert captions_of(run_dir) == said
     assert sound.measure(sound.read(run_dir / "voiceover.mp3")).lufs == pytest.approx(-16.0, abs=0.5)
+    board = spoken_board(run_dir)
+    longer = board.scenes[0].words[-1].end / before.scenes[0].words[-1].end
+    assert longer == pytest.approx(1.3, abs=0.06)
+    assert meta["seconds"] == pytest.approx(storyboard_file.starts(board)[-1])
+    assert board.scenes[1] == before.scenes[1]
+    with pytest.raises(StageError, match=r"scene_000\.mp4") as caught:
+        assemble.run(context(run_dir, run_dir / "out", "assemble"))
+    assert "from: animatics" in caught.value.hint
+
+
+def test_pictures_and_voice_of_other_times_are_not_joined(run_dir: Path) -> None:
+    """What each of them was made for is remembered; whoever came first is named."""
+    assets.run(context(run_dir, run_dir, "assets"))
+    animatics.run(context(run_dir, run_dir, "animatics"))
+    record(run_dir, slowed(run_dir, 1.0))
+    meta = speak_again(run_dir)
+    assert "the pictures of scene_000 were drawn for other times" in " ".join(meta["notes"])
+    with pytest.raises(StageError, match=r"scene_000\.mp4 was drawn for other words or times"):
+        assemble.run(context(run_dir, run_dir / "out", "assemble"))
+    shutil.rmtree(run_dir / "voiceover")
+    voice = Published("voiceover.mp3", "audio", 1, "0" * 64, "audio", meta)
+    with pytest.raises(StageError, match=r"voiceover\.mp3 says scene_000 at other times"):
+        assemble.run(context(run_dir, run_dir / "out", "assemble", (voice,)))
+
+
+def test_a_recording_may_be_of_any_make(run_dir: Path) -> None:
+    """Stereo, 44.1 kHz, 24 bit, an odd number of samples, a voice on one side only."""
+    speech = speak(storyboard_file.load(run_dir).scenes[0].narration)
+    at = np.arange(0, len(speech.samples) - 1, speech.rate / 44_100)[: 44_100 * 60 | 1]
+    left = np.interp(at, np.arange(len(speech.samples)), speech.samples)
+    odd = left[: len(left) - 1 + len(left) % 2]
+    (run_dir / "voiceover").mkdir()
+    with wave.open(str(run_dir / "voiceover" / "scene_000.wav"), "wb") as file:
+        file.setparams((2, 3, 44_100, 0, "NONE", ""))
+        both = np.stack([odd, np.zeros_like(odd)], axis=1)
+        wide = (both * (2**31 - 1)).astype("<i4").view(np.uint8).reshape(-1, 4)
+        file.writeframes(wide[:, 1:].tobytes())
+    before = storyboard_file.load(run_dir).scenes[0]
+    after = spoken_board(run_dir).scenes[0]
+    off = [abs(one.start - other.start) for one, other in zip(before.words, after.words, strict=True)]
+    assert max(off) < 0.06
+    assert len(odd) % 2 == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"not a wave file", "cannot be read as sound"),
+        (b"", "cannot be read as sound"),
+        (None, "nobody is heard"),
+    ],
+    ids=["broken", "empty", "silent"],
+)
+def test_a_recording_that_says_nothing_is_refused(run_dir: Path, content: bytes | None, told: str) -> None:
+    """With its name and what to do; not a video with a hole in it."""
+    record(run_dir, np.zeros(30_000))
+    if content is not None:
+        (run_dir / "voiceover" / "scene_000.wav").write_bytes(content)
+    with pytest.raises(StageError, match=told) as caught:
+        audio.run(context(run_dir, run_dir / "out", "audio"))
+    assert "voiceover/scene_000.wav" in str(caught.value)
+    assert "remove voiceover/scene_000.wav" in caught.value.hint
+
+
+def music(sources: Path) -> None:
+    """Three seconds of a chord with a beat in it, in stereo."""
+    sources.mkdir(exist_ok=True)
+    time = np.arange(3 * 44_100) / 44_100
+    beat = np.exp(-(time % 0.5) * 30) * np.sin(2 * np.pi * 90 * time)
+    tones = [np.sin(2 * np.pi * hertz * time) / 6 for hertz in (220.0, 277.2, 329.6)]
+    both = np.stack([beat * 0.4 + tones[0] + tones[1], beat * 0.4 + tones[1] + tones[2]], axis=1)
+    with wave.open(str(sources / "bed.wav"), "wb") as file:
+        file.setparams((2, 2, 44_100, 0, "NONE", ""))
+        file.writeframes((both * 32767).astype("<i2").tobytes())
+
+
+def test_music_lies_under_the_voice(run_dir: Path) -> None:
+    """Heard where nobody speaks, 9 dB softer under speech; the whole at -16 LUFS, and acceptance content."""
+    music(run_dir / "sources")
+    asked = replace(
+        context(run_dir, run_dir, "assemble"), sources=run_dir / "sources", params={"music": ["bed.wav"]}
+    )
+    assemble.run(asked)
+    measured = sound.measure(sound.read(run_dir / "video.mp4"))
+    assert measured.lufs == pytest.approx(-16.0, abs=0.5)
+    assert measured.true_peak_dbtp <= -1.0
+    acceptance.run(replace(asked, out_dir=run_dir))
+    voice = np.zeros((2, 20 * sound.RATE), np.float32)
+    voice[:, 8 * sound.RATE : 12 * sound.RATE] = 0.1 * np.sin(np.arange(4 * sound.RATE) * 0.1)
+    bed = beds.bed(run_dir / "sources" / "bed.wav", voice)
+    alone, under = (sound.measure(bed[:, a * sound.RATE : b * sound.RATE]).lufs for a, b in ((2, 7), (9, 11)))
+    assert alone - under == pytest.approx(beds.DUCKED_DB, abs=1.0)
+    assert alone == pytest.approx(sound.TARGET_LUFS - beds.BELOW_VOICE_LU, abs=1.0)
+    assert np.abs(np.diff(bed[0])).max() < 0.01
+    assert np.abs(bed[:, [0, -1]]).max() < 0.001
+
+
+def test_music_that_is_none_is_refused(run_dir: Path) -> None:
+    (run_dir / "sources").mkdir()
+    (run_dir / "sources" / "bed.mp3").write_bytes(b"no music")
+    asked = replace(
+        context(run_dir, run_dir / "out", "assemble"),
+        sources=run_dir / "sources",
+        params={"music": ["bed.mp3"]},
+    )
+    with pytest.raises(StageError, match=r"bed\.mp3 cannot be read as sound"):
+        assemble.run(asked)
+    with pytest.raises(StageError, match=r"the music gone\.mp3 is not in"):
+        assemble.run(replace(asked, params={"music": ["gone.mp3"]}))
 
 
 def test_a_storyboard_that_is_none_names_the_field(run_dir: Path) -> None:

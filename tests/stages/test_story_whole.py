@@ -197,6 +197,12 @@ def test_redo_makes_only_the_named_scenes_again(short: Run) -> None:
     again = json.loads(short.text("storyboard.json"))
     assert again["scenes"][0] == board["scenes"][0]
     assert again["scenes"][1]["content"]["layout"] == "statement"
+    # Sent back from a later gate, the daemon has moved the last attempt to history/ before this one begins.
+    (short.path / "history/04-storyboard.1").mkdir(parents=True)
+    (short.path / "storyboard.json").rename(short.path / "history/04-storyboard.1/storyboard.json")
+    short.stage("storyboard", redo={"scene_001": "as a quote"})
+    third = json.loads(short.text("storyboard.json"))
+    assert third["scenes"][0] == board["scenes"][0]
 
 
 def test_notes_that_no_rule_can_honour_are_listed(short: Run) -> None:

@@ -69,14 +69,16 @@ def moving(number: int, time: float) -> Any:
     return picture
 
 
-def film(path: Path, number: int, seconds: float, painter: Painter = moving) -> None:
+def film(
+    path: Path, number: int, seconds: float, painter: Painter = moving, pixel_format: str = "yuv420p"
+) -> None:
     """One silent clip, encoded as every other one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as file:
         stream = file.add_stream(
             "libx264", rate=FPS, options={"preset": "veryfast", "bf": "0", "threads": "1"}
         )
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixel_format
         for frame in _frames(number, seconds, painter):
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))

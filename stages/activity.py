@@ -16,8 +16,8 @@ SHORTEST_PAUSE = 12
 """Slots; stops inside words are shorter."""
 
 
-def speech_slots(mix: sound.Sound) -> Slots:
-    """Whether each slot sounds: less than 32 dB below the loud ones; short gaps are filled."""
+def speech_slots(mix: sound.Sound, shortest_pause: int = SHORTEST_PAUSE) -> Slots:
+    """Whether each slot sounds: less than 32 dB below the loud ones; gaps up to ``shortest_pause`` are filled."""
     step = round(sound.RATE * SLOT)
     mono = mix.mean(axis=0)
     frames = mono[: len(mono) // step * step].reshape(-1, step)
@@ -25,7 +25,7 @@ def speech_slots(mix: sound.Sound) -> Slots:
     loud = level > max(float(np.percentile(level, 95)) * 0.025, 1e-4) if len(level) else level > 0
     active: Slots = loud.copy()
     for one, other in pairwise(np.flatnonzero(loud)):
-        if other - one <= SHORTEST_PAUSE:
+        if other - one <= shortest_pause:
             active[one:other] = True
     return active
 
