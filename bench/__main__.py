@@ -18,6 +18,7 @@ from bench.fill import fill
 from bench.measures import quantile
 from bench.processes import cost
 from bench.subjects import Daemon, Minimal, Subject, until
+from daemon.model import Status
 
 
 def main() -> None:
@@ -63,9 +64,14 @@ def table(root: Path, args: argparse.Namespace) -> str:
     """All rows of the daemon beside the reference."""
     reference, daemon = Minimal(root / "reference"), Daemon(root / "workspace")
     load = os.getloadavg()[0]
-    if args.waiting or args.finished:
-        _tell(f"making {args.waiting} waiting and {args.finished} finished jobs")
-        fill(daemon.root, waiting=args.waiting, finished=args.finished)
+    have = daemon.counts()
+    finished, waiting = have.get(Status.COMPLETED, 0), have.get(Status.NEEDS_APPROVAL, 0)
+    if args.waiting > waiting or args.finished > finished:
+        _tell(f"making {args.waiting - waiting} waiting and {args.finished - finished} finished jobs")
+        fill(daemon.root, waiting=0, finished=args.finished - finished, first=finished)
+        fill(daemon.root, waiting=args.waiting - waiting, finished=0, first=waiting)
+    # Names that no earlier run in this root has used.
+    args.tag = daemon.claimed()
     try:
         reference.start()
         first_start = daemon.start() * 1000
@@ -104,15 +110,16 @@ def _speed(reference: Minimal, daemon: Daemon, args: argparse.Namespace) -> list
     for turn in range(args.rounds):
         for subject in (reference, daemon):
             _tell(f"round {turn + 1} of {args.rounds}: {subject.name}")
-            _warm(subject, turn)
+            _warm(subject, f"{args.tag}-{turn}")
             for number in range(args.jobs):
-                first, each = measures.one_job(subject, f"job-{turn}-{number:04d}")
+                first, each = measures.one_job(subject, f"job-{args.tag}-{turn}-{number:04d}")
                 reaction[subject.name].append(first)
                 stage[subject.name].append(each)
             approval[subject.name] += [
-                measures.approval(subject, f"ask-{turn}-{number:04d}") for number in range(args.jobs)
+                measures.approval(subject, f"ask-{args.tag}-{turn}-{number:04d}")
+                for number in range(args.jobs)
             ]
-            rate[subject.name].append(measures.throughput(subject, f"many-{turn}", args.jobs))
+            rate[subject.name].append(measures.throughput(subject, f"many-{args.tag}-{turn}", args.jobs))
     return [
         _pair("a stage, ms (median)", stage, 0.5),
         _pair("a stage, ms (p99)", stage, 0.99),
@@ -124,7 +131,7 @@ def _speed(reference: Minimal, daemon: Daemon, args: argparse.Namespace) -> list
     ]
 
 
-def _warm(subject: Subject, turn: int) -> None:
+def _warm(subject: Subject, turn: str) -> None:
     for number in range(2):
         measures.one_job(subject, f"warm-{turn}-{number}")
 
@@ -166,8 +173,8 @@ def _idle_row(what: str, daemon: Daemon, seconds: float) -> Row:
 
 def _flood(reference: Minimal, daemon: Daemon, args: argparse.Namespace) -> list[Row]:
     _tell(f"{args.flood} files at once")
-    one = measures.flood(reference, "flood", args.flood)
-    other = measures.flood(daemon, "flood", args.flood)
+    one = measures.flood(reference, f"flood-{args.tag}", args.flood)
+    other = measures.flood(daemon, f"flood-{args.tag}", args.flood)
     rows = [
         (
             f"{args.flood:,} files at once, claimed a second",

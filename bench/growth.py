@@ -22,7 +22,7 @@ def prepare(root: Path, sizes: Sequence[int]) -> list[Daemon]:
     daemons = []
     for size in sizes:
         daemon = Daemon(root / f"after-{size}")
-        made = daemon.claimed() if (daemon.root / "jobs/spork.db").exists() else 0
+        made = daemon.claimed()
         if made < size:
             print(f"bench: making {size - made:,} finished jobs", file=sys.stderr, flush=True)
             fill(daemon.root, waiting=0, finished=size - made, first=made)
@@ -40,7 +40,7 @@ def table(root: Path, sizes: Sequence[int], jobs: int) -> str:
 
 def _column(daemon: Daemon, jobs: int) -> dict[str, str]:
     print(f"bench: {daemon.root.name}", file=sys.stderr, flush=True)
-    before = daemon.claimed() if (daemon.root / "jobs/spork.db").exists() else 0
+    before = daemon.claimed()
     daemon.start()
     restarts = [measures.restart(daemon) for _ in range(3)]
     try:

@@ -188,21 +188,23 @@ class Daemon:
         run = self.root / "runs" / job
         return run / "approve.template.yaml", run / "approve.yaml"
 
-    def claimed(self) -> int:
-        """How many jobs the database has."""
+    def counts(self) -> dict[str, int]:
+        """How many jobs the database has in each status."""
+        if not (self.root / "jobs/spork.db").exists():
+            return {}
         store = Store(self.root / "jobs/spork.db", read_only=True)
         try:
-            return sum(store.counts().values())
+            return store.counts()
         finally:
             store.close()
 
+    def claimed(self) -> int:
+        """How many jobs the database has."""
+        return sum(self.counts().values())
+
     def waiting(self) -> int:
         """How many jobs wait at a gate."""
-        store = Store(self.root / "jobs/spork.db", read_only=True)
-        try:
-            return store.counts().get(Status.NEEDS_APPROVAL, 0)
-        finally:
-            store.close()
+        return self.counts().get(Status.NEEDS_APPROVAL, 0)
 
 
 def _says_ready(manager: socket.socket) -> bool:

@@ -54,6 +54,7 @@ class Inbox:
         self, workspace: Workspace, recorder: Recorder, policy: Policy, clock: Callable[[], float]
     ) -> None:
         self._workspace, self._recorder, self._clock = workspace, recorder, clock
+        self._folder = workspace.inbox
         self._told: dict[str, str] = {}
         # By the name as shown: a crash may have come between a refusal's record and what follows it.
         self._recorded = recorder.store.refusals()
@@ -77,7 +78,7 @@ class Inbox:
         self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
     ) -> float | None:
         """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
-        with opened_beneath(self._workspace.inbox) as folder:
+        with opened_beneath(self._folder) as folder:
             return self._look_in(folder, arrived_whole, now, only)
 
     def _look_in(
@@ -113,7 +114,7 @@ class Inbox:
         if self._recorded:
             seen = {shown(name) for name in here}
             self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
-        self._box.keep_only(self._workspace.inbox, here)
+        self._box.keep_only(self._folder, here)
         self.looked = True
         return min(again, default=None)
 
@@ -128,7 +129,7 @@ class Inbox:
     def _look_at(
         self, folder: int, name: str, arrived_whole: Callable[[], bool], taken: list[Taken], now: datetime
     ) -> float | None:
-        seen = self._box.look(self._workspace.inbox, name, arrived_whole, dir_fd=folder)
+        seen = self._box.look(self._folder, name, arrived_whole, dir_fd=folder)
         match seen:
             case Gone():
                 return None
@@ -149,7 +150,7 @@ class Inbox:
             say("inbox", "request_repeated", file=shown(name), job=before[0])
             self._make_again(before[0])
             self._sources.clear_taken(Path(name).stem, before[0])
-            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+            self._box.claim_unlink(self._folder, name, whole.identity)
             return None
         try:
             where = f"inbox/{shown(name)}"
@@ -157,7 +158,7 @@ class Inbox:
             job_id = self._id_for(vetted, name, sha, taken, now)
             if job_id is None:
                 say("inbox", "request_repeated", file=shown(name), job=str(vetted.request.id))
-                self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+                self._box.claim_unlink(self._folder, name, whole.identity)
                 return None
             self._sources.bring(job_id, Path(name).stem, vetted)
         except SourcesMissing as missing:
@@ -226,13 +227,13 @@ class Inbox:
         # The request goes last: while it lies there, the next start knows that there is more to do.
         stem = Path(t.name).stem
         self._sources.clear(stem, t.job_id, has_folder=stem in here)
-        self._box.claim_unlink(self._workspace.inbox, t.name, t.whole.identity, dir_fd=folder)
+        self._box.claim_unlink(self._folder, t.name, t.whole.identity, dir_fd=folder)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
         self._refused += 1
         if self._recorded.get(shown(name)) == whole.identity.key:
             # Refused already, but not removed.
-            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+            self._box.claim_unlink(self._folder, name, whole.identity)
             return
         with opened_rejected(self._workspace) as rejected:
             kept = _free_name(rejected, name, whole.data)
@@ -241,7 +242,7 @@ class Inbox:
             write_durable(beside(kept, ".error.txt"), reason, folder=rejected)
             write_durable(kept, whole.data, folder=rejected)
         self._tell(name, str(error), now, whole.identity.key)
-        self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
+        self._box.claim_unlink(self._folder, name, whole.identity)
 
     def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:
         """What cannot be read as a file stays where it is; its reason is told once."""

@@ -22,6 +22,7 @@ class Watchlist:
 
     def __init__(self, workspace: Workspace, watcher: Watcher) -> None:
         self._workspace, self._watcher = workspace, watcher
+        self._runs = str(workspace.runs)
         self._seen: dict[str, int] = {}
         """Each open job's run directory as it was last listed: its mtime_ns."""
         self._again: dict[str, float] = {}
@@ -118,7 +119,8 @@ class Watchlist:
 
     def _touched(self, job_id: str) -> bool:
         """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
-        run = self._workspace.run(job_id)
+        # By text: with ten thousand open jobs, making paths would take most of the rescan's time.
+        run = f"{self._runs}/{job_id}"
         try:
             mtime = os.stat(run).st_mtime_ns
         except OSError:
@@ -135,7 +137,7 @@ class Watchlist:
         return min(self._again.values(), default=None)
 
 
-def _holds_answer(run: Path) -> bool:
+def _holds_answer(run: Path | str) -> bool:
     """Whether a decision file, or a reason that one left, lies in a run directory; True where that cannot be seen."""
     try:
         names = os.listdir(run)
