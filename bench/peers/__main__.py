@@ -27,7 +27,7 @@ from bench.peers.stand import STAGES
 from bench.processes import cost, spent
 from bench.subjects import CHECKOUT, Daemon, Minimal, until
 
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 6.0
 REST_SECONDS = 1.5
 """Until a job that waits for a person surely does, and between two jobs of tools that poll."""
 _WALL = 1_000_000_000_000_000_000
