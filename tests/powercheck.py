@@ -41,7 +41,7 @@ def _kept(studio: Crashed, asked: dict[str, bytes], told: Sequence[Told]) -> Ite
         if one.kind == "seq":
             continue
         try:
-            wait_for(partial(_is_there, studio, asked, one), "it", 10)
+            wait_for(partial(_is_there, studio, asked, one), "it")
         except AssertionError:
             yield f"lost: {one}"
 

@@ -104,7 +104,7 @@ class Studio:
         command = self.command(*arguments)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = _forker().start(command[3:], Path.cwd(), out.fileno(), err.fileno())
-            code = process.wait(timeout=max(PATIENCE, 60))
+            code = process.wait(timeout=PATIENCE)
             texts = [os.pread(file.fileno(), 1 << 26, 0).decode() for file in (out, err)]
         done = subprocess.CompletedProcess(command, code, *texts)
         if check:
@@ -118,7 +118,7 @@ class Studio:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=PATIENCE)
         self.process = None
         return code
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = float(os.environ.get("SPORK_TEST_PATIENCE", "30"))
+PATIENCE = float(os.environ.get("SPORK_TEST_PATIENCE", "60"))
 """Seconds that a test waits for what must come; more where the machine is busy with other things."""
 
 
