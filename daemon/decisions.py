@@ -24,8 +24,9 @@ from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import Identity, holds, is_folder, remove, write_copy, write_durable
+from daemon.files import holds, is_folder, remove, write_copy, write_durable
 from daemon.gates import Gates
+from daemon.identity import Identity
 from daemon.logs import say
 from daemon.model import Event, Job, Type
 from daemon.names import beside

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.beneath import open_beneath
-from daemon.files import Identity
+from daemon.identity import Identity
 
 _TRIES = 5
 _GRANULARITY = 2.0

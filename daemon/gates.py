@@ -17,7 +17,8 @@ from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.deadlines import Deadlines
 from daemon.digests import FileDigests
-from daemon.files import Identity, is_folder, write_durable
+from daemon.files import is_folder, write_durable
+from daemon.identity import Identity
 from daemon.model import Artifact, Job, Stage, StageStatus
 from daemon.names import Ignored, classify_decision, shown
 from daemon.publication import gate_digest

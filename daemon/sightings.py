@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from daemon.files import Identity
+from daemon.identity import Identity
 
 REMEMBERED = 100_000
 """Files; some 300 bytes each."""

@@ -17,7 +17,8 @@ from daemon.beneath import make_folders, open_beneath, opened_beneath, remove_tr
 from daemon.check import Vetted
 from daemon.digests import digest_of
 from daemon.errors import Invalid
-from daemon.files import PASSING, Identity, copy_in
+from daemon.files import PASSING, copy_in
+from daemon.identity import Identity
 from daemon.incoming import make_folders_of_run, opened_incoming
 from daemon.lease import Writers, writers
 from daemon.names import shown

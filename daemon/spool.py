@@ -19,7 +19,7 @@ from pathlib import Path
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in, birth_of
 from daemon.endmark import ends_with_mark, is_cut_short
-from daemon.files import Identity
+from daemon.identity import Identity
 from daemon.lease import Writers, writer_pids, writers
 from daemon.sightings import Sighting, Sightings
 from daemon.strangers import no_permission, owner_of, unfit_kind

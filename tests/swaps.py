@@ -15,9 +15,10 @@ from pathlib import Path
 
 from daemon import beneath
 from daemon.digests import digest_of
-from daemon.files import Identity, append_copy, copy_in, read_regular, remove, write_copy, write_durable
+from daemon.files import append_copy, copy_in, read_regular, remove, write_copy, write_durable
 from daemon.harvest import Refused as NotPublished
 from daemon.harvest import harvest
+from daemon.identity import Identity
 from daemon.spool import DropBox, Whole
 from tests.support import wait_for
 

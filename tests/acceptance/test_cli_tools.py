@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from daemon.files import Identity
+from daemon.identity import Identity
 from tests.studio import Studio
 from tests.support import wait_for
 from tests.worked import finish, remove_database, told

@@ -14,7 +14,7 @@ import pytest
 
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
-from daemon.files import Identity
+from daemon.identity import Identity
 from tests.crashed import disagreements
 from tests.studio import QUICK, Studio
 from tests.support import wait_for

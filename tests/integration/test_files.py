@@ -17,7 +17,6 @@ from daemon import beneath
 from daemon.birth import birth_in, birth_of
 from daemon.digests import FileDigests, digest_of
 from daemon.files import (
-    Identity,
     append_copy,
     copy_in,
     fsync_folder,
@@ -29,6 +28,7 @@ from daemon.files import (
     write_copy,
     write_durable,
 )
+from daemon.identity import Identity
 
 Write = Callable[..., None]
 

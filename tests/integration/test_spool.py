@@ -19,7 +19,7 @@ import pytest
 
 from daemon import spool
 from daemon.endmark import TEMPLATE_HEADER, ends_with_mark
-from daemon.files import Identity
+from daemon.identity import Identity
 from daemon.lease import Writers, install_lease_signal_handler, writer_pids, writers
 from daemon.sightings import Sightings
 from daemon.spool import DropBox, Gone, Refused, Verdict, Waiting, Whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daemon.catalog import file_key, key_of
-from daemon.files import Identity
+from daemon.identity import Identity
 
 
 def test_every_form_of_an_identity_names_the_same_file(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ settings tightening pipelines documents params explain strictyaml tree rulings m
 ledger eventfile
 room
 workspace orders files beneath birth incoming names escapes clock patience deadlines suspects
-model errors endmark
+model errors endmark identity
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
