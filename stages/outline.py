@@ -21,7 +21,7 @@ from stages.sources import Document, read_documents
 from stages.writer import NoAnswerError, writer_of
 from stages.written import written_plan
 
-SECONDS_A_PART = 13
+SECONDS_A_PART = 15
 FIRST_PARTS = 4
 """Among so many an introduction is looked for: a title page and its authors stand before it."""
 PARTS_SHARE = 0.62

@@ -18,6 +18,8 @@ STRUCTURE = {"steps": 1.6, "table": 0.6, "code": 0.5, "list": 1.0, "quote": 0.5,
 """What a kind of item adds to its worth: pictures carry a video, numbers carry a claim."""
 DATES, OPPOSED, FIGURES = 2.0, 2.0, 1.4
 """Tables that are drawn: a line of time, a comparison, a chart."""
+SAME_SHAPE = 0.35
+"""What each picture of the same shape before it takes from a picture."""
 REPETITION = 0.35
 NEXT_SENTENCE = 0.25
 SKIPPED_SENTENCE = 0.1
@@ -139,6 +141,7 @@ class Selection:
         item = self.items[place]
         repeated = max((float(self.near[place][other]) for other in self.taken), default=0.0)
         value = item.score + _structure(item) - REPETITION * max(repeated, 0.0) + self.boost(item)
+        value -= SAME_SHAPE * self._before(place)
         if place - 1 in self.taken and self._adjoin(place - 1, place):
             value += NEXT_SENTENCE
         if item.paragraph == 0 or place == 0 or self._paragraph(place - 1) != self._paragraph(place):
@@ -154,6 +157,12 @@ class Selection:
             if self.items[other].section == item.section
         )
         return value / (1 + given / PART_SECONDS)
+
+    def _before(self, place: int) -> int:
+        """How many pictures of the same shape are told already; a second line of time counts fourfold."""
+        shape = _shape(self.items[place])
+        count = sum(_shape(self.items[other]) == shape for other in self.taken) if shape else 0
+        return 4 * count if shape == "dates" else count
 
     def take(self, places: Sequence[int]) -> None:
         self.used += self.cost(places)
@@ -191,6 +200,8 @@ class Selection:
             left = self.budget - self.used
             share = left / (len(richest) - number)
             room = min(MOST_SHARES * share, left)
+            if all(_shape(self.items[at]) == "dates" and self._before(at) for at in places):
+                continue  # a part that is nothing but the dates once more
             chosen = self.best(places, room, PASSAGE) or self.best(places, room)
             if chosen:
                 self.take(chosen)
@@ -199,10 +210,15 @@ class Selection:
             self.take(chosen)
 
 
+def _shape(item: Item) -> str:
+    """What picture an item makes; empty for a sentence."""
+    return "dates" if dated(item.parts, item.rows) else "" if item.kind in ("fact", "number") else item.kind
+
+
 def _structure(item: Item) -> float:
     """What the shape of an item adds: dates make a line of time."""
     if dated(item.parts, item.rows):
-        return DATES
+        return DATES if item.parts else FIGURES
     if opposed(item.columns, item.rows):
         return OPPOSED
     return FIGURES if every_figures(item.columns, item.rows) else STRUCTURE[item.kind]

@@ -95,6 +95,21 @@ def test_a_lead_that_its_code_would_end_is_not_said(lead: str) -> None:
     assert told(item("code", lead, parts=["open(x)"])) == ["In code, it looks like this."]
 
 
+def test_a_second_line_of_time_gives_way() -> None:
+    """Dates are told once: the same years in a table of their own wait until all else is told."""
+    years = ["1791: The metre is defined.", "1875: States sign.", "1960: Light wins."]
+    rows = [[year[:4], "a bar"] for year in years]
+    items = [
+        item("table", columns=["Since", "The metre was"], rows=rows, section="Exactness"),
+        item("list", number=2, parts=years, section="Dates"),
+        item("fact", "The bar was too short by two tenths.", 3, section="Bar"),
+    ]
+    told = {each.id: (Line(each.text),) for each in items}
+    selection = Selection(items, told, {each.id: 10.0 for each in items}, 24, lambda _: 0)
+    selection.fill()
+    assert selection.taken == {1, 2}
+
+
 def test_a_paragraph_is_told_from_its_beginning() -> None:
     """What comes later in a paragraph speaks of what came before: it is not told without it."""
     items = [
