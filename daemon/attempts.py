@@ -7,6 +7,7 @@ and from why the attempt was told to end; what follows from it, by the rules.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,11 +16,12 @@ from typing import Literal
 from daemon import rulings
 from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
-from daemon.errors import CannotWrite, TryAgain
+from daemon.errors import CannotWrite, Invalid, TryAgain
 from daemon.gates import Gates
 from daemon.lane import Lane
 from daemon.logs import say
-from daemon.model import Artifact, Job, Status
+from daemon.machine import Effect, due, fold
+from daemon.model import Artifact, Event, Job, Status
 from daemon.orders import COMPLETED, LOST, Order, Report
 from daemon.patience import Patience
 from daemon.publication import gate_digest
@@ -94,29 +96,33 @@ class Attempts:
 
         OSError where there is no room, or are no descriptors, for it now: the job waits as before.
         """
-        boot = self._clock.boot()
-        if not self._patience.over(boot) or not self._lane.try_take():
+        if not self._patience.over(self._clock.boot()) or not self._lane.try_take():
             return False
-        stage = job.pending
-        assert stage is not None
-        limit = self._limit(job, stage.name)
-        job = self._recorder.one(Change(job, rulings.start(job, rfc3339(now), limit_seconds=limit)))
+        started = rulings.start(job, rfc3339(now), limit_seconds=self._limit(job))
+        self._launch(self._recorder.one(Change(job, started)), now)
+        return True
+
+    def _launch(self, job: Job, now: datetime) -> None:
+        """Begin the attempt that was recorded; OSError as for `start`."""
+        boot, limit = self._clock.boot(), self._limit(job)
         try:
             running = self._runner.start(self._order(job))
         except (CannotWrite, TryAgain) as error:
             self._lane.give_back()
             self._not_started(job, error, now)
-            return True
+            return
         except OSError:
-            self._lane.give_back()
-            self._put_off = job.id
-            self._patience.note(boot, refused=True)
-            self._undo_start(now)
+            self._put_back(job, now)
             raise
         self._patience.note(boot, refused=False)
-        deadline = boot + limit
-        self.current = Current(job.id, stage.name, job.attempt, running, deadline, limit)
-        return True
+        self.current = Current(job.id, job.at(job.stage).name, job.attempt, running, boot + limit, limit)
+
+    def _put_back(self, job: Job, now: datetime) -> None:
+        """There was no room for the attempt: the job waits as before."""
+        self._lane.give_back()
+        self._put_off = job.id
+        self._patience.note(self._clock.boot(), refused=True)
+        self._undo_start(now)
 
     def _undo_start(self, now: datetime) -> None:
         """Record that the attempt that could not be started is over; OSError, and later, if there is no room."""
@@ -128,7 +134,9 @@ class Attempts:
             self._recorder.one(Change(job, events))
             self._put_off = None
 
-    def _limit(self, job: Job, name: str) -> float:
+    def _limit(self, job: Job) -> float:
+        """The time limit of the job's next or present attempt."""
+        name = job.at(job.stage).name
         own = self._shelf.stage(job, name).timeout
         return stage_limit_seconds(self._policy, name, job.stage_timeouts, own)
 
@@ -181,8 +189,11 @@ class Attempts:
             placeholders=self._policy.placeholders,
         )
 
-    def look(self, now: datetime) -> bool:
-        """Record the end of the attempt if it has ended; the lane is free after that. OSError: later."""
+    def look(self, now: datetime, goes_on: Callable[[Job], bool]) -> bool:
+        """Record the end of the attempt if it has ended; the lane is free after that. OSError: later.
+
+        Where the job ``goes_on`` its next attempt begins in the same commit, and the lane stays held.
+        """
         self._undo_start(now)
         current = self.current
         if current is None or (report := current.running.report()) is None:
@@ -190,12 +201,25 @@ class Attempts:
         job = self._recorder.store.job(current.job_id)
         assert job is not None
         current.over = True
-        self._ended(job, current, report, now)
+        job = self._ended(job, current, report, now, goes_on)
         self.current = None
-        self._lane.give_back()
+        if job.status is Status.RUNNING:
+            self._follow_on(job, now)
+        else:
+            self._lane.give_back()
         return True
 
-    def _ended(self, job: Job, current: Current, report: Report, now: datetime) -> None:
+    def _follow_on(self, job: Job, now: datetime) -> None:
+        """The next attempt was recorded with the end of the one before it, whose files go to their places first."""
+        self._lane.check()
+        if self._recorder.settle(job):
+            self._launch(job, now)
+        else:
+            self._put_back(job, now)
+
+    def _ended(
+        self, job: Job, current: Current, report: Report, now: datetime, goes_on: Callable[[Job], bool]
+    ) -> Job:
         at, seconds = rfc3339(now), round(report.seconds, 6)
         if report.outcome != COMPLETED:
             # At once, and before this is recorded: it may be what has filled the disk.
@@ -204,31 +228,29 @@ class Attempts:
             facts = {"job": job.id, "stage": current.stage, "attempt": current.attempt}
             say("stage", "strays_ended", logging.WARNING, count=report.strays_ended, **facts)
         if job.status is Status.CANCELED:
-            self._recorder.one(Change(job, rulings.attempt_gone(job, at, seconds=seconds)))
-        elif report.outcome == COMPLETED:
-            self._completed(job, report, now)
-        elif current.why is Why.TIMEOUT:
+            return self._recorder.one(Change(job, rulings.attempt_gone(job, at, seconds=seconds)))
+        if report.outcome == COMPLETED:
+            return self._completed(job, report, now, goes_on)
+        if current.why is Why.TIMEOUT:
             why = f"{job.stage} did not end within its {current.limit_seconds / 60:g} minutes and was ended"
             hint = "raise pipeline.stage_timeouts in conf/operator.yaml, or mend the stage; then resume"
-            self._fail(
+            return self._fail(
                 job, now, "timeout", Report("failed", why, hint, report.exit_code, seconds=report.seconds)
             )
-        elif current.why is Why.STOP or report.outcome == LOST:
+        if current.why is Why.STOP or report.outcome == LOST:
             cause: Literal["stop", "crash"] = "stop" if current.why is Why.STOP else "crash"
             limit = self._policy.stages.max_interruptions
             events = rulings.interrupted(job, at, cause=cause, max_interruptions=limit, seconds=seconds)
-            self._recorder.one(Change(job, events))
-        else:
-            self._fail(job, now, "stage_failed", report)
+            return self._recorder.one(Change(job, events))
+        return self._fail(job, now, "stage_failed", report)
 
-    def _completed(self, job: Job, report: Report, now: datetime) -> None:
+    def _completed(self, job: Job, report: Report, now: datetime, goes_on: Callable[[Job], bool]) -> Job:
         taken = {a.path: s.name for s in job.stages for a in s.artifacts if s.name != job.stage}
         clash = next((m.path for m in report.made if m.path in taken), None)
         if clash is not None:
             why = f"{job.stage} left {clash}, which belongs to the stage {taken[clash]}"
             hint = "a path belongs to the stage that first published it; write another name"
-            self._fail(job, now, "stage_failed", Report("failed", why, hint, seconds=report.seconds))
-            return
+            return self._fail(job, now, "stage_failed", Report("failed", why, hint, seconds=report.seconds))
         made = [Artifact(m.path, m.kind, m.bytes, m.sha256, dict(m.meta)) for m in report.made]
         terms = self._gates.terms(job, job.at(job.stage), now)
         events = rulings.completed(
@@ -239,16 +261,30 @@ class Attempts:
             gate=terms,
             digest=gate_digest((a.path, a.sha256) for a in made),
         )
-        self._recorder.one(Change(job, events))
+        return self._recorder.one(Change(job, [*events, *self._next_start(job, events, now, goes_on)]))
+
+    def _next_start(
+        self, job: Job, events: Sequence[Event], now: datetime, goes_on: Callable[[Job], bool]
+    ) -> list[Event]:
+        """The start of the next attempt, where these events lead to one that nobody else comes before."""
+        after = fold(events, job)
+        assert after is not None
+        if due(after) != {Effect.START} or not self._patience.over(self._clock.boot()) or self._lane.wanted:
+            return []
+        try:
+            limit = self._limit(after)
+        except Invalid:
+            return []
+        return rulings.start(after, rfc3339(now), limit_seconds=limit) if goes_on(after) else []
 
     def _fail(
         self, job: Job, now: datetime, reason: Literal["stage_failed", "timeout"], report: Report
-    ) -> None:
+    ) -> Job:
         facts = {"seconds": round(report.seconds, 6), "exit_code": report.exit_code, "signal": report.signal}
         events = rulings.failed(
             job, rfc3339(now), reason=reason, message=report.message, hint=report.hint, **facts
         )
-        self._recorder.one(Change(job, events))
+        return self._recorder.one(Change(job, events))
 
     def end(self, job_id: str) -> None:
         """The job was canceled: end its attempt, if it is the one that runs."""

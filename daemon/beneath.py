@@ -21,6 +21,7 @@ FOLDER_MODE = 0o2770
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x04, 0x08
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG}
 
 
 def open_beneath(root: Path | int, relative: str, flags: int = 0) -> int:
@@ -46,19 +47,26 @@ def make_folders(root: Path | int, relative: str, mode: int = FOLDER_MODE, *, du
     current = open_beneath(root, ".", os.O_DIRECTORY)
     for part in _parts(relative):
         try:
-            made = _made(current, part, mode)
-            if not made and not stat.S_ISDIR(os.stat(part, dir_fd=current, follow_symlinks=False).st_mode):
-                set_aside(part, current)
-                made = _made(current, part, mode)
-            below = open_beneath(current, part, os.O_DIRECTORY)
-            if made:
-                os.fchmod(below, mode)
-                if durable:
-                    os.fsync(current)
+            below = _opened_or_made(current, part, mode, durable=durable)
         finally:
             os.close(current)
         current = below
     return current
+
+
+def _opened_or_made(folder: int, name: str, mode: int, *, durable: bool) -> int:
+    with suppress(OSError):
+        return open_beneath(folder, name, os.O_DIRECTORY)
+    made = _made(folder, name, mode)
+    if not made and not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        set_aside(name, folder)
+        made = _made(folder, name, mode)
+    below = open_beneath(folder, name, os.O_DIRECTORY)
+    if made:
+        os.fchmod(below, mode)
+        if durable:
+            os.fsync(folder)
+    return below
 
 
 def _made(folder: int, name: str, mode: int) -> bool:
@@ -92,9 +100,14 @@ def is_beneath(root: Path | int, relative: str) -> bool:
     """Whether anything, a link too, lies at ``relative`` below ``root``, itself beneath no link."""
     parent, name = os.path.split(relative)
     try:
+        if isinstance(root, int) and not parent:
+            return has(root, name)
         with opened_beneath(root, parent or ".") as folder:
             return has(folder, name)
-    except OSError:
+    except OSError as error:
+        # Any other error, for want of descriptors say, does not tell: to believe it would lose what is there.
+        if error.errno not in _NOT_THERE:
+            raise
         return False
 
 
@@ -111,7 +124,7 @@ def opened_beneath(root: Path | int, relative: str = ".") -> Iterator[int]:
         os.close(folder)
 
 
-def move_beneath(root: Path, source: str, target: str) -> None:
+def move_beneath(root: Path | int, source: str, target: str) -> None:
     """Move one file from one path below ``root`` to another, making missing folders there.
 
     Replaces what is there. Durable once the caller has synced the target's folder.

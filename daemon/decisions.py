@@ -52,6 +52,16 @@ class Looked:
     """Whether a decision file still lies there, which may be rewritten in place."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A decision that was recorded: its job before it, where that was, and the file that is to be put away."""
+
+    job: Job
+    stage: str | None
+    attempt: int
+    whole: Whole
+
+
 class Desk:
     """The decisions of one workspace."""
 
@@ -67,6 +77,7 @@ class Desk:
         self.waiting: dict[str, dict[str, str]] = {}
         """Job id, name and reason of each decision file that is not whole yet."""
         self._settling: set[str] = set()
+        self._counted: list[_Counted] = []
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -118,7 +129,9 @@ class Desk:
         else:
             self.waiting.pop(job.id, None)
         (self._settling.add if again else self._settling.discard)(job.id)
-        lying = any(os.path.lexists(run / f"{verb}.yaml") for verb in found)
+        counted = {one.whole.name for one in self._counted if one.job.id == job.id}
+        names = {f"{verb}.yaml" for verb in found} - counted
+        lying = any(os.path.lexists(run / name) for name in names)
         return Looked(job, min(again, default=None), lying)
 
     def _act(self, run: Path, job: Job, verb: Verb, seen: Verdict, now: datetime, found: list[Verb]) -> Job:
@@ -188,7 +201,7 @@ class Desk:
             return self._refuse(run, job, whole, f"{whole.name}: {error}", now)
         except Invalid as error:
             return self._refuse(run, job, whole, str(error), now)
-        return self._accept(run, job, decision, whole, _also(events, verb, others))
+        return self._accept(job, decision, whole, _also(events, verb, others))
 
     def _read(self, verb: Verb, whole: Whole) -> Decision:
         document = load_decision(whole.data, verb, whole.name)
@@ -204,7 +217,7 @@ class Desk:
         unbound = self._policy.decisions.unbound == "refuse"
         return rulings.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)
 
-    def _accept(self, run: Path, job: Job, decision: Decision, whole: Whole, events: list[Event]) -> Job:
+    def _accept(self, job: Job, decision: Decision, whole: Whole, events: list[Event]) -> Job:
         if job.gate is not None:
             self._gates.keep_edits(job)
         file = DecisionFile(
@@ -217,8 +230,21 @@ class Desk:
             whole.data,
         )
         after = self._recorder.one(Change(job, events, decision=file))
-        self._take_away(run, job, job.stage, job.attempt, whole)
+        self._counted.append(_Counted(job, job.stage, job.attempt, whole))
         return after
+
+    def put_away(self, told: Callable[[str, OSError], None]) -> None:
+        """Keep what was recorded, and free its name. After the start that it led to, which need not wait for that:
+        it was recorded byte for byte, and where this is cut off the file that lies there is known, and put away.
+
+        ``told`` hears of jobs whose directories refuse that now; to look at them again is to try again.
+        """
+        counted, self._counted = self._counted, []
+        for one in counted:
+            try:
+                self._take_away(self._workspace.run(one.job.id), one.job, one.stage, one.attempt, one.whole)
+            except OSError as error:
+                told(one.job.id, error)
 
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""

@@ -105,17 +105,28 @@ class Gates:
 
     def stale(self, job: Job, now: datetime) -> Job | None:
         """The job back at the gate whose approved files have changed; None if all are as approved."""
+        found = self._changed(job)
+        if found is None:
+            return None
+        stage, on_disk = found
+        terms = self.terms(job, stage, now) or GateTerms(
+            None, auto_approve=False, on_timeout="pause", expires_at=None
+        )
+        return self._recorder.one(Change(job, rulings.stale(job, rfc3339(now), stage, terms, on_disk)))
+
+    def as_approved(self, job: Job) -> bool:
+        """Whether all that was approved is as it was then."""
+        return self._changed(job) is None
+
+    def _changed(self, job: Job) -> tuple[Stage, OnDisk] | None:
+        """The first stage whose files are not what was approved, and what they are."""
         approved = {d.stage: d.digest for d in job.decided if d.decision == "approve"}
         for stage in job.stages:
             if stage.name not in approved or stage.status is not StageStatus.COMPLETED:
                 continue
             on_disk = self.on_disk(job, stage, fresh=False)
             if on_disk.digest != approved[stage.name] or on_disk.missing:
-                terms = self.terms(job, stage, now) or GateTerms(
-                    None, auto_approve=False, on_timeout="pause", expires_at=None
-                )
-                events = rulings.stale(job, rfc3339(now), stage, terms, on_disk)
-                return self._recorder.one(Change(job, events))
+                return stage, on_disk
         return None
 
     def notice_edits(self, job: Job, now: datetime) -> tuple[Job, float | None]:

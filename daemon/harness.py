@@ -6,6 +6,7 @@ import atexit
 import fnmatch
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -23,6 +25,7 @@ from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
 
 EXIT_CANNOT_START = 127
+_NAME = "spork-stage"
 _SAY_LIMIT = 4_000
 _DEFAULTS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _EXEC_DEFAULTS = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
@@ -47,7 +50,7 @@ def become_stage(ends: Ends, keeper: int) -> NoReturn:
         os.setsid()
         die_with(keeper)
         _settle(ends.output)
-        Order.rehearse()
+        _rehearse()
         word, fds = receive(ends.feed, 2)
         if word:
             ends.feed.close()
@@ -62,6 +65,21 @@ def become_stage(ends: Ends, keeper: int) -> NoReturn:
             _say(ends.said, f"cannot start: {error!r}")
     finally:
         os._exit(code)
+
+
+def _rehearse() -> None:
+    """Go the way of an order before there is one, so that this process has its own copies of the pages it takes."""
+    with opened_beneath(Path("/"), "."):
+        order = Order.rehearse()
+    set_name(_NAME)
+    os.environ["SPORK_STAGE"] = os.environ.pop("SPORK_STAGE", "")
+    _context(order)
+    path = Path(__file__).with_name("__init__.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is not None and isinstance(spec.loader, SourceFileLoader):
+        importlib.util.module_from_spec(spec)
+        # Read and unmarshalled as a stage's module is, and not run.
+        spec.loader.get_code(path.stem)
 
 
 def read_order(fd: int) -> tuple[Order, dict[str, str]]:
@@ -110,7 +128,6 @@ def _exec(order: Order, environ: Mapping[str, str], said: int) -> int:
 
 def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     """Import the stage's function afresh and call it; the process's exit code."""
-    set_name("spork-stage")
     gc.enable()
     for name in os.environ.keys() - environ.keys():
         del os.environ[name]
@@ -190,8 +207,6 @@ def _find(order: Order) -> Callable[[Context], Any]:
 
 
 def _load(path: Path) -> Any:
-    import importlib.util  # here, because few stages are files of their own
-
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise StageError(f"there is no Python file {path}", "look at run: in the pipeline")

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve(control: socket.socket) -> None:
     """One attempt after the other; Abandoned or a return when the daemon is gone."""
-    stage: Stage | None = _fork_stage(control)
+    spare: Stage | None = _fork_stage(control)
     while True:
         word, fds = receive(control, 3)
         if not word:
@@ -93,56 +93,64 @@ def _serve(control: socket.socket) -> None:
         if word != GO:
             # For an attempt that had ended before it was read.
             continue
-        order_fd, lane, log_fd = fds
         try:
-            report = _attempt(stage or _fork_stage(control), order_fd, lane, log_fd, control)
+            report, spare = _attempt(spare, fds, control)
         except OSError as error:
             report = Report(
                 FAILED, f"the stage could not be kept: {error}", "look at the limits of the service"
             )
+            spare = None
         finally:
             # Our share of the lane goes after the last process, and before the report: whoever reads that
             # may take the lane at once.
-            end_children()
+            end_children(spare.pid if spare else 0)
             for fd in fds:
                 os.close(fd)
         carried = carry(report.text())
         socket.send_fds(control, [ENDED], [carried])
         os.close(carried)
         gc.collect()
-        stage = None
-        with suppress(OSError):
-            stage = _fork_stage(control)
+        if spare is None:
+            with suppress(OSError):
+                spare = _fork_stage(control)
 
 
-def _attempt(stage: Stage, order_fd: int, lane: int, log_fd: int, control: socket.socket) -> Report:
+def _attempt(spare: Stage | None, fds: Sequence[int], control: socket.socket) -> tuple[Report, Stage | None]:
+    """The report, and the next spare, which starts up while this attempt's stage is at work."""
+    order_fd, lane, log_fd = fds
     began = time.monotonic()
+    stage = spare or _fork_stage(control)
     try:
-        socket.send_fds(stage.feed, [GO], [order_fd, lane])
-    except ConnectionError:
-        # Somebody ended it while it waited.
-        stage.close()
-        stage = _fork_stage(control)
-        socket.send_fds(stage.feed, [GO], [order_fd, lane])
-    try:
-        return _see_through(stage, began, order_fd, log_fd, control)
+        try:
+            socket.send_fds(stage.feed, [GO], [order_fd, lane])
+        except ConnectionError:
+            # Somebody ended it while it waited.
+            stage.close()
+            stage = _fork_stage(control)
+            socket.send_fds(stage.feed, [GO], [order_fd, lane])
+        spare = None
+        with suppress(OSError):
+            spare = _fork_stage(control, stage, fds)
+        return _see_through(stage, spare, began, order_fd, log_fd, control), spare
     finally:
         stage.close()
 
 
-def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control: socket.socket) -> Report:
+def _see_through(
+    stage: Stage, spare: Stage | None, began: float, order_fd: int, log_fd: int, control: socket.socket
+) -> Report:
     order, _ = read_order(order_fd)
     log = StageLog(log_fd, order.log_limit_bytes)
     lacked = oom_kills()
     ordered = _watch(stage, control, log)
     seconds = time.monotonic() - began
     code = os.waitstatus_to_exitcode(os.waitpid(stage.pid, 0)[1])
-    strays = end_children()
+    strays = end_children(spare.pid if spare else 0)
     for _ in range(_PIPE_READS):
         if not log.take(stage.output):
             break
     log.close()
-    message, hint = _verdict(code, ordered, stage.said, oom_kills() - lacked)
+    message, hint = _verdict(code, ordered, stage.said, oom_kills() - lacked if code else 0)
     made: tuple[Made, ...] = ()
     if not message:
         try:
@@ -169,8 +177,11 @@ def _see_through(stage: Stage, began: float, order_fd: int, log_fd: int, control
     )
 
 
-def _fork_stage(control: socket.socket) -> Stage:
-    """A process that waits for its order to become the stage: its start-up is over before there is one."""
+def _fork_stage(control: socket.socket, running: Stage | None = None, held: Sequence[int] = ()) -> Stage:
+    """A process that waits for its order to become the stage: its start-up is over before there is one.
+
+    It lets go of the stage that is ``running`` and of what is ``held`` for that one, the lane above all.
+    """
     output, output_end = os.pipe2(os.O_CLOEXEC)
     said, said_end = os.pipe2(os.O_CLOEXEC)
     feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -184,6 +195,10 @@ def _fork_stage(control: socket.socket) -> Stage:
             os.close(fd)
         raise
     if pid == 0:
+        for fd in held:
+            os.close(fd)
+        if running is not None:
+            running.close()
         # A stage that held these open would hide from the daemon that its keeper died.
         control.close()
         feed.close()

@@ -20,7 +20,8 @@ from daemon.errors import CannotWrite, Halt, TryAgain
 
 _IN_CLOSE_WRITE = 0x8
 _LEFT_BEHIND_SECONDS, _LOOK_SECONDS = 5.0, 0.01
-_WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+_LOCK = "hhqqi"
+_WHOLE_FILE = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 class Lane:
@@ -105,6 +106,12 @@ class Lane:
         """Let go of the lane. It is free once every process that was handed it is gone too."""
         self._held = False
         self.stop_waiting()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another workspace has the turn and waits for the lane that is held."""
+        answer = fcntl.fcntl(self.fd, fcntl.F_OFD_GETLK, _WHOLE_FILE)
+        return bool(struct.unpack(_LOCK, answer)[0] != fcntl.F_UNLCK)
 
     def check(self) -> None:
         """Halt if the held file is not the one that others would lock."""

@@ -25,6 +25,7 @@ from daemon.inbox import Inbox
 from daemon.incoming import make_run
 from daemon.lane import Lane
 from daemon.logs import say
+from daemon.lull import Lull
 from daemon.machine import Effect, due
 from daemon.model import Job
 from daemon.patience import Patience
@@ -81,6 +82,7 @@ class Loop:
         self._poll_at = 0.0
         self._lane_at: float | None = None
         self._busy_at = self._clock.boot()
+        self._lull = Lull()
         self._storm = Storm()
         self._unready = 0
         self._copies = Patience(COPIES_SECONDS)
@@ -115,16 +117,21 @@ class Loop:
         if everything or self._copies.due(boot):
             self._recorder.catch_up(self._show)
             self._recorder.close_ledger(int(self._policy.retention.ledger_mib * (1 << 20)))
-        progressed = self._try(self._attempts.look, now)
+        looked = [] if self.stopping else self.jobs.take_due(hints, polled, boot, everything=everything)
+        inbox = self._asks_for_inbox(hints, polled, boot, everything=everything)
+        goes_on = partial(self._goes_on, quiet=not (looked or inbox or everything))
+        progressed = self._try(partial(self._attempts.look, goes_on=goes_on), now)
         if not self.stopping:
-            for job_id in (looked := self.jobs.take_due(hints, polled, boot, everything=everything)):
+            for job_id in looked:
                 self._try_to_look(job_id, now, boot)
             self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or INBOX in hints.rang)
-            self._look_at_inbox(hints, polled, now, boot, everything=everything)
+            if inbox:
+                self._look_at_inbox(now, boot)
             self._expire(now)
             progressed |= not self.full and self._try(self._start, now)
+        self._desk.put_away(partial(self._cannot_put_away, boot=boot))
         ticks = self._attempts.tick()
-        self._recorder.follow(self._show)
+        self._follow(boot, began=progressed)
         self._copies.note(boot, refused=self._recorder.lagging)
         if self.suspects and not (self.stopping or self.full):
             self.suspects.some()
@@ -157,6 +164,10 @@ class Loop:
             return False
         return True
 
+    def _cannot_put_away(self, job_id: str, error: OSError, *, boot: float) -> None:
+        self._trouble(error, job=job_id)
+        self.jobs.look_again(job_id, boot + TROUBLE_SECONDS)
+
     def _trouble(self, error: OSError, **facts: str) -> None:
         """No descriptors, a sick disk: not the file's fault, so it waits for better times."""
         say("orchestrator", "cannot_look", logging.ERROR, why=str(error), **facts)
@@ -188,12 +199,11 @@ class Loop:
         if soonest is not None:
             self.jobs.look_again(job_id, boot + soonest)
 
-    def _look_at_inbox(
-        self, hints: Hints, polled: frozenset[str], now: datetime, boot: float, *, everything: bool
-    ) -> None:
+    def _asks_for_inbox(self, hints: Hints, polled: frozenset[str], boot: float, *, everything: bool) -> bool:
         asked = self._inbox_again is not None and self._inbox_again <= boot
-        if self.full or not (INBOX in hints.rang or INBOX in polled or asked or everything):
-            return
+        return not self.full and (INBOX in hints.rang or INBOX in polled or asked or everything)
+
+    def _look_at_inbox(self, now: datetime, boot: float) -> None:
         try:
             retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._only)
         except OSError as error:
@@ -221,6 +231,22 @@ class Loop:
                 self._gates.put_off(job_id, TROUBLE_SECONDS)
 
     # -- doing
+
+    def _goes_on(self, job: Job, *, quiet: bool) -> bool:
+        """Whether the next stage of a job whose stage has just ended is what a turn would start now.
+
+        Then both can be one commit. Not where anything else is to be looked at first (not ``quiet``), such as an
+        answer; nor where it would not start at once.
+        """
+        if self.stopping or self.full or not quiet or self._gates.next_expiry() == 0.0:
+            return False
+        ahead = self._recorder.store.queued(only=self._only_ids if self._only else None, limit=1)
+        if ahead and ahead[0].turn < job.turn:
+            return False
+        try:
+            return is_folder(self._workspace.run(job.id)) and self._gates.as_approved(job)
+        except OSError:
+            return False
 
     def _start(self, now: datetime) -> bool:
         """Start what is first in the queue and ready; True if anything changed."""
@@ -274,6 +300,12 @@ class Loop:
         self._rescan_at = 0.0
         self.jobs.made_anew(job.id)
 
+    def _follow(self, boot: float, *, began: bool) -> None:
+        """Bring the copies for people up; those of a row of short attempts at once."""
+        busy = self._recorder.behind and self._attempts.current is not None and not self.stopping
+        if self._lull.over(boot, began=busy and began, busy=busy):
+            self._recorder.follow(self._show)
+
     def _show(self, job: Job) -> None:
         """Bring what a person sees of the job up to date, and watch it for as long as it can change."""
         if not is_folder(self._workspace.run(job.id)):
@@ -307,7 +339,7 @@ class Loop:
             return 0.0
         if self.suspects and not (self.stopping or self.full):
             return 0.0
-        times = [self._rescan_at, self._copies.at, self._room.at]
+        times = [self._rescan_at, self._copies.at, self._room.at, self._lull.at]
         spans = [ticks, PAUSE_SECONDS if self._storm.on else None]
         # What is not done now is not waited for: its time may be over, and that would spin.
         if not self.stopping:

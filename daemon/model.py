@@ -203,6 +203,11 @@ class Job:
         return next((stage for stage in self.stages if stage.status is not StageStatus.COMPLETED), None)
 
     @property
+    def turn(self) -> tuple[int, int]:
+        """Its place in the queue: whose is smaller comes first."""
+        return -PRIORITIES.index(self.priority), self.queued_seq
+
+    @property
     def final(self) -> bool:
         return self.status in FINAL
 

@@ -91,21 +91,26 @@ def end_group(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def end_children() -> int:
+def end_children(but: int = 0) -> int:
     """End and reap every descendant; how many had to be KILLed. Free where there are none.
 
-    Only for a subreaper. Signals go to direct children alone, whose ids cannot be reused before they are
-    reaped; the next generation becomes ours as its parents die. What may not be signalled (a set-user-id
-    program) is waited for.
+    ``but``: a child that is left alone and has no children of its own. Only for a subreaper. Signals go to
+    direct children alone, whose ids cannot be reused before they are reaped; the next generation becomes ours
+    as its parents die. What may not be signalled (a set-user-id program) is waited for.
     """
     ended: set[int] = set()
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-            for pid in children(os.getpid()):
+            found = [pid for pid in children(os.getpid()) if pid != but]
+            # Nobody has ended since either, so no grandchild can have come to us behind the list's back.
+            if but and not found and not os.waitpid(-1, os.WNOHANG)[0]:
+                return len(ended)
+            for pid in found:
                 end_group(pid)
                 ended.add(pid)
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            if found:
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
             return len(ended)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.beneath import is_beneath, make_folders, move_beneath, opened_beneath, remove_tree
+from daemon.beneath import is_beneath, make_folders, move_beneath, open_beneath, opened_beneath, remove_tree
 from daemon.changes import Owed
 from daemon.digests import digest_of
 from daemon.files import fsync_folder
@@ -31,13 +31,23 @@ def settle(run: Path, owed: Sequence[Owed]) -> set[Path]:
 
     What an earlier call moved counts again: it may not be durable yet. OSError leaves it owed.
     """
-    touched: set[Path] = set()
-    for debt in owed:
-        if debt.goal == "history":
-            _retire(run, debt, _successor(debt, owed), touched)
-        else:
-            _publish(run, debt, touched)
-    return touched
+    touched: set[str] = set()
+    try:
+        root = open_beneath(run, ".", os.O_DIRECTORY)
+    except FileNotFoundError:
+        if any(debt.goal == "history" for debt in owed):
+            raise
+        # Whoever removed the run directory removed what was to be published in it.
+        return set()
+    try:
+        for debt in owed:
+            if debt.goal == "history":
+                _retire(root, debt, _successor(debt, owed), touched)
+            else:
+                _publish(root, debt, touched)
+    finally:
+        os.close(root)
+    return {run / os.path.dirname(path) for path in touched}
 
 
 def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
@@ -45,53 +55,61 @@ def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
     return {a.path: a.sha256 for o in owed if o.stage == debt.stage and o.goal == "run" for a in o.artifacts}
 
 
-def _retire(run: Path, debt: Owed, successor: dict[str, str], touched: set[Path]) -> None:
+def _retire(root: int, debt: Owed, successor: dict[str, str], touched: set[str]) -> None:
     history = f"history/{debt.label}"
-    _make(run, history)
+    _make(root, history)
     for artifact in debt.artifacts:
         target = f"{history}/{artifact.path}"
-        kept = successor.get(artifact.path) == artifact.sha256 and _holds(run, artifact)
-        if is_beneath(run, target):
-            touched.add((run / target).parent)
-        elif not kept and is_beneath(run, artifact.path):
-            _move(run, artifact.path, target, touched)
+        kept = successor.get(artifact.path) == artifact.sha256 and _holds(root, artifact)
+        if is_beneath(root, target):
+            touched.add(target)
+        elif not kept and is_beneath(root, artifact.path):
+            _move(root, artifact.path, target, touched)
 
 
-def _publish(run: Path, debt: Owed, touched: set[Path]) -> None:
+def _publish(root: int, debt: Owed, touched: set[str]) -> None:
     work = f".work/{debt.label}"
     for artifact in debt.artifacts:
         source, target = f"{work}/{artifact.path}", artifact.path
-        if not is_beneath(run, source):
-            if is_beneath(run, target):
-                touched.add((run / target).parent)
+        if not is_beneath(root, source):
+            if is_beneath(root, target):
+                touched.add(target)
             continue
         if parent := os.path.dirname(target):
-            _make(run, parent)
-        if is_beneath(run, target):
-            if _holds(run, artifact):
-                touched.add((run / target).parent)
+            _make(root, parent)
+        if is_beneath(root, target):
+            if _holds(root, artifact):
+                touched.add(target)
                 continue
-            _move(run, target, f"history/{debt.label}/before/{target}", touched)
-        _move(run, source, target, touched)
-    with suppress(OSError), opened_beneath(run, ".work") as folder:
-        remove_tree(debt.label, folder)
+            _move(root, target, f"history/{debt.label}/before/{target}", touched)
+        _move(root, source, target, touched)
+    with suppress(OSError), opened_beneath(root, ".work") as folder:
+        _remove(debt.label, folder)
 
 
-def _make(run: Path, relative: str) -> None:
-    os.close(make_folders(run, relative))
-
-
-def _holds(run: Path, artifact: Artifact) -> bool:
+def _remove(name: str, folder: int) -> None:
+    """Remove an attempt's folder; as a rule nothing is left in it."""
     try:
-        return digest_of(run, artifact.path) == artifact.sha256
+        os.rmdir(name, dir_fd=folder)
+    except OSError:
+        remove_tree(name, folder)
+
+
+def _make(root: int, relative: str) -> None:
+    os.close(make_folders(root, relative))
+
+
+def _holds(root: int, artifact: Artifact) -> bool:
+    try:
+        return digest_of(root, artifact.path) == artifact.sha256
     except OSError:
         return False
 
 
-def _move(run: Path, source: str, target: str, touched: set[Path]) -> None:
-    move_beneath(run, source, target)
+def _move(root: int, source: str, target: str, touched: set[str]) -> None:
+    move_beneath(root, source, target)
     # One rename is one step of the file system's journal: the target's folder is enough.
-    touched.add((run / target).parent)
+    touched.add(target)
 
 
 def sync(folders: Iterable[Path]) -> None:

@@ -136,6 +136,11 @@ class Recorder:
             say("orchestrator", "ledger_behind", logging.ERROR, why=str(error))
 
     @property
+    def behind(self) -> bool:
+        """Whether something was recorded that :meth:`follow` has not seen to."""
+        return bool(self._behind or self._ledger)
+
+    @property
     def lagging(self) -> bool:
         """Whether copies are not what they should be."""
         return bool(self._lagging)

@@ -107,6 +107,8 @@ def completed(
     if gate is not None:
         opened = _event(job, Type.GATE_PAUSE, now, f"{job.stage} waits for a decision", **gate.facts(digest))
         return [done, opened]
+    if any(s.status is not StageStatus.COMPLETED for s in job.stages if s.name != job.stage):
+        return [done]
     return [done, *finish(decide(job, done), now)]
 
 

@@ -23,10 +23,11 @@ def prepare(order: Order) -> int:
     """
     _refuse_links(order)
     try:
-        if not is_folder(order.sources):
-            os.close(make_folders(order.run_dir, "sources", 0o2770, durable=False))
-        _make_workroom(order)
-        logs = make_folders(order.run_dir, "logs", durable=False)
+        with opened_beneath(order.run_dir) as run:
+            if not is_folder(order.sources):
+                os.close(make_folders(run, "sources", 0o2770, durable=False))
+            _make_workroom(order, run)
+            logs = make_folders(run, "logs", durable=False)
         try:
             return _create(order.log_path.name, 0o660, logs)
         finally:
@@ -38,9 +39,9 @@ def prepare(order: Order) -> int:
         raise CannotWrite(f"{place}: the attempt cannot be prepared: {error.strerror}") from error
 
 
-def _make_workroom(order: Order) -> None:
+def _make_workroom(order: Order, run: int) -> None:
     # Others can write to the run directory: by its name, .work might lead us elsewhere by the next call.
-    work = make_folders(order.run_dir, ".work", 0o2750, durable=False)
+    work = make_folders(run, ".work", 0o2750, durable=False)
     try:
         remove_tree(order.out_dir.name, work)
         os.mkdir(order.out_dir.name, 0o700, dir_fd=work)

@@ -19,6 +19,7 @@ params: {sources: {type: files, max: 2}}
 stages:
   - {name: draft, gate: true, outputs: [a.txt], command: [sh, -euc, 'echo 1 > a.txt; mkdir sub; echo 2 > sub/b.txt']}
   - {name: use, outputs: [used.txt], command: [sh, -euc, 'cat "$SPORK_RUN/a.txt" > used.txt']}
+  - {name: last, outputs: [last.txt], command: [sh, -euc, 'cat "$SPORK_RUN/used.txt" > last.txt']}
 """
 REQUEST = "intent: x\nid: g-1\npipeline: gated\nparams: {sources: [deep/er/one.txt]}\n...\n"
 
@@ -99,21 +100,32 @@ def test_a_run_without_sources(waiting_trace: Trace) -> None:
 
 @pytest.mark.fault(83, 84)
 @pytest.mark.parametrize(
-    ("work", "event"), [("01-draft.1", "stage_completed"), ("02-use.1", "job_completed")]
+    ("work", "event"), [("01-draft.1", "stage_completed"), ("03-last.1", "job_completed")]
 )
 def test_a_completion(trace: Trace, work: str, event: str) -> None:
     """Each file and each folder of an attempt is synced before it counts as completed, and moved after that."""
     folder = work.replace(".", r"\.")
     commit = trace.committed(event)
-    names = ["/a.txt", "/sub/b.txt", "/sub", ""] if "draft" in work else ["/used.txt", ""]
+    names = ["/a.txt", "/sub/b.txt", "/sub", ""] if "draft" in work else ["/last.txt", ""]
     for name in names:
         in_order(trace.first("fsync", rf"/\.work/{folder}{name}$"), commit)
-    moved = trace.first("rename.*", r"/runs/g-1/(a|used)\.txt$", after=commit.number)
+    moved = trace.first("rename.*", r"/runs/g-1/(a|last)\.txt$", after=commit.number)
     in_order(commit, moved)
     first = min(
         c.number for c in trace.calls if c.name.startswith("rename") and f"/.work/{work}/" in c.source
     )
     assert first > commit.number, "a file was moved out of its attempt before the completion was durable"
+
+
+@pytest.mark.fault(83, 84)
+def test_a_stage_that_follows_at_once(trace: Trace) -> None:
+    """Started in the commit that completes the one before it, whose files are in their places before it runs."""
+    commit = trace.committed("use attempt 1 completed")
+    assert commit == trace.committed("last attempt 1 started")
+    for name in ("/used.txt", ""):
+        in_order(trace.first("fsync", rf"/\.work/02-use\.1{name}$"), commit)
+    moved = trace.first("rename.*", r"/runs/g-1/used\.txt$")
+    in_order(commit, moved, trace.first("openat", r"/\.work/03-last\.1/last\.txt$"))
 
 
 @pytest.mark.fault(83)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import stat
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 
 from daemon import beneath
 from daemon.birth import birth_in, birth_of
+from daemon.changes import Owed
 from daemon.digests import FileDigests, digest_of
 from daemon.files import (
     append_copy,
@@ -29,6 +31,8 @@ from daemon.files import (
     write_durable,
 )
 from daemon.identity import Identity
+from daemon.model import Artifact
+from daemon.publication import settle
 
 Write = Callable[..., None]
 
@@ -481,3 +485,25 @@ def test_identity(tmp_path: Path) -> None:
     assert first.same_content(second)
     path.write_text("xy")
     assert not second.same_content(Identity.of(path.stat()))
+
+
+def test_without_descriptors_nothing_is_taken_for_gone(tmp_path: Path) -> None:
+    """What cannot be looked at now is still owed: taken for moved, it would be swept away."""
+    work = tmp_path / ".work/01-s.1"
+    work.mkdir(parents=True)
+    (work / "a.txt").write_text("1")
+    made = Artifact("a.txt", "text", 1, hashlib.sha256(b"1").hexdigest(), {})
+    owed = [Owed("s", 1, 1, "work", "run", (made,))]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    # One more can be opened: the run directory, and nothing in it.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 2, hard))
+    os.close(lowest)
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            settle(tmp_path, owed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.errno == errno.EMFILE
+    assert settle(tmp_path, owed) == {tmp_path}
+    assert (tmp_path / "a.txt").read_text() == "1" and not work.exists()

@@ -113,6 +113,18 @@ def test_who_stops_waiting_is_in_nobodys_way(path: Path) -> None:
     one.give_back()
 
 
+def test_a_holder_knows_whether_somebody_waits(path: Path) -> None:
+    """Who would keep the lane for one more stage asks first, without giving it up."""
+    one, other = Lane(path), Lane(path)
+    one.try_take()
+    assert not one.wanted
+    assert not other.try_take()
+    assert one.wanted
+    other.stop_waiting()
+    assert not one.wanted
+    one.give_back()
+
+
 @pytest.mark.parametrize("kind", ["lane"])
 def test_a_killed_holder_rings_too(path: Path, kind: str, holder: subprocess.Popen[str]) -> None:
     """The lock dies with its holder, and who waits hears of it."""

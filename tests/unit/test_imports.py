@@ -31,7 +31,7 @@ checkup store tables database changes spool digests codec lease sightings strang
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
 ledger eventfile
 room
-workspace orders files beneath birth incoming names escapes clock patience deadlines suspects
+workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects
 model errors endmark identity
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}

@@ -109,7 +109,7 @@ LOCKS = (
     Removal("lock", "processes of a killed daemon are ended before anything starts", "recovery.py",
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
     Removal("lock", "a keeper ends what its stage left before it takes its files", "keeper.py",
-            "    strays = end_children()\n", "    strays = 0\n", (RUNNER, KEEPERS)),
+            "    strays = end_children(spare.pid if spare else 0)\n", "    strays = 0\n", (RUNNER, KEEPERS)),
     Removal("lock", "orphans of a stage become the keeper's", "keeper.py",
             "    adopt_orphans()\n", "", (RUNNER, KEEPERS)),
 )  # fmt: skip
@@ -133,7 +133,7 @@ CHECKS = (
     Removal("check", "what an approval bound, before its reader starts", "gates.py",
             "if on_disk.digest != approved[stage.name] or on_disk.missing:", "if on_disk.missing:", (GATES,)),
     Removal("check", "an output equal in bytes is told by its bytes", "publication.py",
-            "return digest_of(run, artifact.path) == artifact.sha256", "return True", ("tests/integration/test_publication.py",)),
+            "return digest_of(root, artifact.path) == artifact.sha256", "return True", ("tests/integration/test_publication.py",)),
     Removal("check", "nobody has a file open for writing", "spool.py",
             "if held is Writers.SOME:", "if False:", (SPOOL,)),
     Removal("check", "a file is the same before and after it was read", "spool.py",
@@ -183,8 +183,7 @@ ORDERS = (
 """, (ORDER,)),
     Removal("order", "a decision is committed before it is taken away", "decisions.py",
             """        after = self._recorder.one(Change(job, events, decision=file))
-        self._take_away(run, job, job.stage, job.attempt, whole)
-""", """        self._take_away(run, job, job.stage, job.attempt, whole)
+""", """        self._take_away(self._workspace.run(job.id), job, job.stage, job.attempt, whole)
         after = self._recorder.one(Change(job, events, decision=file))
 """, (ORDER,)),
     Removal("order", "a decision is kept before its file goes", "decisions.py",
@@ -198,17 +197,12 @@ ORDERS = (
             kept = _free_name(rejected, name, whole.data)
 """, (ORDER,)),
     Removal("order", "a start is committed before the keeper hears of it", "attempts.py",
-            """        job = self._recorder.one(Change(job, rulings.start(job, rfc3339(now), limit_seconds=limit)))
-        try:
-            running = self._runner.start(self._order(job))
-""", """        before = job
-        from daemon.machine import fold
-        job = fold(rulings.start(job, rfc3339(now), limit_seconds=limit), job) or job
-        try:
-            running = self._runner.start(self._order(job))
-            import time
-            time.sleep(0.3)
-            job = self._recorder.one(Change(before, rulings.start(before, rfc3339(now), limit_seconds=limit)))
+            """        self._launch(self._recorder.one(Change(job, started)), now)
+""", """        from daemon.machine import fold
+        self._launch(fold(started, job) or job, now)
+        import time
+        time.sleep(0.3)
+        self._recorder.one(Change(job, started))
 """, (ORDER,)),
     Removal("order", "moves are synced before they are noted", "recorder.py",
             """        publication.sync(settled.folders)

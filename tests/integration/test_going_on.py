@@ -1,0 +1,134 @@
+"""A stage that ends and the next one's start: one commit, unless something else comes first."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import publication
+from daemon.changes import Change
+from daemon.lane import Lane
+from daemon.model import Type
+from tests.studio import QUICK, Studio
+from tests.whole.unplugged import Unplugged
+
+PIPELINE = """\
+name: three
+stages:
+  - {name: a, run: "./work.py:run", outputs: [a.txt]}
+  - {name: b, run: "./work.py:run", outputs: [b.txt]}
+  - {name: c, run: "./work.py:run", outputs: [c.txt]}
+"""
+
+
+class Daemon:
+    """A daemon without processes, whose commits are written down, as the types of each one's events."""
+
+    def __init__(self, base: Path) -> None:
+        self.studio = Studio(base / "studio", QUICK)
+        self.studio.pipeline("three", PIPELINE, work="")
+        self.unplugged = Unplugged(self.studio.root)
+        self.commits: list[list[Type]] = []
+        self.studio.submit("j-1", "three")
+        self.unplugged.run()
+        assert self.unplugged.opened is not None
+        store = self.unplugged.opened.parts.recorder.store
+        record = store.record
+
+        def noted(*changes: Change) -> object:
+            self.commits.append([event.type for change in changes for event in change.events])
+            return record(*changes)
+
+        store.record = noted  # type: ignore[method-assign,assignment]
+
+    @property
+    def at(self) -> tuple[str, str]:
+        acting = self.unplugged.acting
+        assert acting is not None
+        return acting.key[:2]
+
+    def end_stage(self) -> None:
+        """The stage has left its file, and ended."""
+        acting = self.unplugged.acting
+        assert acting is not None
+        (acting.order.out_dir / f"{acting.order.stage}.txt").write_text("1\n")
+        acting.succeed()
+        self.unplugged.run()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(tmp_path)
+    yield made
+    made.unplugged.close()
+
+
+TOGETHER = [Type.STAGE_COMPLETED, Type.STAGE_STARTED]
+
+
+def test_the_next_stage_begins_with_the_end_of_the_one_before(daemon: Daemon) -> None:
+    """What a job's stage left is in its place when the next one runs, and the lane was not given away between."""
+    daemon.end_stage()
+    assert daemon.commits == [TOGETHER] and daemon.at == ("j-1", "b")
+    assert (daemon.studio.run("j-1") / "a.txt").exists()
+    daemon.end_stage()
+    daemon.end_stage()
+    assert daemon.commits == [TOGETHER, TOGETHER, [Type.STAGE_COMPLETED, Type.JOB_COMPLETED]]
+
+
+def _urgent(daemon: Daemon) -> None:
+    daemon.studio.drop("j-2.yaml", "intent: x\nid: j-2\npipeline: three\npriority: urgent\n...\n")
+
+
+def _canceled(daemon: Daemon) -> None:
+    daemon.studio.write("j-1", "cancel.yaml", "by: alice\n...\n")
+
+
+def _stopped(daemon: Daemon) -> None:
+    assert daemon.unplugged.opened is not None
+    daemon.unplugged.opened.loop.stop(at_once=False)
+
+
+@pytest.mark.parametrize("first", [_urgent, _canceled, _stopped])
+def test_what_comes_first_is_seen_to_first(daemon: Daemon, first: Callable[[Daemon], None]) -> None:
+    """An urgent request, a cancellation, a stop: whatever is there when a stage ends comes before the next one."""
+    first(daemon)
+    daemon.end_stage()
+    assert daemon.commits[0] == [Type.STAGE_COMPLETED]
+    if first is _urgent:
+        assert daemon.at == ("j-2", "a")
+    else:
+        assert daemon.unplugged.acting is None
+
+
+def test_who_waits_for_the_lane_has_it_next(daemon: Daemon) -> None:
+    """Workspaces that share a lane take turns after each stage."""
+    assert daemon.unplugged.opened is not None
+    other = Lane(daemon.unplugged.opened.parts.lane.path)
+    assert not other.try_take()
+    daemon.end_stage()
+    assert daemon.commits == [[Type.STAGE_COMPLETED]] and daemon.unplugged.acting is None
+    assert other.try_take()
+    other.give_back()
+
+
+def test_files_that_cannot_be_published_put_the_next_stage_off(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was recorded as started, and is recorded as put off: no try is used up, and no stage reads half."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EIO, "a sick disk")
+
+    with monkeypatch.context() as sick:
+        sick.setattr(publication, "move_beneath", refused)
+        daemon.end_stage()
+    assert daemon.commits[:2] == [TOGETHER, [Type.STAGE_INTERRUPTED]]
+    assert daemon.unplugged.acting is None
+    assert daemon.studio.state("j-1")["stages"][1]["retries_left"] == 0
+    daemon.unplugged.clock.pass_time(5.0)
+    daemon.unplugged.run()
+    assert daemon.at == ("j-1", "b") and (daemon.studio.run("j-1") / "a.txt").exists()
