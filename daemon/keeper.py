@@ -32,6 +32,7 @@ READY, GO, TERMINATE, KILL, ENDED = b"ready", b"go", b"terminate", b"kill", b"en
 KEEPER_NAME = "spork-keeper"
 _SAID_BYTES = 1 << 16
 _PIPE_READS = 64
+_LET_GO_MS = 1000
 _NO_MEMORY = "give it more memory, or less to do at once"
 
 
@@ -93,19 +94,22 @@ def _serve(control: socket.socket) -> None:
         if word != GO:
             # For an attempt that had ended before it was read.
             continue
+        # From now on it is the stage, and ended with the rest whatever happens.
+        stage, spare = spare, None
         try:
-            report, spare = _attempt(spare, fds, control)
+            report, spare = _attempt(stage, fds, control)
         except OSError as error:
             report = Report(
                 FAILED, f"the stage could not be kept: {error}", "look at the limits of the service"
             )
-            spare = None
         finally:
             # Our share of the lane goes after the last process, and before the report: whoever reads that
             # may take the lane at once.
             end_children(spare.pid if spare else 0)
             for fd in fds:
                 os.close(fd)
+            if spare is not None:
+                _let_go(spare)
         carried = carry(report.text())
         socket.send_fds(control, [ENDED], [carried])
         os.close(carried)
@@ -115,11 +119,20 @@ def _serve(control: socket.socket) -> None:
                 spare = _fork_stage(control)
 
 
-def _attempt(spare: Stage | None, fds: Sequence[int], control: socket.socket) -> tuple[Report, Stage | None]:
+def _let_go(spare: Stage) -> None:
+    """Wait until the spare has closed what it was born with of the attempt that ran, as it does first of all."""
+    poll = select.poll()
+    poll.register(spare.feed, select.POLLIN)
+    # Somebody may have stopped it: then the lane is not free yet, and who takes it waits for that.
+    poll.poll(_LET_GO_MS)
+
+
+def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket) -> tuple[Report, Stage | None]:
     """The report, and the next spare, which starts up while this attempt's stage is at work."""
     order_fd, lane, log_fd = fds
     began = time.monotonic()
-    stage = spare or _fork_stage(control)
+    spare: Stage | None = None
+    stage = ready or _fork_stage(control)
     try:
         try:
             socket.send_fds(stage.feed, [GO], [order_fd, lane])
@@ -128,10 +141,13 @@ def _attempt(spare: Stage | None, fds: Sequence[int], control: socket.socket) ->
             stage.close()
             stage = _fork_stage(control)
             socket.send_fds(stage.feed, [GO], [order_fd, lane])
-        spare = None
         with suppress(OSError):
             spare = _fork_stage(control, stage, fds)
         return _see_through(stage, spare, began, order_fd, log_fd, control), spare
+    except BaseException:
+        if spare is not None:
+            spare.close()
+        raise
     finally:
         stage.close()
 
@@ -204,6 +220,7 @@ def _fork_stage(control: socket.socket, running: Stage | None = None, held: Sequ
         feed.close()
         os.close(output)
         os.close(said)
+        feed_end.send(READY)
         become_stage(Ends(feed_end, output_end, said_end), keeper)
     feed_end.close()
     os.close(output_end)

@@ -117,11 +117,11 @@ def test_a_holder_knows_whether_somebody_waits(path: Path) -> None:
     """Who would keep the lane for one more stage asks first, without giving it up."""
     one, other = Lane(path), Lane(path)
     one.try_take()
-    assert not one.wanted
+    seen = [one.wanted]
     assert not other.try_take()
-    assert one.wanted
+    seen.append(one.wanted)
     other.stop_waiting()
-    assert not one.wanted
+    assert [*seen, one.wanted] == [False, True, False]
     one.give_back()
 
 

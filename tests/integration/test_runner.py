@@ -318,12 +318,11 @@ def test_a_spare_that_was_killed_is_replaced(place: Place) -> None:
 def test_the_next_spare_is_ready_before_a_stage_ends_and_holds_nothing_of_it(place: Place) -> None:
     """Forked while a stage is at work, it keeps neither the lane nor the stage's output open, and outlives it."""
     running = place.start(place.witness("stray wait"))
-    stage = int(
-        wait_for(lambda: (place.base / "ready").exists() and (place.base / "ready").read_text(), "it")
-    )
-    others = wait_for(lambda: set(children(running.keeper_pid)) - {stage}, "the spare and the stray")
-    stray = int((place.base / "stray").read_text())
-    (spare,) = others - {stray}
+    ready = place.base / "ready"
+    wait_for(lambda: ready.exists() and ready.read_text(), "the stage")
+    stage = int(ready.read_text())
+    wait_for(lambda: set(children(running.keeper_pid)) - {stage}, "the spare")
+    (spare,) = set(children(running.keeper_pid)) - {stage}
     wait_for(lambda: _sleeps(spare), "its rest")
     held = {os.readlink(f"/proc/{spare}/fd/{name}") for name in os.listdir(f"/proc/{spare}/fd")}
     assert not held & {os.readlink(f"/proc/{stage}/fd/{name}") for name in ("1", "2")}
