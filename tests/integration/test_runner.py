@@ -317,7 +317,7 @@ def test_a_spare_that_was_killed_is_replaced(place: Place) -> None:
 
 def test_the_next_spare_is_ready_before_a_stage_ends_and_holds_nothing_of_it(place: Place) -> None:
     """Forked while a stage is at work, it keeps neither the lane nor the stage's output open, and outlives it."""
-    running = place.start(place.witness("stray wait"))
+    running = place.start(place.witness("wait"))
     ready = place.base / "ready"
     wait_for(lambda: ready.exists() and ready.read_text(), "the stage")
     stage = int(ready.read_text())
