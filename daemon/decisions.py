@@ -130,8 +130,8 @@ class Desk:
             self.waiting.pop(job.id, None)
         (self._settling.add if again else self._settling.discard)(job.id)
         counted = {one.whole.name for one in self._counted if one.job.id == job.id}
-        names = {f"{verb}.yaml" for verb in found} - counted
-        lying = any(os.path.lexists(run / name) for name in names)
+        left = {f"{verb}.yaml" for verb in found} - counted
+        lying = any(os.path.lexists(run / name) for name in left)
         return Looked(job, min(again, default=None), lying)
 
     def _act(self, run: Path, job: Job, verb: Verb, seen: Verdict, now: datetime, found: list[Verb]) -> Job:
