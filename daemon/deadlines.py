@@ -28,6 +28,10 @@ class Deadlines:
         """What the key's moment was set for; empty where it has none."""
         return self._set.get(key, ("", 0.0))[0]
 
+    def at(self, key: str) -> float | None:
+        """The key's moment; None where it has none."""
+        return self._set[key][1] if key in self._set else None
+
     def drop(self, key: str) -> None:
         """The key has no moment any more; fine where it had none."""
         self._set.pop(key, None)

@@ -91,8 +91,7 @@ def open_workspace(
         loop = Loop(parts, policy, only)
         loop.suspects = recover(parts, policy)
         parts.watcher.watch(INBOX, workspace.inbox)
-        for job_id in store.open_ids():
-            loop.jobs.adopt(job_id)
+        loop.jobs.adopt_all(store.open_ids(), parts.clock.boot())
         return Opened(loop, parts, policy, lock)
     except BaseException:
         lock.release()

@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from daemon.deadlines import Deadlines
 from daemon.decisions import ORDER
 from daemon.model import Job
 from daemon.watcher import Hints, Watcher
 from daemon.workspace import Workspace
 
 INBOX = "inbox"
+FEW, FEW_SECONDS = 20, 0.1
+"""So many jobs in so long, where nothing says that there is something to see."""
 EDIT_SECONDS = 0.5
 """Between two looks at a gate's files while they are being written."""
 _DECISIONS = frozenset(f"{verb}.yaml" for verb in ORDER)
@@ -25,7 +28,7 @@ class Watchlist:
         self._runs = str(workspace.runs)
         self._seen: dict[str, int] = {}
         """Each open job's run directory as it was last listed: its mtime_ns."""
-        self._again: dict[str, float] = {}
+        self._again = Deadlines()
         self._lying: set[str] = set()
         self._folders: dict[str, set[str]] = {}
         self._gated: set[str] = set()
@@ -39,7 +42,16 @@ class Watchlist:
         if job_id not in self._seen:
             self._seen[job_id] = 0
             self._watcher.watch(job_id, self._workspace.run(job_id))
-            self._again[job_id] = 0.0
+            self.look_again(job_id, 0.0)
+
+    def adopt_all(self, job_ids: Iterable[str], boot: float) -> None:
+        """Watch the jobs that a start finds open. An answer is looked at in the first turn, wherever it lies, and so
+        are the first few jobs; of ten thousand that nobody has answered the gates' files are looked at by and by.
+        """
+        for number, job_id in enumerate(job_ids):
+            self.adopt_new(job_id)
+            if self._again.at(job_id) is None:
+                self.look_again(job_id, boot + number // FEW * FEW_SECONDS if number >= FEW else 0.0)
 
     def adopt_new(self, job_id: str) -> None:
         """Watch a job whose directory was made just now: looked into only where somebody was faster than the bell."""
@@ -47,12 +59,12 @@ class Watchlist:
         self._seen[job_id] = 0
         self._watcher.watch(job_id, run)
         if _holds_answer(run):
-            self._again[job_id] = 0.0
+            self.look_again(job_id, 0.0)
 
     def drop(self, job_id: str) -> None:
         """The job is over."""
         self._seen.pop(job_id, None)
-        self._again.pop(job_id, None)
+        self._again.drop(job_id)
         self._lying.discard(job_id)
         self._gated.discard(job_id)
         self._edits_at.pop(job_id, None)
@@ -79,7 +91,7 @@ class Watchlist:
             self._watcher.watch(key, self._workspace.runs / key)
 
     def look_again(self, job_id: str, at: float) -> None:
-        self._again[job_id] = at
+        self._again.put(job_id, "", at)
 
     def looked(self, job_id: str, *, lying: bool) -> None:
         """A look ended; ``lying``: a file that did not count is still there, and may be rewritten in place."""
@@ -92,12 +104,12 @@ class Watchlist:
         if hints.everything:
             # An edit that was not heard leaves no trace in the run directory's own listing.
             wanted.update(dict.fromkeys(self._gated))
-        wanted.update(dict.fromkeys(job_id for job_id, at in self._again.items() if at <= boot))
+        wanted.update(dict.fromkeys(self._again.over(boot)))
         if everything:
             wanted.update(dict.fromkeys(job_id for job_id in self._seen if self._touched(job_id)))
         due = [job_id for job_id in wanted if job_id in self._seen]
         for job_id in due:
-            self._again.pop(job_id, None)
+            self._again.drop(job_id)
         return due
 
     def _matters(self, key: str, names: Iterable[str], boot: float) -> bool:
@@ -112,7 +124,8 @@ class Watchlist:
             return False
         next_look = self._edits_at.get(job_id, -EDIT_SECONDS) + EDIT_SECONDS
         if boot < next_look:
-            self._again[job_id] = min(self._again.get(job_id, next_look), next_look)
+            before = self._again.at(job_id)
+            self.look_again(job_id, next_look if before is None else min(before, next_look))
             return False
         self._edits_at[job_id] = boot
         return True
@@ -134,7 +147,7 @@ class Watchlist:
     @property
     def next_look(self) -> float | None:
         """When the first job wants another look; None if none does."""
-        return min(self._again.values(), default=None)
+        return self._again.first
 
 
 def _holds_answer(run: Path | str) -> bool:

@@ -54,3 +54,22 @@ def test_copies_that_a_power_cut_took_come_back_once_the_daemon_is_ready(tmp_pat
     assert request.read_bytes().startswith(b"intent: measured")
     assert json.loads((runs / "asked-000000/state.json").read_text())["status"] == "needs_approval"
     assert boot_of(db, "suspects").partition(" ")[0] == BOOT_ID.read_text().strip()
+
+
+def test_a_start_with_many_waiting_jobs_sees_answers_at_once_and_edits_by_and_by(tmp_path: Path) -> None:
+    """The last of sixty jobs was answered and its neighbour edited while nobody ran: both count, the answer first."""
+    daemon = Daemon(tmp_path / "workspace")
+    fill(daemon.root, waiting=60, finished=0)
+    answered, edited = (daemon.root / "runs" / name for name in ("asked-000059", "asked-000058"))
+    (answered / "approve.yaml").write_text("by: alice\n...\n")
+    (edited / "s1.txt").write_text("edited\n")
+    daemon.start()
+    try:
+        wait_for(lambda: status(answered) == "completed", "the answer to count")
+        wait_for(lambda: "edited" in (edited / "REVIEW.md").read_text(), "the edit to be shown")
+    finally:
+        daemon.stop()
+
+
+def status(run: Path) -> str:
+    return str(json.loads((run / "state.json").read_text())["status"])
