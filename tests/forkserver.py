@@ -91,13 +91,21 @@ class Forker:
 
     def start(self, arguments: Sequence[str], cwd: Path, out: int, err: int, dies: str = "") -> Process:
         """``spork ARGUMENTS`` with these descriptors; ``dies``: the point (tests/crashpoints.py) where it is killed."""
-        asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(os.environ), "dies": dies}
+        asked = {
+            "arguments": arguments, "cwd": str(cwd), "env": dict(os.environ), "umask": _umask(), "dies": dies,
+        }  # fmt: skip
         return Process(self, self.ask(asked, out, err), ["spork", *arguments])
 
     def ask(self, asked: dict[str, Any], *fds: int) -> int:
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(asked).encode()], fds)
             return int(self._socket.recv(_MESSAGE_BYTES))
+
+
+def _umask() -> int:
+    """This process's own, which cannot be asked for without setting it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("Umask:\t")[2].partition("\n")[0], 8)
 
 
 @functools.cache
@@ -130,6 +138,7 @@ def _become(asked: dict[str, Any], fds: Sequence[int]) -> NoReturn:
     code = 1
     try:
         os.chdir(asked["cwd"])
+        os.umask(asked["umask"])
         for target, fd in enumerate(fds, start=1):
             os.dup2(fd, target)
         os.closerange(3, 1024)
