@@ -95,7 +95,7 @@ def _is_folder(path: Path) -> bool:
 def _folder(parts: tuple[str, ...]) -> str:
     box, name = parts[0], shown(parts[1]) if parts[1:] else ""
     if box == "sources":
-        return "sources that requests name"
+        return "files that requests name as their sources"
     if box == "runs":
         return _folder_of_runs(parts, name)
     if name == "rejected":
@@ -103,13 +103,13 @@ def _folder(parts: tuple[str, ...]) -> str:
     return (
         f"sources of the request {name}.yaml, or nothing; requests in it are not read"
         if name
-        else "requests, dropped"
+        else "where requests are dropped"
     )
 
 
 def _folder_of_runs(parts: tuple[str, ...], name: str) -> str:
     if not name:
-        return "one folder a job"
+        return "one folder for each job"
     if name.startswith("."):
         return "the daemon's: requests on their way to become jobs"
     if len(parts) > 2:

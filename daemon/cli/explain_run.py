@@ -139,6 +139,8 @@ def _other(workspace: Workspace, catalog: Catalog, job: Job, path: Path, relativ
     reason = reason_beside(path.parent, about) if about != path.name else ""
     verdict = "ours" if "the daemon writes" in meant.rule else "ignored"
     lines = [f"why {shown(about)} does not count: {reason}"] if reason else by_its_name(meant)
+    if meant.meant and job.final:
+        lines = [lines[0], f"and the job is {job.status}: nothing can be decided any more"]
     return story(workspace, path, verdict, *lines)
 
 

@@ -11,7 +11,7 @@ from tests.studio import GATED, QUICK, Studio
 from tests.support import wait_for
 
 EXPECTED = {
-    "inbox": ("folder", "requests, dropped"),
+    "inbox": ("folder", "where requests are dropped"),
     "inbox/g-1.yaml": ("taken", "became job g-1 at"),
     "inbox/bad.yaml": ("refused", "did you mean 'intent'"),
     "inbox/rejected/bad.yaml": ("refused", "did you mean 'intent'"),
@@ -30,7 +30,7 @@ EXPECTED = {
     "inbox/plan": ("folder", "sources of the request plan.yaml"),
     "inbox/plan/x.yaml": ("ignored", "sources of the request of that name"),
     "inbox/x.yaml.part": ("ignored", "did you mean x.yaml?"),
-    "runs": ("folder", "one folder a job"),
+    "runs": ("folder", "one folder for each job"),
     "runs/g-1": ("folder", "spork status g-1"),
     "runs/nope": ("unknown", "there is no job nope"),
     "runs/nope/approve.yaml": ("unknown", "there is no job nope"),
@@ -49,6 +49,7 @@ EXPECTED = {
     "runs/g-2/approve.yaml": ("recorded", "about draft.1, by alice; kept in decisions/"),
     "runs/g-2/decisions/01-draft.1.approve.yaml": ("ours", "recorded at"),
     "runs/g-2/reject.yaml": ("ignored", "nothing can be decided any more"),
+    "runs/g-2/Reject.yml": ("ignored", "nothing can be decided any more"),
     "sources/s.txt": ("ignored", "read when a request's params name it"),
     "sources/gone.txt": ("gone", "nothing of this name"),
 }
