@@ -21,6 +21,8 @@ from tests.long.mutants.removals import ROOT, Removal, removals
 
 SIDE_BY_SIDE = 2
 PATIENCE_SECONDS = 600
+TESTS_FAILED = 1
+"""pytest's exit code."""
 PAGE = ROOT / "docs/removals.md"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -63,7 +65,7 @@ def _tried(removal: Removal, trees: list[Path]) -> str:
     try:
         module = tree / "daemon" / removal.module
         kept = module.read_text(encoding="utf-8")
-        module.write_text(removal.applied(), encoding="utf-8")
+        module.write_text(removal.applied(tree), encoding="utf-8")
         try:
             failed = _failing(tree, removal.tests)
         finally:
@@ -89,10 +91,13 @@ def _failing(tree: Path, tests: Sequence[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"no end of {tests[0]}"
-    if done.returncode == 0:
+    if done.returncode != TESTS_FAILED:
+        if done.returncode:
+            # What cannot be imported or collected shows nothing of the removal.
+            print(done.stdout[-2000:], flush=True)
         return ""
     found = _FAILED.search(done.stdout)
-    return found[1] if found else f"{tests[0]} (exit code {done.returncode})"
+    return found[1] if found else tests[0]
 
 
 def _row(one: Removal) -> str:

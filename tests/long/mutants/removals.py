@@ -39,9 +39,9 @@ class Removal:
     new: str
     tests: tuple[str, ...]
 
-    def applied(self) -> str:
-        """The module's text without it; ValueError where the text has moved on."""
-        text = (ROOT / "daemon" / self.module).read_text(encoding="utf-8")
+    def applied(self, root: Path = ROOT) -> str:
+        """The text of the module in a tree without it; ValueError where the text has moved on."""
+        text = (root / "daemon" / self.module).read_text(encoding="utf-8")
         if text.count(self.old) != 1:
             raise ValueError(
                 f"{self.what}: daemon/{self.module} holds {self.old!r} {text.count(self.old)} times, not once"
@@ -201,7 +201,7 @@ ORDERS = (
 """, """        from daemon.machine import fold
         self._launch(fold(started, job) or job, now)
         import time
-        time.sleep(0.3)
+        time.sleep(5)
         self._recorder.one(Change(job, started))
 """, (ORDER,)),
     Removal("order", "moves are synced before they are noted", "recorder.py",
