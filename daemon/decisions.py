@@ -16,20 +16,20 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from daemon import review, rulings
-from daemon.beneath import has, opened_beneath
+from daemon import rulings
+from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change, DecisionFile
 from daemon.clock import rfc3339
 from daemon.documents import Decision as DecisionDocument
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import holds, is_folder, remove, write_copy, write_durable
+from daemon.files import is_folder
 from daemon.gates import Gates
 from daemon.identity import Identity
+from daemon.kept import keep, tell, untell
 from daemon.logs import say
 from daemon.model import Event, Job, Type
-from daemon.names import beside
 from daemon.recorder import Recorder
 from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
@@ -108,7 +108,7 @@ class Desk:
         found = [verb for verb in ORDER if f"{verb}.yaml" in names]
         for verb in ORDER:
             if verb not in found and f"{verb}.yaml.error.txt" in names:
-                _untell(run, f"{verb}.yaml")
+                untell(run, f"{verb}.yaml")
         for verb in found:
             # After a cancellation, or a rejection that stops, what else lies there decides nothing any more.
             if job.final:
@@ -116,7 +116,7 @@ class Desk:
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
             if isinstance(seen, Waiting):
-                _untell(run, name)
+                untell(run, name)
                 waiting[name] = seen.reason
                 again += [] if seen.retry_in is None else [seen.retry_in]
             elif isinstance(seen, Whole) and verb == "approve" and "reject.yaml" in waiting:
@@ -183,7 +183,7 @@ class Desk:
                 say("orchestrator", "decision_repeated", job=job.id, file=whole.name)
                 self._take_away(run, job, seen.stage, seen.attempt, whole)
             else:
-                _tell(run, whole.name, seen.why)
+                tell(run, whole.name, seen.why)
             return job
         try:
             decision = self._read(verb, whole)
@@ -248,25 +248,16 @@ class Desk:
 
     def _take_away(self, run: Path, job: Job, stage: str | None, attempt: int, whole: Whole) -> None:
         """Keep the decision for ever, then free its name."""
-        self._keep(run, job, stage, attempt, whole.name, whole.data)
+        keep(run, job, stage, attempt, whole.name, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
-        _untell(run, whole.name)
+        untell(run, whole.name)
 
     def keep_again(self, job: Job) -> None:
         """Write what is kept of the recorded decisions: a power cut may have come between the record and that."""
         run = self._workspace.run(job.id)
         if is_folder(run):
             for file, stage, attempt in self._recorder.store.recorded(job.id):
-                self._keep(run, job, stage, attempt, file.name, file.data)
-
-    def _keep(self, run: Path, job: Job, stage: str | None, attempt: int, name: str, data: bytes) -> None:
-        kept = name if stage is None else f"{review.label(job, job.at(stage), attempt)}.{name}"
-        target, number = kept, 1
-        with review.decisions_folder(run) as folder:
-            while has(folder, target) and not holds(folder, target, data):
-                number += 1
-                target = f"{kept.removesuffix('.yaml')}.{number}.yaml"
-            write_durable(target, data, folder=folder)
+                keep(run, job, stage, attempt, file.name, file.data)
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
         file = _refused_file(whole.name, whole.identity.key, whole.data, why, whole.owner)
@@ -276,7 +267,7 @@ class Desk:
         sha = _sha256(seen.data or b"")
         known = self._recorder.store.decision_seen(job.id, seen.name, seen.identity.keys, sha)
         if known is not None:
-            _tell(run, seen.name, known.why)
+            tell(run, seen.name, known.why)
             return job
         file = _refused_file(
             seen.name, seen.identity.key, seen.data or b"", f"{seen.name}: {seen.reason}", None
@@ -288,20 +279,8 @@ class Desk:
         facts = {"name": file.name, "sha256": file.sha256, "identity": file.identity, "why": file.why}
         event = Event(Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, file.why, facts)
         after = self._recorder.one(Change(job, [event], decision=file))
-        _tell(run, file.name, file.why)
+        tell(run, file.name, file.why)
         return after
-
-
-def _tell(run: Path, name: str, why: str) -> None:
-    """Leave the reason beside the file, unless it lies there."""
-    note, text = beside(name, ".error.txt"), f"{why}\n".encode("utf-8", "replace")
-    if not holds(run, note, text):
-        write_copy(run / note, text)
-
-
-def _untell(run: Path, name: str) -> None:
-    """Take the reason away with what it was about."""
-    remove(run / beside(name, ".error.txt"))
 
 
 def _refused_file(name: str, key: str, data: bytes, why: str, owner: str | None) -> DecisionFile:

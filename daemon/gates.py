@@ -19,6 +19,7 @@ from daemon.deadlines import Deadlines
 from daemon.digests import FileDigests
 from daemon.files import is_folder, write_durable
 from daemon.identity import Identity
+from daemon.kept import decisions_folder
 from daemon.model import Artifact, Job, Stage, StageStatus
 from daemon.names import Ignored, classify_decision, shown
 from daemon.publication import gate_digest
@@ -210,7 +211,7 @@ class Gates:
         diff = review.edit_diff(run, job, stage)
         if diff:
             name = f"{review.label(job, stage, stage.attempts)}.edits.diff"
-            with review.decisions_folder(run) as folder:
+            with decisions_folder(run) as folder:
                 write_durable(name, f"{diff}\n".encode(), folder=folder)
 
     def next_expiry(self) -> float | None:

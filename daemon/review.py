@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.beneath import is_beneath, make_folders
@@ -31,16 +30,6 @@ NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yam
 def label(job: Job, stage: Stage, attempt: int) -> str:
     """``03-script.1``: how history, logs, decisions and .work name an attempt."""
     return f"{job.number(stage.name):02d}-{stage.name}.{attempt}"
-
-
-@contextmanager
-def decisions_folder(run: Path) -> Iterator[int]:
-    """Where the decisions are kept as they were given, for ever; open for as long as it is used."""
-    folder = make_folders(run, "decisions")
-    try:
-        yield folder
-    finally:
-        os.close(folder)
 
 
 def keep_as_made(run: Path, job: Job, stage: Stage) -> None:

@@ -21,6 +21,7 @@ loop
 watchlist
 attempts inbox decisions ground
 gates
+kept
 recorder sources retention review shelf rebuild evidence generation twin
 setup
 check service schemas

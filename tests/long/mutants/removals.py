@@ -187,10 +187,10 @@ ORDERS = (
         after = self._recorder.one(Change(job, events, decision=file))
 """, (ORDER,)),
     Removal("order", "a decision is kept before its file goes", "decisions.py",
-            """        self._keep(run, job, stage, attempt, whole.name, whole.data)
+            """        keep(run, job, stage, attempt, whole.name, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
 """, """        self._box.claim_unlink(run, whole.name, whole.identity)
-        self._keep(run, job, stage, attempt, whole.name, whole.data)
+        keep(run, job, stage, attempt, whole.name, whole.data)
 """, (ORDER,)),
     Removal("order", "a refused request is kept before it goes", "inbox.py",
             "            kept = _free_name(rejected, name, whole.data)\n", """            self._box.claim_unlink(self._workspace.inbox, name, whole.identity)
