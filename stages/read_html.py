@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 from stages.read_markdown import read_markdown
 from stages.sources import Block, Document
 
 TAG = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<!--.*?-->|<[^>]*>", re.I | re.S)
 WORDS = re.compile(r"\w+")
+NEAR_WORDS = 8
+"""How far ahead in the file a word of a paragraph is looked for: markup may have left a few out."""
 TITLE = re.compile(r"<title[^>]*>(.*?)</title>|<h1[^>]*>(.*?)</h1>", re.I | re.S)
 
 
@@ -31,16 +34,33 @@ def read_html(text: str, name: str) -> Document:
     places = [
         (match[0].lower(), number)
         for number, line in enumerate(TAG.sub(_blank, text).split("\n"), 1)
-        for match in WORDS.finditer(line)
+        for match in WORDS.finditer(unescape(line))
     ]
     blocks: list[Block] = []
     at = 0
     for block in document.blocks:
         at = _find(places, _first_words(block), at)
-        blocks.append(replace(block, line=places[at][1] if places else 1))
+        line = places[at][1] if places else 1
+        blocks.append(replace(block, line=line, text=_broken(block, places[at:])))
     match = TITLE.search(text)
     title = re.sub(r"<[^>]+>|\s+", " ", (match[1] or match[2]) if match else "").strip()
     return Document(name, title.split(" | ")[0] or document.title, tuple(blocks))
+
+
+def _broken(block: Block, places: list[tuple[str, int]]) -> str:
+    """The text of a paragraph with the line breaks of the file, so that a sentence's own line can be counted."""
+    if block.kind != "paragraph" or not places:
+        return block.text
+    text, line, at = "", places[0][1], 0
+    for word in block.text.split():
+        known = WORDS.search(word.lower())
+        ahead = places[at : at + NEAR_WORDS] if known else []
+        step = next((n for n, place in enumerate(ahead) if known and place[0] == known[0]), None)
+        down = 0
+        if step is not None:
+            down, line, at = ahead[step][1] - line, ahead[step][1], at + step + 1
+        text += ("\n" * down or " ") + word if text else word
+    return text
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.contract import StageError
+from stages.items import load_research
 from stages.language import foreign, language_of
 from stages.sections import sections_of
 from stages.sources import Document, read_document
@@ -93,6 +94,23 @@ def test_html_blocks_have_the_lines_of_the_html_file(tmp_path: Path) -> None:
     assert document.title == "Tides"
     places = {block.kind + block.text[:8]: block.line for block in document.blocks}
     assert places == {"paragraphThe sea ": 4, "paragraphThe moon": 7, "table": 8}
+
+
+def test_a_sentence_of_a_page_has_its_own_line(tmp_path: Path) -> None:
+    """Also inside a paragraph that runs over several lines, past entities and markup."""
+    run = Run(tmp_path, "Explain tides")
+    page = HTML.replace(
+        "The sea rises and falls twice a day at most coasts of the world.",
+        "The sea rises\nand falls at caf&eacute;s\non the <b>coast</b> of Saint-Malo.\n"
+        "The moon causes most of it by far.",
+    )
+    run.source("tides.html", page)
+    run.stage("outline")
+    run.stage("research")
+    lines = {item.text[:8]: item.line for item in load_research(run.path).items if item.kind == "fact"}
+    assert (lines["The sea "], lines["The moon"]) == (4, 10)
+    moon = next(item for item in load_research(run.path).items if item.text.startswith("The moon causes"))
+    assert moon.line == 7
 
 
 def test_pdf_text_is_cited_by_page(tmp_path: Path) -> None:
