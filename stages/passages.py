@@ -33,6 +33,9 @@ UNFINISHED = re.compile(
 """A lead that only its list, table or code would end ("It can be opened with:")."""
 
 
+NO_LEAD = re.compile(r"(?:so|and|or|but)\b|(?:so,? |here (?:are|is) )?the following\b", re.I)
+
+
 def tell_item(item: Item) -> tuple[Line, ...]:
     """The sentences that tell an item, each naming it; empty if it cannot be told."""
     if item.kind in ("fact", "number"):
@@ -176,6 +179,7 @@ def _lead(item: Item, otherwise: str) -> str:
         text == item.text
         or not is_sentence(text)
         or UNFINISHED.search(text)
+        or NO_LEAD.match(text)
         or (re.match(r"(?:this|that|these|it)\b", text, re.I) and item.kind != "code")
     ):
         return otherwise
@@ -190,7 +194,7 @@ def _short_parts(item: Item) -> list[str]:
         first = re.sub(r"[;,:]$", "", first)
         if first and not first.endswith((".", "!", "?")):
             first += "."
-        pieces = shorten(first, MAX_WORDS - 3)
+        pieces = shorten(first, MAX_WORDS - (3 if item.kind == "steps" else 0))
         if pieces and count_words(first) >= 1:
             found.append(" ".join(pieces) if len(pieces) == 1 else pieces[0])
     return found

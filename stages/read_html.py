@@ -42,9 +42,18 @@ def read_html(text: str, name: str) -> Document:
         at = _find(places, _first_words(block), at)
         line = places[at][1] if places else 1
         blocks.append(replace(block, line=line, text=_broken(block, places[at:])))
-    match = TITLE.search(text)
-    title = re.sub(r"<[^>]+>|\s+", " ", (match[1] or match[2]) if match else "").strip()
-    return Document(name, title.split(" | ")[0] or document.title, tuple(blocks))
+    return Document(name, _title(text) or document.title, tuple(blocks))
+
+
+def _title(text: str) -> str:
+    """The title of a page without the name of its site: its heading where the title begins with that."""
+    found = [
+        " ".join(re.sub(r"<[^>]+>", " ", unescape(match[1] or match[2])).split())
+        for match in TITLE.finditer(text)
+    ]
+    title = found[0] if found else ""
+    headings = [each for each in found[1:] if each and title.startswith(each)]
+    return headings[0] if headings else re.split(r"\s+[|·—–-]\s+", title)[0]
 
 
 def _broken(block: Block, places: list[tuple[str, int]]) -> str:

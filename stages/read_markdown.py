@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.S)
 COMMENT = re.compile(r"<!--.*?-->", re.S)
+BULLET = re.compile(r"^[-*•+]\s+(?=\S)")
 REFERENCE = re.compile(r"\[\^?\d+\]|\[\^[^\]]+\]")
 
 
@@ -38,9 +39,18 @@ def read_plain(text: str, name: str) -> Document:
         if _is_heading(rows):
             section = readable(rows[0]).strip("=#* ")
             title = title or section
+        elif BULLET.match(rows[0]) and not is_boilerplate_section(section):
+            blocks.append(Block("list", section, line, parts=tuple(_bullets(rows, line))))
         elif not is_boilerplate_section(section) and not is_boilerplate_text(paragraph):
             blocks.append(Block("paragraph", section, line, text=readable(paragraph)))
     return Document(name, title or _stem(name), tuple(blocks))
+
+
+def _bullets(rows: Sequence[str], line: int) -> Iterator[Part]:
+    """The members of a list in plain text; a line without a bullet goes on with the one before it."""
+    starts = [place for place, row in enumerate(rows) if BULLET.match(row)]
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        yield Part(readable(BULLET.sub("", " ".join(rows[start:end]))), line + start)
 
 
 def paragraphs(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -59,6 +69,8 @@ def _is_heading(rows: list[str]) -> bool:
     if len(rows) == 2 and re.fullmatch(r"[=\-~^*]{3,}", rows[1]):
         return True
     only = rows[0]
+    if BULLET.match(only) or re.search(r"[@<>]|://", only):
+        return False
     return len(rows) == 1 and len(only) <= 70 and len(only.split()) <= 9 and not re.search(r"[.!?:;,]$", only)
 
 

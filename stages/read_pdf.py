@@ -12,10 +12,11 @@ from stages.boilerplate import is_boilerplate_section, is_boilerplate_text
 from stages.contract import StageError
 from stages.sources import Block, Document, Part
 
+TITLE_MOST = 80
 LARGER = 1.12
 """A line set this much larger than the body of the text is a heading."""
 BULLET = re.compile(r"^[•◦▪‣●○–*-]\s+(?=\S)")
-SIGNS = re.compile(r"[<>{}=\[\]|;]|\.\s*\.|\s\d+$|\(\)")
+SIGNS = re.compile(r"[<>{}=\[\]|;@]|://|\.\s*\.|\s\d+$|\(\)")
 """What no heading has: signs of code, dots that lead to a page, the number of a page."""
 
 
@@ -48,7 +49,14 @@ def read_pdf(raw: bytes, name: str) -> Document:
             elif not is_boilerplate_section(section) and not is_boilerplate_text(text):
                 blocks.append(_block(text, section, line, number))
     stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return Document(name, title or stem, tuple(_lists(blocks)))
+    return Document(name, (_title(pages[0], body) if sized else "") or title or stem, tuple(_lists(blocks)))
+
+
+def _title(page: Sequence[Row], body: float) -> str:
+    """What is set largest on the first page, its lines together; empty if that is no title."""
+    size = max((row.size for row in page if _may_be_heading(row.text)), default=0.0)
+    text = " ".join(row.text.strip() for row in page if abs(row.size - size) < 0.5)
+    return text if size > LARGER * body and len(text) <= TITLE_MOST and _is_heading(text) else ""
 
 
 def _block(text: str, section: str, line: int, page: int) -> Block:
@@ -154,8 +162,9 @@ def _chunks(rows: list[Row], running: set[str], body: float) -> Iterator[tuple[i
 
 
 def _joined(lines: list[str]) -> str:
-    """The lines of a paragraph; a word that was divided at a line's end is whole again."""
-    return re.sub(r"(\w)[-\u00ad\ufffe\x02]\n(?=[a-z])", r"\1", "\n".join(lines))
+    """The lines of a paragraph, without marks of references; a word divided at a line's end is whole again."""
+    whole = re.sub(r"(\w)[-\u00ad\ufffe\x02]\n(?=[a-z])", r"\1", "\n".join(lines))
+    return re.sub(r"(?<=\w)\[[\w.+-]{1,16}\]", "", whole)
 
 
 def _may_be_heading(text: str) -> bool:

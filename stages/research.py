@@ -13,7 +13,15 @@ from stages.plan import Plan, load_plan
 from stages.rank import relevance
 from stages.said_code import LOST
 from stages.sections import Section, sections_of
-from stages.sentences import count_words, is_sentence, points_back, points_elsewhere, shorten, split_sentences
+from stages.sentences import (
+    begins_small,
+    count_words,
+    is_sentence,
+    points_back,
+    points_elsewhere,
+    shorten,
+    split_sentences,
+)
 from stages.sources import Block, Document, read_documents
 
 MAX_ITEMS = 3000
@@ -98,7 +106,8 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
         if text.endswith(":"):
             continue  # it leads to the block after it, and is kept there
         alone = not points_back(text)
-        follows = sayable(text) and (alone or follows)
+        cut = block.page is not None and begins_small(text)
+        follows = sayable(text) and not cut and (alone or follows)
         if not follows:
             yield None
             continue

@@ -53,7 +53,8 @@ DEMONSTRATIVE = re.compile(
     re.I,
 )
 POINTS_ELSEWHERE = re.compile(
-    r"\b(?:see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|"
+    r"\b(?:read on|for (?:more|further) (?:details?|information)|please note|"
+    r"see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|"
     r"discussed) (?:above|below)|"
     r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"
     r"(?:figure|fig\.|table|section|chapter|appendix|listing) \d+|click|this (?:document|page|article|"
@@ -97,6 +98,11 @@ def split_sentences(text: str) -> Iterator[Sentence]:
         yield _sentence(text, start, len(text))
 
 
+def begins_small(text: str) -> bool:
+    """Whether a text begins with a small word that is no known name of code: in a PDF the end of something."""
+    return text[:1].islower() and not _is_name(text.split(maxsplit=1)[0])
+
+
 def _is_name(word: str) -> bool:
     """Whether a small word may begin a sentence: it is a name of code (inotify, epoll, sqlite3)."""
     bare = word.strip(".,;:!?'\"")
@@ -135,7 +141,7 @@ def points_elsewhere(sentence: str) -> bool:
 def is_sentence(text: str) -> bool:
     """Whether a text is a whole sentence that can be said: not a fragment, a link or a formula."""
     words = text.split()
-    if text[:1].islower() and not _is_name(words[0]) and not text.startswith("`"):
+    if words and PARTICLE.fullmatch(words[0]):
         return False  # the end of a sentence whose beginning is elsewhere
     if not 3 <= len(words) <= 80 or not re.search(r"[.!?…][\"'”’)\]]*$", text):
         return False

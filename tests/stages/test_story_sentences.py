@@ -6,7 +6,7 @@ import pytest
 
 from stages.cardtext import emphasis, headline, strongest_clause
 from stages.figures import every_figures, figures_of, tell
-from stages.sentences import count_words, points_back, points_elsewhere, shorten, split_sentences
+from stages.sentences import count_words, is_sentence, points_back, points_elsewhere, shorten, split_sentences
 
 
 def texts(paragraph: str) -> list[str]:
@@ -123,6 +123,19 @@ def test_a_sentence_may_begin_with_a_small_name() -> None:
         "zstd is faster, incl. its start.",
         "The rest follows, approx. in order.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("pyenv lets you switch between versions.", True),
+        ("is set to a value that nobody knows.", False),
+        ("and the rest of it was lost.", False),
+    ],
+)
+def test_the_end_of_a_sentence_is_none(text: str, whole: bool) -> None:
+    """What begins with a small particle has its beginning elsewhere; a small name may begin a sentence."""
+    assert is_sentence(text) is whole
 
 
 def test_figures_come_from_cells_only() -> None:

@@ -47,7 +47,7 @@ Honey keeps for years.
 """
 
 HTML = """\
-<html><head><title>Tides | Site</title></head><body>
+<html><head><title>Tides - My site</title></head><body>
 <nav><a href="/">Home</a> <a href="/about">About us</a></nav>
 <article><h1>Tides</h1>
 <p>The sea rises and falls twice a day at most coasts of the world.</p>
@@ -153,6 +153,18 @@ def test_an_emoji_that_was_a_word_takes_its_sentence_with_it(tmp_path: Path) -> 
     spoken = [line for line in run.text("script.txt").split("\n") if line.endswith("]")]
     assert any(line.startswith("The app opens fast.") for line in spoken)
     assert not any("asked" in line or "hello" in line or "Three" in line for line in spoken)
+
+
+def test_plain_text_has_lists_and_no_addresses_for_a_title(tmp_path: Path) -> None:
+    """Lines with bullets are the members of a list; an author's address is no heading."""
+    text = "Ann <ann@example.org>\n\nThe port has rules.\n\n* Ships wait\n  at night.\n* Cranes rest.\n"
+    document = read(tmp_path, "port.txt", text)
+    assert document.title == "Port"
+    listed = document.blocks[-1]
+    assert [(part.text, part.line) for part in listed.parts] == [
+        ("Ships wait at night.", 5),
+        ("Cranes rest.", 7),
+    ]
 
 
 def test_plain_text_without_headings_has_parts_all_the_same(tmp_path: Path) -> None:
