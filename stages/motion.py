@@ -10,6 +10,7 @@ from stages.reveals import reveal_times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stages.drawing import Rect
     from stages.layouts.base import Element
     from stages.scenes import Scene
     from stages.theme import Motion, Transition
@@ -80,11 +81,19 @@ def begins(element: Element, order: int, times: Timing) -> float:
 def pose(element: Element, order: int, seconds: float, times: Timing) -> Pose | None:
     """How ``element`` is drawn ``seconds`` into the scene; None is not at all."""
     start = begins(element, order, times)
-    share = 1.0 if element.shared[0] else (seconds - start) / times.motion.enter
+    if element.origin is not None:
+        start = 0.0
+    share = 1.0 if element.shared[0] and element.origin is None else (seconds - start) / times.motion.enter
     until = _until(element, times)
-    if share <= 0.0 or (until is not None and seconds >= until + times.motion.focus):
+    if (share <= 0.0 and element.origin is None) or (
+        until is not None and seconds >= until + times.motion.focus
+    ):
         return None
-    entered = _entered(element, share, times) if share < 1.0 else Pose()
+    entered = Pose()
+    if share < 1.0 and element.origin is not None:
+        entered = _moved(element.box, element.origin, 1 - ease_in_out(share))
+    elif share < 1.0:
+        entered = _entered(element, share, times)
     if until is not None:
         entered = entered._replace(alpha=entered.alpha * (1 - ramp(seconds, until, times.motion.focus)))
     entered = _passing(entered, element, seconds, times)
@@ -110,10 +119,17 @@ def _entered(element: Element, share: float, times: Timing) -> Pose:
             return Pose(alpha=out)
 
 
+def _moved(box: Rect, origin: Rect, rest: float) -> Pose:
+    """On the way from where the scene before left it."""
+    (x, y), (was_x, was_y) = box.centre, origin.centre
+    size = origin.h / box.h if box.h else 1.0
+    return Pose(dx=(was_x - x) * rest, dy=(was_y - y) * rest, pop=1 + (size - 1) * rest)
+
+
 def _passing(now: Pose, element: Element, seconds: float, times: Timing) -> Pose:
     """The transition of the whole scene laid over the element's own motion."""
     far = times.motion.travel * times.unit
-    if times.came and not element.shared[0] and seconds < times.motion.enter:
+    if times.came and not element.shared[0] and element.origin is None and seconds < times.motion.enter:
         rest = 1 - ease_out(seconds / times.motion.enter)
         now = _shifted(now, times.came, rest, far)
     if times.goes and not element.shared[1] and seconds > times.leaves:

@@ -102,6 +102,8 @@ class Planes:
             src_colorspace=Colorspace.ITU709,
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
+            # Threads would take longer to start than most areas take to convert.
+            threads=1,
         )
         for index, (target, plane) in enumerate(zip(self.views, made.planes, strict=True)):
             half = 2 if index else 1

@@ -38,7 +38,7 @@ CARD_MOST = 84
 PAIR_MOST = 124
 """Characters that each of two cards may have: they are twice as high."""
 MAX_ROWS = 7
-SOURCES_MOST = 6
+SOURCES_MOST = 8
 LEAD_MOST = 40
 """Characters of a lead that can be a heading."""
 GENERIC = re.compile(
@@ -270,10 +270,17 @@ def _sources(script: Script, research: Research) -> Shape:
     for item in used:
         part = shown_heading(item.section) if len(titles) == 1 else ""
         grouped.setdefault((item.source, part or titles.get(item.source, item.source)), []).append(item)
-    entries = [f"{bare(title)} — {source}, {_places(items)}" for (source, title), items in grouped.items()]
+    if len(titles) == 1:
+        (name, title), *_ = titles.items()
+        entries = [f"{bare(title)} — {name}"] if grouped else []
+        entries += [
+            f"{bare(part)}, {_places(items)}" for (_, part), items in grouped.items() if part != title
+        ]
+    else:
+        entries = [f"{bare(title)} — {name}, {_places(items)}" for (name, title), items in grouped.items()]
     entries = entries or [f"{bare(title)} — {name}" for name, title in titles.items()]
     more = len(entries) - SOURCES_MOST
-    shown = entries if more <= 0 else [*entries[: SOURCES_MOST - 1], f"and {more + 1} more"]
+    shown = entries if more <= 0 else [*entries[: SOURCES_MOST - 1], f"{more + 1} more passages"]
     return Shape(SourcesCard(items=shown), tuple(Cue(0) for _ in shown))
 
 

@@ -15,6 +15,7 @@ import skia
 from stages.backdrop import Backdrop
 from stages.cues import COLUMNS, cues
 from stages.drawing import Rect
+from stages.handover import ends, handed_over, meeting
 from stages.layers import Captions, Drawn, Progress
 from stages.layouts import compose
 from stages.layouts.base import Element, Page, new_page
@@ -22,6 +23,7 @@ from stages.motion import Timing, timing
 from stages.picture import Canvas
 
 if TYPE_CHECKING:
+    from stages.handover import Boxes
     from stages.layers import Layer
     from stages.scenes import Scene, Storyboard
     from stages.theme import Theme
@@ -38,6 +40,7 @@ DRAWN_BY = (
     "backdrop.py",
     "picture.py",
     "clips.py",
+    "handover.py",
     "shot.py",
 )
 FONTS = ("fontpkg-inter", "fontpkg-jetbrains-mono", "fontpkg-montserrat", "fontpkg-source-serif-4")
@@ -61,6 +64,10 @@ class Order:
     picture: str = ""
     """The path of a person's own picture, shown instead of the layout."""
     picture_sha256: str = ""
+    came: Boxes = ()
+    """What the scene before leaves for this one, and where."""
+    goes: tuple[str, ...] = ()
+    """What stays for the next scene."""
 
     @property
     def frames(self) -> int:
@@ -73,6 +80,8 @@ class Order:
             "at": [*self.size, self.fps, self.index, self.count, *self.shared, self.variant, self.captions],
             "theme": self.theme.model_dump(mode="json"),
             "picture": self.picture_sha256,
+            "came": [[name, box.x, box.y, box.w, box.h] for name, box in self.came],
+            "goes": self.goes,
             "drawn_by": _sources_digest(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -106,6 +115,7 @@ def order(
     after = index + 1 < len(scenes) and bool(scene.heading) and scenes[index + 1].heading == scene.heading
     size = (storyboard.width, storyboard.height)
     sha256 = hashlib.sha256(Path(picture).read_bytes()).hexdigest() if picture else ""
+    came, goes = _shared_with(storyboard, index, theme, captions=captions)
     return Order(
         scene,
         size,
@@ -118,7 +128,27 @@ def order(
         captions,
         picture,
         sha256,
+        () if picture else came,
+        () if picture or variant else goes,
     )
+
+
+def _shared_with(
+    storyboard: Storyboard, index: int, theme: Theme, *, captions: bool
+) -> tuple[Boxes, tuple[str, ...]]:
+    """What a scene takes over and hands on, its neighbours being in their first arrangement."""
+    look, size = theme.model_dump_json(), (storyboard.width, storyboard.height)
+
+    def boxes(at: int) -> tuple[Boxes, Boxes]:
+        if not 0 <= at < len(storyboard.scenes):
+            return (), ()
+        # Times do not move anything: a scene that is spoken anew keeps what it shares.
+        bare = storyboard.scenes[at].model_copy(update={"words": [], "reveals": []})
+        return ends(bare.model_dump_json(), size, look, at, captions=captions)
+
+    (_, before), (taken, given), (after, _) = boxes(index - 1), boxes(index), boxes(index + 1)
+    came, goes = meeting(before, taken), meeting(given, after)
+    return came, tuple(name for name, _ in goes)
 
 
 def prepare(wanted: Order) -> Shot:
@@ -133,6 +163,7 @@ def prepare(wanted: Order) -> Shot:
         page, elements = compose(
             scene, wanted.size, theme, arrangement, wanted.shared, captions=wanted.captions
         )
+    elements = handed_over(elements, wanted.came, wanted.goes)
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
     layers: list[Layer] = [Backdrop(page, wanted.index)]

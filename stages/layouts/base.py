@@ -69,6 +69,10 @@ class Element:
     """Leaves when the next part comes."""
     shared: Shared = (False, False)
     """Whether the scene before and the one after show it as well: then it neither comes nor goes."""
+    handed: str = ""
+    """What it shows, if the next scene may take it over: it then moves from where it was to where it will be."""
+    origin: Rect | None = None
+    """Where the scene before left it."""
     texts: tuple[Text, ...] = ()
 
 

@@ -44,6 +44,7 @@ def figure(
                 entrance="grow",
                 delay=0.0 if part is not None else 0.2,
                 passing=leaves or (parts and index < len(chosen) - 1),
+                handed=f"icon {name}",
             )
         )
     return made
@@ -54,10 +55,10 @@ def counted(page: Page, box: Rect, value: str, unit: str, *, part: int) -> list[
     whole, colours = _whole(box), page.theme.colours
     side, (x, y) = whole.w, whole.centre
     large = fit(value, page.display, (side * 0.62, side * 0.3), page.sizes(side * 0.26 / page.unit, 40), 1.1)
-    small = fit(unit or " ", MEDIUM, (side * 0.52, side * 0.15), page.sizes(page.theme.type.body, 30), 1.2)
+    small = fit(unit or " ", MEDIUM, (side * 0.62, side * 0.15), page.sizes(page.theme.type.body, 30), 1.2)
     top = y - (large.height + (small.height if unit else 0)) / 2
     number = Rect(x - side * 0.31, top, side * 0.62, 0)
-    below = Rect(x - side * 0.26, top + large.height, side * 0.52, 0)
+    below = Rect(x - side * 0.31, top + large.height, side * 0.62, 0)
     made = [words(
         "figure_number", large, number, page, colours.accent, colours.surface,
         align="center", part=part, entrance="pop",
@@ -90,7 +91,7 @@ def _disc(page: Page, whole: Rect) -> Element:
         canvas.drawCircle(x, y, side * 0.36, stroke(colours.line, page.line))
         canvas.drawCircle(x, y, side * 0.465, stroke(colours.line, page.line * 0.5))
 
-    return Element("figure_disc", whole, paint, entrance="pop")
+    return Element("figure_disc", whole, paint, entrance="pop", handed="disc")
 
 
 def _tiles(page: Page, whole: Rect) -> list[Element]:
@@ -111,7 +112,7 @@ def _tiles(page: Page, whole: Rect) -> list[Element]:
 
     return [
         Element("figure_under", whole, under, entrance="pop", delay=0.15),
-        Element("figure_disc", box, paint, entrance="rise"),
+        Element("figure_tile", box, paint, entrance="rise", handed="tile"),
     ]
 
 

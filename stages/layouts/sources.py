@@ -30,7 +30,7 @@ def elements(content: SourcesCard, page: Page) -> list[Element]:
     alone = [partial(_listed, content.items, page.body, count, page) for count in (1, 2, 3)]
     if len(content.items) <= 5:
         return first_that_fits(partial(_with_figure, content.items, page), *alone)
-    return first_that_fits(*alone[1:])
+    return first_that_fits(*(alone[1:] if page.format == "wide" else alone))
 
 
 def _with_figure(names: list[str], page: Page) -> list[Element]:

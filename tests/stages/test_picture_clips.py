@@ -14,6 +14,7 @@ import skia
 
 from stages import animatics, assets
 from stages.contract import Context
+from stages.drawing import Rect
 from stages.layers import Captions, Drawn
 from stages.reveals import reveal_times
 from stages.scenes import Storyboard
@@ -374,3 +375,36 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(assets, "draw_still", watched_still)
     monkeypatch.setattr(animatics, "make", watched_clip)
     return drawn
+
+
+def _disc(number: int, seconds: float, **more: Any) -> tuple[Any, Rect]:
+    """Where scene ``number`` of two alike shows its disc: what it is drawn as, and the box that it covers."""
+    board = storyboard(only=[13, 13])
+    layers = prepare(order(board, number, load(), **more)).layers
+    disc = next(each for each in layers if isinstance(each, Drawn) and each.element.name == "figure_disc")
+    state = disc.state(seconds)
+    assert state is not None
+    box, (x, y) = disc.element.box, disc.element.box.centre
+    side = box.w * state.pop
+    return state, Rect(x + state.dx - side / 2, y + state.dy - side / 2, side, side)
+
+
+def test_what_two_scenes_share_moves_between_them() -> None:
+    """The figure's disc ends on one side and begins there in the next scene, then glides to the other side."""
+    length = storyboard(only=[13, 13]).scenes[0].seconds
+    _, left = _disc(0, length - 0.001)
+    first, came = _disc(1, 0.0)
+    _, rests = _disc(1, 2.0)
+    assert first.alpha == 1.0
+    for one, other in zip((left.x, left.y, left.w), (came.x, came.y, came.w), strict=True):
+        assert one == pytest.approx(other, abs=0.1)
+    assert abs(rests.x - came.x) > 500
+    steps = [_disc(1, frame / 30)[1].x for frame in range(12)]
+    assert steps == sorted(steps, reverse=steps[0] > steps[-1])
+    assert any(step % 1 > 0.01 for step in steps[1:-1]), "moves by parts of a pixel"
+
+
+def test_a_scene_made_again_hands_nothing_on() -> None:
+    """Its neighbours stay as they are: in another arrangement its disc leaves with it."""
+    board = storyboard(only=[13, 13])
+    assert _disc(0, board.scenes[0].seconds - 0.001, variant=1)[0].alpha < 0.1
