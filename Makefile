@@ -25,7 +25,7 @@ LONG := $(BIN)/pytest -n 0 -s -o faulthandler_timeout=0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: help install demo test test-orchestrator check format bench bench-peers soak crash damage endure lanes editors power fuzz service mutants lock clean
+.PHONY: help install demo test test-orchestrator check format bench bench-peers bench-video soak crash damage endure lanes editors power fuzz service mutants lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,9 @@ format: $(STAMPS)/dev ## Format the code and sort the imports
 
 bench: $(STAMPS)/dev ## Measure reaction, throughput, idle cost and video speed; a table, no verdict
 	$(BIN)/python -m bench
+
+bench-video: $(STAMPS)/dev ## How fast the video stages are, beside encoding ready-made frames and moviepy 2 (in build/peers/); a table
+	$(BIN)/python -m bench video
 
 bench-peers: $(STAMPS)/dev ## The same work on task-spooler (apt), Luigi, Huey, RQ, DBOS and Prefect, each in build/peers/; a table
 	$(BIN)/python -m bench.peers
