@@ -176,6 +176,23 @@ def test_words_edited_with_the_narration_are_timed_again(run_dir: Path) -> None:
     assert again.words[-1].end > scene.words[-1].end + 0.1
 
 
+def test_the_voice_is_decided_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the daemon's environment says later changes nothing; who edits the storyboard's voice decides anew."""
+    before = storyboard_file.load(run_dir)
+    text = before.scenes[0].narration + " Or not."
+    edited(run_dir, narration=text, timed_for=narration_digest(before.scenes[0].narration))
+    monkeypatch.setenv("SPORK_VOICE", "hal9000")
+    assert " ".join(word.text for word in spoken_board(run_dir).scenes[0].words).endswith("Or not.")
+    timed = [
+        scene.model_copy(update={"timed_for": narration_digest(scene.narration)}) for scene in before.scenes
+    ]
+    save(before.model_copy(update={"scenes": timed}), run_dir)
+    assert spoken_board(run_dir).scenes == timed
+    save(before.model_copy(update={"scenes": timed, "voice": "hal9000"}), run_dir)
+    with pytest.raises(StageError, match="hal9000"):
+        spoken_board(run_dir)
+
+
 def slowed(run_dir: Path, factor: float) -> Any:
     """The first scene's speech at another pace, half a second of silence before it, and much softer."""
     speech = speak(storyboard_file.load(run_dir).scenes[0].narration)
