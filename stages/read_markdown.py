@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stages.boilerplate import is_boilerplate_section, is_boilerplate_text
 from stages.said_code import LOST, PICTURE_WORD, UNSAYABLE
-from stages.sources import Block, Document, Kind, Part
+from stages.sources import Block, Document, Kind, Part, joined_lists
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -43,7 +43,7 @@ def read_plain(text: str, name: str) -> Document:
             blocks.append(Block("list", section, line, parts=tuple(_bullets(rows, line))))
         elif not is_boilerplate_section(section) and not is_boilerplate_text(paragraph):
             blocks.append(Block("paragraph", section, line, text=readable(paragraph)))
-    return Document(name, title or _stem(name), tuple(blocks))
+    return Document(name, title or _stem(name), tuple(joined_lists(blocks)))
 
 
 def _bullets(rows: Sequence[str], line: int) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.boilerplate import is_boilerplate_section, is_boilerplate_text
 from stages.contract import StageError
-from stages.sources import Block, Document, Part
+from stages.sources import Block, Document, Part, joined_lists
 
 TITLE_MOST = 80
 LARGER = 1.12
@@ -49,7 +49,9 @@ def read_pdf(raw: bytes, name: str) -> Document:
             elif not is_boilerplate_section(section) and not is_boilerplate_text(text):
                 blocks.append(_block(text, section, line, number))
     stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return Document(name, (_title(pages[0], body) if sized else "") or title or stem, tuple(_lists(blocks)))
+    return Document(
+        name, (_title(pages[0], body) if sized else "") or title or stem, tuple(joined_lists(blocks))
+    )
 
 
 def _title(page: Sequence[Row], body: float) -> str:
@@ -65,22 +67,6 @@ def _block(text: str, section: str, line: int, page: int) -> Block:
         return Block("paragraph", section, line, text=text, page=page)
     part = Part(" ".join(BULLET.sub("", text).split()), line)
     return Block("list", section, line, parts=(part,), page=page)
-
-
-def _lists(blocks: Sequence[Block]) -> Iterator[Block]:
-    """The blocks with members of a list that follow each other as one list."""
-    held: list[Block] = []
-    for block in [*blocks, None]:
-        same = held and block and block.kind == "list" and block.section == held[-1].section
-        if held and not same:
-            first = held[0]
-            parts = tuple(part for each in held for part in each.parts)
-            yield Block("list", first.section, first.line, parts=parts, page=first.page)
-            held = []
-        if block and block.kind == "list":
-            held.append(block)
-        elif block:
-            yield block
 
 
 def _pages(raw: bytes, name: str) -> list[list[Row]]:

@@ -68,6 +68,7 @@ CLAUSE = re.compile(
     r"its|nobody|nothing)\b)",
     re.IGNORECASE,
 )
+CLAUSE_WORDS = 8
 BRACKETS = re.compile(r"\s*\((?![^)]*`[^)]*\()[^()]*\)")
 
 
@@ -128,9 +129,12 @@ def count_words(text: str) -> int:
 
 def points_back(sentence: str) -> bool:
     """Whether a sentence leans on the one before it ("This means ...")."""
-    return bool(
-        POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence) or DEMONSTRATIVE.search(sentence)
-    )
+    if POINTS_BACK.match(sentence.lstrip("\"'“(")) or ONE.search(sentence):
+        return True
+    pointing = DEMONSTRATIVE.search(sentence)
+    before = sentence[: pointing.start()] if pointing else ""
+    # After a whole clause it points into its own sentence ("..., and nobody moves to this place").
+    return bool(pointing) and not ("," in before and count_words(before) >= CLAUSE_WORDS)
 
 
 def points_elsewhere(sentence: str) -> bool:
@@ -141,8 +145,8 @@ def points_elsewhere(sentence: str) -> bool:
 def is_sentence(text: str) -> bool:
     """Whether a text is a whole sentence that can be said: not a fragment, a link or a formula."""
     words = text.split()
-    if words and PARTICLE.fullmatch(words[0]):
-        return False  # the end of a sentence whose beginning is elsewhere
+    if words and (PARTICLE.fullmatch(words[0]) or words[-1] in ("...", "…")):
+        return False  # its beginning is elsewhere, or the rest of a syntax is
     if not 3 <= len(words) <= 80 or not re.search(r"[.!?…][\"'”’)\]]*$", text):
         return False
     letters = sum(character.isalpha() or character.isspace() for character in text)

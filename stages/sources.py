@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,6 +98,20 @@ def read_document(path: Path, name: str) -> Document:
     if not document.blocks:
         raise StageError(f"{name}: no readable text was found in it", f"give {READABLE} with sentences")
     return document
+
+
+def joined_lists(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The blocks of a text without markup: members of a list that follow each other are one list."""
+    held: list[Block] = []
+    for block in [*blocks, None]:
+        same = held and block and block.kind == "list" and block.section == held[-1].section
+        if held and not same:
+            yield replace(held[0], parts=tuple(part for each in held for part in each.parts))
+            held = []
+        if block and block.kind == "list":
+            held.append(block)
+        elif block:
+            yield block
 
 
 def _files(folder: Path, named: Any) -> list[Path]:

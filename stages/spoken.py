@@ -104,13 +104,13 @@ def _pieces(chunk: str) -> list[str]:
 
 
 def _attach(said: list[Said], sign: str) -> list[Said]:
-    """A lone sign (a dash) belongs to the word before it, and is heard as a pause."""
+    """A lone sign (a dash, dots) belongs to the word before it, and is heard as a pause."""
     if not said:
         return said
     last = said[-1]
     words = last.words
-    if sign in "–—-" and words[-1][-1].isalnum():
-        words = (*words[:-1], words[-1] + ",")
+    if words[-1][-1].isalnum() and (sign in "–—-" or sign[-1] in ".!?…"):
+        words = (*words[:-1], words[-1] + ("," if sign in "–—-" else "."))
     return [*said[:-1], Said(f"{last.written} {sign}", words)]
 
 

@@ -103,6 +103,14 @@ def test_emphasis_is_in_the_card() -> None:
     assert emphasis("They lie closer than their names.", "They lie closer than their names") == "their names"
 
 
+def test_a_pointer_into_its_own_sentence_leans_on_nothing() -> None:
+    """What "this" means was said a clause before."""
+    assert not points_back(
+        "The standard names one folder for mail of all users, but nobody moves to this place."
+    )
+    assert points_back("A program that follows this rule, and only this one, wakes up early.")
+
+
 def test_a_colon_divides_what_it_announces() -> None:
     """A speaker pauses there; the announcement has to be a sentence of its own."""
     text = (
@@ -131,6 +139,7 @@ def test_a_sentence_may_begin_with_a_small_name() -> None:
         ("pyenv lets you switch between versions.", True),
         ("is set to a value that nobody knows.", False),
         ("and the rest of it was lost.", False),
+        ("The file has lines of the form name value ...", False),
     ],
 )
 def test_the_end_of_a_sentence_is_none(text: str, whole: bool) -> None:

@@ -157,13 +157,13 @@ def test_an_emoji_that_was_a_word_takes_its_sentence_with_it(tmp_path: Path) -> 
 
 def test_plain_text_has_lists_and_no_addresses_for_a_title(tmp_path: Path) -> None:
     """Lines with bullets are the members of a list; an author's address is no heading."""
-    text = "Ann <ann@example.org>\n\nThe port has rules.\n\n* Ships wait\n  at night.\n* Cranes rest.\n"
+    text = "Ann <ann@example.org>\n\nThe port has rules.\n\n* Ships wait\n  at night.\n\n* Cranes rest.\n"
     document = read(tmp_path, "port.txt", text)
     assert document.title == "Port"
     listed = document.blocks[-1]
     assert [(part.text, part.line) for part in listed.parts] == [
         ("Ships wait at night.", 5),
-        ("Cranes rest.", 7),
+        ("Cranes rest.", 8),
     ]
 
 

@@ -33,6 +33,7 @@ from stages.spoken import narration, say, shown
         ("Run `spork run --approve-all`.", "Run spork run dash dash approve all."),
         ("Cats, e.g. lions.", "Cats, for example lions."),
         ("One – two.", "One, two."),
+        ("It has a value ... The rest follows.", "It has a value. The rest follows."),
         ("Say {nginx|engine x} now.", "Say engine x now."),
         ("Great 🎉 news ✅.", "Great news."),
     ],
