@@ -1,9 +1,9 @@
-"""The ground of every scene: large quiet shapes that glide on when a scene begins, as the theme has them."""
+"""The ground of every scene: large quiet shapes that glide on when a new part begins, as the theme has them."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import skia
 
@@ -20,22 +20,35 @@ class Backdrop:
 
     SECONDS = 0.6
 
-    def __init__(self, page: Page, index: int) -> None:
-        self.page, self.index = page, index
+    def __init__(self, page: Page, part: int, *, begins: bool) -> None:
+        """``begins``: this scene is the first of part ``part``, and not the video's first."""
+        self.page, self.part, self.begins = page, part, begins
+        self._rest: Any = None
+        """The picture that it comes to rest in, kept: small areas of it are wanted again with every frame."""
         self._shapes = {"discs": self._discs, "rules": self._rules, "slants": self._slants}[
             page.theme.shapes.backdrop
         ]
 
     def state(self, seconds: float) -> float:
-        share = min(seconds / self.SECONDS, 1.0) if self.index else 1.0
+        share = min(seconds / self.SECONDS, 1.0) if self.begins else 1.0
         return round(ease_in_out(share), 4)
 
     def bounds(self, state: float) -> Rect:
         return Rect(0, 0, self.page.width, self.page.height)
 
     def draw(self, canvas: Canvas, state: float) -> None:
+        if state < 1.0:
+            self._paint(canvas, state)
+            return
+        if self._rest is None:
+            surface = skia.Surface(self.page.width, self.page.height)
+            self._paint(surface.getCanvas(), 1.0)
+            self._rest = surface.makeImageSnapshot()
+        canvas.drawImage(self._rest, 0, 0)
+
+    def _paint(self, canvas: Canvas, state: float) -> None:
         canvas.clear(fill(self.page.theme.colours.background).getColor())
-        self._shapes(canvas, self.index - 1 + state)
+        self._shapes(canvas, self.part - 1 + state)
 
     def _discs(self, canvas: Canvas, at: float) -> None:
         """Two discs on a slow walk around the frame's edge."""

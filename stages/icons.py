@@ -59,11 +59,16 @@ def paint_icon(
     canvas.restore()
 
 
+@lru_cache(maxsize=1)
+def _archive() -> zipfile.ZipFile:
+    """Kept open: to list its thousands of icons takes longer than to draw a scene."""
+    return zipfile.ZipFile(str(files("lucide") / "lucide.zip"))
+
+
 @lru_cache(maxsize=512)
 def path_of(name: str) -> Any:
     """All strokes of an icon as one path on the 24 grid."""
-    with zipfile.ZipFile(str(files("lucide") / "lucide.zip")) as archive:
-        root = ElementTree.fromstring(archive.read(f"{name}.svg"))  # noqa: S314  # from an installed package
+    root = ElementTree.fromstring(_archive().read(f"{name}.svg"))  # noqa: S314  # from an installed package
     path = skia.Path()
     for shape in root:
         _add(path, shape.tag.rpartition("}")[2], shape.attrib)

@@ -206,7 +206,8 @@ class Progress:
         return round(piece.w * min(seconds / self.seconds, 1.0), 1)
 
     def bounds(self, state: float) -> Rect:
-        return Rect(0, self.page.height - self.height - 2, self.page.width, self.height + 2)
+        """Of the piece that grows; the others are painted once, with the whole first frame."""
+        return self._piece(self.index)
 
     def draw(self, canvas: Canvas, state: float) -> None:
         colours = self.page.theme.colours

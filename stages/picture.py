@@ -30,14 +30,17 @@ class Canvas:
         self.surface = skia.Surface.MakeRasterDirect(info, rows, rows.shape[1])
         self.pixels = rows[:, : width * 4].reshape(height, width, 4)
         self.states: list[Any] = [None] * len(layers)
+        self.boxes: list[Rect | None] = [None] * len(layers)
 
     def show(self, seconds: float) -> list[Rect]:
         """Paint the instant; the even-edged rectangles that have changed since the last one."""
         states = [layer.state(seconds) for layer in self.layers]
         changed: list[Rect] = []
-        for layer, old, new in zip(self.layers, self.states, states, strict=True):
-            if old != new:
-                changed += [layer.bounds(state) for state in (old, new) if state is not None]
+        for place, (layer, new) in enumerate(zip(self.layers, states, strict=True)):
+            if self.states[place] != new:
+                box = layer.bounds(new) if new is not None else None
+                changed += [each for each in (self.boxes[place], box) if each is not None]
+                self.boxes[place] = box
         self.states = states
         areas = merged([area for rect in changed if (area := self._aligned(rect))])
         for area in areas:
@@ -48,8 +51,8 @@ class Canvas:
         canvas = self.surface.getCanvas()
         canvas.save()
         canvas.clipRect(area.sk())
-        for layer, state in zip(self.layers, self.states, strict=True):
-            if state is not None and layer.bounds(state).meets(area):
+        for layer, state, box in zip(self.layers, self.states, self.boxes, strict=True):
+            if box is not None and box.meets(area):
                 layer.draw(canvas, state)
         canvas.restore()
 

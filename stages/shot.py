@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,10 @@ class Order:
     picture: str = ""
     """The path of a person's own picture, shown instead of the layout."""
     picture_sha256: str = ""
+    part: int = 0
+    """Which part of the video the scene belongs to, by its heading."""
+    opens: bool = False
+    """Whether it is the first of its part, and not of the video."""
     came: Boxes = ()
     """What the scene before leaves for this one, and where."""
     goes: tuple[str, ...] = ()
@@ -80,6 +85,7 @@ class Order:
             "at": [*self.size, self.fps, self.index, self.count, *self.shared, self.variant, self.captions],
             "theme": self.theme.model_dump(mode="json"),
             "picture": self.picture_sha256,
+            "part": [self.part, self.opens],
             "came": [[name, box.x, box.y, box.w, box.h] for name, box in self.came],
             "goes": self.goes,
             "drawn_by": _sources_digest(),
@@ -128,6 +134,8 @@ def order(
         captions,
         picture,
         sha256,
+        sum(one.heading != other.heading for one, other in pairwise(scenes[: index + 1])),
+        index > 0 and scenes[index - 1].heading != scene.heading,
         () if picture else came,
         () if picture or variant else goes,
     )
@@ -166,7 +174,7 @@ def prepare(wanted: Order) -> Shot:
     elements = handed_over(elements, wanted.came, wanted.goes)
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
-    layers: list[Layer] = [Backdrop(page, wanted.index)]
+    layers: list[Layer] = [Backdrop(page, wanted.part, begins=wanted.opens)]
     orders = [sum(other.part is None for other in elements[:number]) for number in range(len(elements))]
     layers += [Drawn(element, place, times, whole) for element, place in zip(elements, orders, strict=True)]
     if wanted.captions:

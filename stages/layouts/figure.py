@@ -117,9 +117,9 @@ def _tiles(page: Page, whole: Rect) -> list[Element]:
 
 
 def _orbit(page: Page, whole: Rect) -> list[Element]:
-    """Three beads on the outer ring, the one thing in the picture that never rests."""
+    """Two beads on the outer ring, the one thing in the picture that never rests."""
     colours, side = page.theme.colours, whole.w
-    beads = ((0.0, 0.022, colours.accent), (2.3, 0.014, colours.second), (4.0, 0.017, colours.muted))
+    beads = ((0.0, 0.022, colours.accent), (2.6, 0.016, colours.second))
     return [
         _bead(f"figure_bead_{index}", whole, (phase + page.variant, size * side), colour)
         for index, (phase, size, colour) in enumerate(beads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stages import icons
 from stages.drawing import MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
-from stages.layouts.base import Element, Text, first_that_fits, icons_for, panes, words
+from stages.layouts.base import Element, Text, first_that_fits, icon_paint, icons_for, panes, words
 from stages.layouts.figure import counted, figure
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ def _poster(content: Statement, name: str, page: Page) -> list[Element]:
     lift = (body.bottom - bottom) / 2
     badge = Rect(body.x, body.y + lift, side, side)
     inner = badge.inset(side * 0.24)
-    line = Rect(
-        badge.right + page.gap,
-        badge.centre[1] - page.line / 2,
-        body.right - badge.right - page.gap,
-        page.line,
-    )
+    strip = Rect(body.x, badge.y, body.w, side)
 
     def face(canvas: Canvas) -> None:
         rounded(canvas, badge, min(page.radius * 1.4, side / 2), fill(colours.accent))
@@ -60,12 +55,40 @@ def _poster(content: Statement, name: str, page: Page) -> list[Element]:
 
     moved = _words(content, page, words_box.moved(0, lift), top=True)
     return [
+        *_strip(page, strip, name),
         Element("badge", badge, lambda canvas: drawn(canvas, 1.0), grow=drawn, entrance="grow", delay=0.1),
-        Element(
-            "badge_rule", line, lambda canvas: canvas.drawRect(line.sk(), fill(colours.line)), entrance="wipe"
-        ),
         *moved,
     ]
+
+
+def _strip(page: Page, box: Rect, name: str) -> list[Element]:
+    """A band behind the badge, with the icons of what else is spoken of."""
+    colours, count = page.theme.colours, 4 if page.format == "wide" else 2
+    words_said = page.words.split()
+    share = -(-len(words_said) // count)
+    parts = [" ".join(words_said[at : at + share]) for at in range(0, len(words_said), share or 1)][:count]
+    made = [
+        Element(
+            "strip",
+            box,
+            lambda canvas: rounded(canvas, box, min(page.radius * 1.4, box.h / 2), fill(colours.surface)),
+            entrance="wipe",
+        )
+    ]
+    side = box.h * 0.38
+    for index, icon in enumerate(icons_for(page, [name, *parts])[1:]):
+        x = box.x + box.w * (index + 1.35) / (count + 0.7) - side / 2
+        spot = Rect(x, box.y + (box.h - side) / 2, side, side)
+        made.append(
+            Element(
+                f"aside_{index}",
+                spot.inset(-page.line),
+                icon_paint(icon, spot, colours.second, 1.6),
+                entrance="pop",
+                delay=0.25 + 0.12 * index,
+            )
+        )
+    return made
 
 
 def _counted(page: Page, box: Rect, name: str, number: re.Match[str]) -> list[Element]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stages.drawing import BOLD, REGULAR, Rect, fit, showable
 from stages.layouts import compose
 from stages.layouts.chart import shown_value
 from stages.scenes import Scene
-from stages.theme import FOLDER, asked, load
+from stages.theme import FOLDER, asked, load, shipped
 from tests.stages.storyboards import CITED, CONTENTS, scene
 
 pytestmark = pytest.mark.video
@@ -47,26 +47,35 @@ def strings(value: Any) -> list[str]:
     return [text for child in children for text in strings(child)]
 
 
+THEMES = shipped()
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("index", range(len(CONTENTS)), ids=NAMES)
-@pytest.mark.parametrize("variant", [0, 1])
-def test_text_is_readable_and_in_its_place(index: int, size: str, variant: int) -> None:
-    """Texts are 30 px (of 1080) high or more, 4.5:1 or better, inside body or footer, never on another."""
-    page, made = compose(given(index), SIZES[size], load(), variant)
-    texts = [(element, text) for element in made for text in element.texts]
-    assert texts
-    for _, text in texts:
-        assert text.size >= 30 * page.unit - 0.01
-        assert text.contrast >= 4.5
-        place = page.footer if text.box.y >= page.footer.y - 1 else page.body
-        assert text.box.x >= place.x - 1
-        assert text.box.right <= place.right + 1
-        assert text.box.y >= place.y - 1
-        assert text.box.bottom <= place.bottom + 1
-        assert not text.box.meets(page.captions)
-    for (one, first), (other, second) in combinations(texts, 2):
-        if {one.name.partition("_")[0], other.name.partition("_")[0]} != {"statement", "emphasis"}:
-            assert not first.box.inset(1, 1).meets(second.box.inset(1, 1)), (one.name, other.name)
+def test_text_is_readable_and_in_its_place(index: int, size: str) -> None:
+    """In each theme and arrangement: 30 px (of 1080) high or more, 4.5:1 or better, inside body or footer, apart."""
+    for theme, variant in product(THEMES, range(4)):
+        page, made = compose(given(index), SIZES[size], load(theme), variant)
+        texts = [(element, text) for element in made for text in element.texts]
+        assert texts
+        for _, text in texts:
+            assert text.size >= 30 * page.unit - 0.01
+            assert text.contrast >= 4.5
+            place = page.footer if text.box.y >= page.footer.y - 1 else page.body
+            assert inside(text.box, place), (theme, variant, text)
+            assert not text.box.meets(page.captions)
+        for (one, first), (other, second) in combinations(texts, 2):
+            if {one.name.partition("_")[0], other.name.partition("_")[0]} != {"statement", "emphasis"}:
+                assert not first.box.inset(1, 1).meets(second.box.inset(1, 1)), (one.name, other.name)
+
+
+def inside(box: Rect, place: Rect) -> bool:
+    return (
+        box.x >= place.x - 1
+        and box.right <= place.right + 1
+        and box.y >= place.y - 1
+        and box.bottom <= place.bottom + 1
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -82,21 +91,33 @@ def test_no_word_is_lost(index: int, size: str) -> None:
             assert word in picture, word
 
 
+@pytest.mark.parametrize("size", ["wide", "vertical", "square"])
 @pytest.mark.parametrize("index", range(len(CONTENTS)), ids=NAMES)
-def test_no_half_of_the_frame_is_empty(index: int) -> None:
-    """What is drawn reaches into the left and the right, the upper and the lower half of the body."""
-    page, made = compose(given(index), SIZES["wide"], load())
-    boxes = [element.box for element in made if not element.name.startswith(("heading", "citation"))]
-    x, y = page.body.centre
-    assert (
-        sum(max(min(box.right, x) - box.x, 0) * box.h for box in boxes if box.x < x)
-        > 0.1 * page.body.w * page.body.h / 2
-    )
-    assert (
-        sum((box.right - max(box.x, x)) * box.h for box in boxes if box.right > x)
-        > 0.1 * page.body.w * page.body.h / 2
-    )
-    assert min(box.y for box in boxes) < y < max(box.bottom for box in boxes)
+def test_no_half_of_the_frame_is_empty(index: int, size: str) -> None:
+    """In each theme and arrangement each half of the body is a fifth covered."""
+    for theme, variant in product(THEMES, range(4)):
+        page, made = compose(given(index), SIZES[size], load(theme), variant)
+        boxes = [element.box for element in made if not element.name.startswith("citation")]
+        body, (x, y) = page.body, page.body.centre
+        halves = {
+            "left": Rect(body.x, body.y, body.w / 2, body.h),
+            "right": Rect(x, body.y, body.w / 2, body.h),
+            "upper": Rect(body.x, body.y, body.w, body.h / 2),
+            "lower": Rect(body.x, y, body.w, body.h / 2),
+        }
+        for name, half in halves.items():
+            assert covered(half, boxes) > 0.2, (theme, variant, name)
+
+
+def covered(area: Rect, boxes: list[Rect], steps: int = 24) -> float:
+    """The share of a grid of points in ``area`` that lie in one of the boxes."""
+    points = [
+        (area.x + area.w * (column + 0.5) / steps, area.y + area.h * (row + 0.5) / steps)
+        for column in range(steps)
+        for row in range(steps)
+    ]
+    hits = sum(any(b.x <= px <= b.right and b.y <= py <= b.bottom for b in boxes) for px, py in points)
+    return hits / len(points)
 
 
 @pytest.mark.parametrize(
