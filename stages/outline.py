@@ -17,11 +17,16 @@ from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, PlannedPart, print_plan
 from stages.rank import most_telling, relevance
 from stages.sections import UNTITLED, Section, closes, opens, sections_of, tellable
+from stages.sentences import count_words, split_sentences
 from stages.sources import Document, read_documents
 from stages.writer import NoAnswerError, writer_of
 from stages.written import written_plan
 
 SECONDS_A_PART = 15
+SECONDS_A_WORD = 0.43
+ENOUGH = 1.3
+"""So much more than the length asked for, since not every sentence can be told."""
+MOST_PARTS = 60
 FIRST_PARTS = 4
 """Among so many an introduction is looked for: a title page and its authors stand before it."""
 PARTS_SHARE = 0.62
@@ -91,9 +96,8 @@ def make_plan(
         raise StageError(
             "the sources hold no whole sentences to tell", "give documents with a few sentences of prose"
         )
-    chosen = _choose(
-        context.intent, middle, max(1, round(minutes * 60 * PARTS_SHARE / SECONDS_A_PART)), feedback
-    )
+    framed_seconds = sum(_seconds(section) for section in framed)
+    chosen = _choose(context.intent, middle, minutes * 60, framed_seconds, feedback)
     return Plan(
         title,
         minutes,
@@ -104,8 +108,15 @@ def make_plan(
     )
 
 
-def _choose(intent: str, sections: Sequence[Section], count: int, feedback: Feedback) -> list[Section]:
-    """The ``count`` sections that say most about the brief without repeating each other, in order."""
+def _choose(
+    intent: str, sections: Sequence[Section], seconds: float, framed: float, feedback: Feedback
+) -> list[Section]:
+    """The sections that say most about the brief without repeating each other, in order.
+
+    As many as the length has room for; more where these hold too little to fill it, together with the
+    ``framed`` seconds of opening and close.
+    """
+    count = max(1, round(seconds * PARTS_SHARE / SECONDS_A_PART))
     if len(sections) <= count:
         return list(sections)
     numbers = [min(len(re.findall(r"(?<![\w`.])\d[\d,.]*", section.prose)), 5) for section in sections]
@@ -121,7 +132,19 @@ def _choose(intent: str, sections: Sequence[Section], count: int, feedback: Feed
     ]
     # The document's own order is its author's judgement: what comes early matters a little more.
     early = [score + 0.08 * (1 - place / len(scores)) for place, score in enumerate(scores)]
-    return [sections[place] for place in sorted(most_telling(early, texts, count, weight=0.8))]
+    best = most_telling(early, texts, min(len(texts), MOST_PARTS), weight=0.8)
+    held = framed + sum(_seconds(sections[place]) for place in best[:count])
+    while held < ENOUGH * seconds and count < len(best):
+        held += _seconds(sections[best[count]])
+        count += 1
+    return [sections[place] for place in sorted(best[:count])]
+
+
+def _seconds(section: Section) -> float:
+    """About how long it takes to say all of a section."""
+    sentences = [s.text for b in section.blocks if b.kind == "paragraph" for s in split_sentences(b.text)]
+    parts = [part.text for block in section.blocks for part in block.parts]
+    return sum(count_words(text) for text in (*sentences, *parts)) * SECONDS_A_WORD
 
 
 def _material(section: Section) -> Counter[str]:

@@ -129,6 +129,16 @@ def test_the_same_input_gives_the_same_bytes(told: Run) -> None:
     assert (told.text("storyboard.json"), told.text("script.txt")) == before
 
 
+def test_short_parts_are_all_planned_where_few_would_not_fill_the_length(tmp_path: Path) -> None:
+    """Half a minute has room for one part by its count; four parts of a sentence each are planned all the same."""
+    run = Run(tmp_path, "Explain bees", 0.5)
+    parts = ["Bees dance.", "Bees sleep at night.", "Bees like clover.", "Bees fear hornets."]
+    run.source(
+        "bees.md", SHORT + "".join(f"\n## Part {number}\n\n{text}\n" for number, text in enumerate(parts))
+    )
+    assert "left out" not in run.stage("outline")
+
+
 @pytest.fixture
 def short(tmp_path: Path) -> Run:
     run = Run(tmp_path, "Explain bees", 1.0)

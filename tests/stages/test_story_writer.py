@@ -65,7 +65,7 @@ def unknown_item(question: Question) -> str:
     return script(question, lambda answer: first_sentence(answer).update(items=["f999"]))
 
 
-def made_by(tmp_path: Path, model: Model, seconds: float = 28, **params: Any) -> Run:
+def made_by(tmp_path: Path, model: Model, seconds: float = 31, **params: Any) -> Run:
     """The bees, planned by rules and written by a model."""
     run = Run(tmp_path, "Explain bees", seconds / 60)
     run.source("bees.md", BEES)
