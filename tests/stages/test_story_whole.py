@@ -132,7 +132,7 @@ def test_the_same_input_gives_the_same_bytes(told: Run) -> None:
 def test_short_parts_are_all_planned_where_few_would_not_fill_the_length(tmp_path: Path) -> None:
     """Half a minute has room for one part by its count; four parts of a sentence each are planned all the same."""
     run = Run(tmp_path, "Explain bees", 0.5)
-    parts = ["Bees dance.", "Bees sleep at night.", "Bees like clover.", "Bees fear hornets."]
+    parts = ["Bees dance for food.", "Bees sleep at night.", "Bees like clover.", "Bees fear hornets."]
     run.source(
         "bees.md", SHORT + "".join(f"\n## Part {number}\n\n{text}\n" for number, text in enumerate(parts))
     )
