@@ -160,7 +160,8 @@ def _idle(daemon: Daemon, args: argparse.Namespace) -> list[Row]:
 
 def until_rested(daemon: Daemon) -> None:
     """Until the daemon is alone: its keeper and the spare are gone."""
-    until(lambda: cost(daemon.pid).processes == 1, "the spare to go")
+    # It goes after a minute without work: on a busy machine the last work ends long after it was seen to.
+    until(lambda: cost(daemon.pid).processes == 1, "the spare to go", 300)
 
 
 def _idle_row(what: str, daemon: Daemon, seconds: float) -> Row:

@@ -99,6 +99,7 @@ def main() -> None:
         for peer in PEERS:
             if args.only is None or args.only.lower() in peer.name.lower():
                 columns[peer.name] = _peer(peer, root / peer.module, max(round(args.jobs * peer.share), 3))
+                _tell(f"{peer.name}: {'; '.join(columns[peer.name])}")
     finally:
         shutil.rmtree(root, ignore_errors=True)
     made = _table(columns, load)
