@@ -81,12 +81,8 @@ def make_plan(
     minutes = feedback.minutes(minutes_asked(context.params))
     title = bare(title) or documents[0].name
     wanted = [section for section in sections if not feedback.leaves_out(section.heading)]
-    opening = [
-        s
-        for document in documents
-        for s in [each for each in wanted if each.source == document.name][:FIRST_PARTS]
-        if opens(s, document.title) and (tellable(s) or _material(s))
-    ][:1]
+    openings = [opening for document in documents for opening in _introduction(document, wanted)]
+    opening = openings[:1]
     if not opening and len(wanted) > 1 and wanted[0].heading.endswith(UNTITLED):
         opening = wanted[:1]
     closing = [section for section in wanted if closes(section) and section not in opening][-1:]
@@ -98,6 +94,9 @@ def make_plan(
         )
     framed_seconds = sum(_seconds(section) for section in framed)
     chosen = _choose(context.intent, middle, minutes * 60, framed_seconds, feedback)
+    told = {section.source for section in chosen}
+    # A second document is introduced too, before the first of its parts.
+    chosen = [s for s in middle if s in chosen or (s in openings and s.source in told)]
     return Plan(
         title,
         minutes,
@@ -106,6 +105,12 @@ def make_plan(
         _planned(chosen),
         _planned(closing),
     )
+
+
+def _introduction(document: Document, sections: Sequence[Section]) -> list[Section]:
+    """The section that opens a document, if it has one among its first."""
+    own = [section for section in sections if section.source == document.name][:FIRST_PARTS]
+    return [s for s in own if opens(s, document.title) and (tellable(s) or _material(s))][:1]
 
 
 def _choose(

@@ -28,7 +28,7 @@ ANNOUNCING = 8
 ANSWERS = re.compile(r"(?:if (?:so|not)|otherwise)\b", re.I)
 """A sentence that begins so says what the one before it left open ("checks whether ..." "If so, ...")."""
 OPENS_PART = 0.3
-EARLINESS = 0.06
+EARLINESS = 0.1
 """What each paragraph before it takes from a sentence: authors say the main thing first."""
 LENGTH_MATTERS = 0.3
 """0: only worth counts, and long passages win; 1: worth a second, and scraps win."""

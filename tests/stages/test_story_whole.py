@@ -11,10 +11,11 @@ import pytest
 from stages.alone import main
 from stages.contract import StageError
 from stages.items import load_research
+from stages.plan import load_plan
 from stages.scenes import Storyboard, part_count, schema
 from stages.script_text import load_script
 from stages.sentences import count_words
-from tests.stages.story_runs import EXAMPLE, Run
+from tests.stages.story_runs import EXAMPLE, Run, tiny_pdf
 
 SHORT = "# Bees\n\nA bee visits flowers for nectar. It carries pollen from one flower to the next.\n"
 TEMPLATES = re.compile(
@@ -127,6 +128,46 @@ def test_the_same_input_gives_the_same_bytes(told: Run) -> None:
     told.stage("script")
     told.stage("storyboard")
     assert (told.text("storyboard.json"), told.text("script.txt")) == before
+
+
+def test_fifty_pages_become_one_minute(tmp_path: Path) -> None:
+    """A long report is told by what is nearest to the brief, near the length, with its pages; running heads are not."""
+    subjects = "cranes ships docks sheds rails tugs pilots lamps buoys tides".split()
+    pages = [
+        [
+            "Harbor report 2024",
+            f"# {subjects[page % 10].capitalize()} in zone {page}",
+            f"The {subjects[page % 10]} of zone {page} moved {100 + page} tons in an ordinary night.",
+            f"Their crews repaired {page} parts of the {subjects[page % 10]} without stopping the work.",
+        ]
+        for page in range(1, 51)
+    ]
+    run = Run(tmp_path, "Explain how tugs and pilots work in the harbor", 1.0)
+    run.source("harbor.pdf", tiny_pdf(pages))
+    for stage in ("outline", "research", "script"):
+        run.stage(stage)
+    text = run.text("script.txt")
+    items = {item.id: item for item in load_research(run.path).items}
+    cited = {name for _, paragraph in load_script(run.path, items).paragraphs for name in paragraph.items}
+    assert {items[name].page for name in cited} <= set(range(1, 51))
+    assert any("tugs" in items[name].text or "pilots" in items[name].text for name in cited)
+    assert "Harbor report" not in text.split("== Opening ==")[1]
+    seconds = re.search(r"about (\d+) seconds", text)
+    assert seconds
+    assert float(seconds[1]) == pytest.approx(60, rel=0.1)
+
+
+def test_each_of_several_documents_is_introduced(tmp_path: Path) -> None:
+    """The second one does not begin with a detail: its own introduction comes before its first part."""
+    run = Run(tmp_path, "Explain bees and tides", 1.0)
+    run.source("bees.md", SHORT + "\n## Honey\n\nHoney keeps for years in a jar.\n")
+    run.source(
+        "tides.md", "# Tides\n\nThe sea rises twice a day.\n\n## The moon\n\nThe moon pulls at the sea.\n"
+    )
+    run.params["sources"] = ["bees.md", "tides.md"]
+    run.stage("outline")
+    parts = [part.heading for part in load_plan(run.path).parts]
+    assert parts == ["Honey", "Tides", "The moon"]
 
 
 def test_short_parts_are_all_planned_where_few_would_not_fill_the_length(tmp_path: Path) -> None:
