@@ -193,6 +193,8 @@ def _decision_meant(name: str) -> str:
 
 def _folded(name: str) -> str:
     """As a person would read it aloud: one case, one width, no invisible characters."""
+    if name.isascii():
+        return name.lower().strip()
     visible = (c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
     return "".join(visible).casefold().strip()
 
