@@ -11,6 +11,8 @@ from stages.drawing import Rect, fill
 from stages.motion import ease_in_out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stages.drawing import Canvas
     from stages.layouts.base import Page
 
@@ -20,9 +22,9 @@ class Backdrop:
 
     SECONDS = 0.6
 
-    def __init__(self, page: Page, part: int, *, begins: bool) -> None:
-        """``begins``: this scene is the first of part ``part``, and not the video's first."""
-        self.page, self.part, self.begins = page, part, begins
+    def __init__(self, page: Page, before: int, own: int) -> None:
+        """It glides from place ``before`` on its way to place ``own``; where both are one it rests."""
+        self.page, self.before, self.own = page, before, own
         self._rest: Any = None
         """The picture that it comes to rest in, kept: small areas of it are wanted again with every frame."""
         self._shapes = {"discs": self._discs, "rules": self._rules, "slants": self._slants}[
@@ -30,7 +32,7 @@ class Backdrop:
         ]
 
     def state(self, seconds: float) -> float:
-        share = min(seconds / self.SECONDS, 1.0) if self.begins else 1.0
+        share = min(seconds / self.SECONDS, 1.0) if self.before != self.own else 1.0
         return round(ease_in_out(share), 4)
 
     def bounds(self, state: float) -> Rect:
@@ -48,47 +50,49 @@ class Backdrop:
 
     def _paint(self, canvas: Canvas, state: float) -> None:
         canvas.clear(fill(self.page.theme.colours.background).getColor())
-        self._shapes(canvas, self.part - 1 + state)
+        self._shapes(canvas, state)
 
-    def _discs(self, canvas: Canvas, at: float) -> None:
+    @property
+    def _places(self) -> tuple[int, int]:
+        return self.before, self.own
+
+    def _discs(self, canvas: Canvas, state: float) -> None:
         """Two discs on a slow walk around the frame's edge."""
         page, size = self.page, math.hypot(self.page.width, self.page.height)
         for which, share in ((0, 0.27), (1, 0.16)):
-            angle = at * 0.9 + which * math.pi + 0.5
-            x, y = 0.5 + 0.52 * math.cos(angle), 0.5 + 0.55 * math.sin(angle)
+            turn = which * math.pi + 0.5
+            x = _mixed([0.5 + 0.52 * math.cos(at * 0.9 + turn) for at in self._places], state)
+            y = _mixed([0.5 + 0.55 * math.sin(at * 0.9 + turn) for at in self._places], state)
             canvas.drawCircle(
                 x * page.width, y * page.height, share * size, fill(page.theme.colours.backdrop)
             )
 
-    def _rules(self, canvas: Canvas, at: float) -> None:
-        """A broad strip of darker paper that wanders across, with a fine rule beside it."""
+    def _rules(self, canvas: Canvas, state: float) -> None:
+        """A broad strip of darker paper that wanders across, with fine rules beside it."""
         page, colours = self.page, self.page.theme.colours
         wide = 0.34 * page.width
-        x = (page.width - wide) * (0.5 - 0.5 * math.cos(at * 1.1)) + wide * 0.5 * math.cos(at * 1.1)
+        room = page.width - 2 * wide
+        x = wide / 2 + _mixed([room * (0.5 - 0.5 * math.cos(at * 1.1)) for at in self._places], state)
         canvas.drawRect(Rect(x, 0, wide, page.height).sk(), fill(colours.backdrop))
         for off, broad in ((-26, 3), (-16, 1.5)):
-            canvas.drawRect(
-                Rect(x + off * page.unit, 0, broad * page.unit, page.height).sk(), fill(colours.line, 0.5)
-            )
+            strip = Rect(x + off * page.unit, 0, broad * page.unit, page.height)
+            canvas.drawRect(strip.sk(), fill(colours.line, 0.5))
 
-    def _slants(self, canvas: Canvas, at: float) -> None:
+    def _slants(self, canvas: Canvas, state: float) -> None:
         """Two slanted blocks that slide past each other."""
         page, colour = self.page, fill(self.page.theme.colours.backdrop)
-        lean = 0.28 * page.height
-        for which, share in ((0, 0.30), (1, 0.12)):
+        lean, height = 0.14 * page.height, page.height
+        for share, reach, pace in ((0.30, 0.52, 0.8), (0.12, -0.46, 1.3)):
             wide = share * page.width
-            x = (
-                page.width * (0.5 + (0.52 if which == 0 else -0.46) * math.cos(at * (0.8 + which * 0.5)))
-                - wide / 2
-            )
+            middle = _mixed([0.5 + reach * math.cos(at * pace) for at in self._places], state)
+            x = page.width * middle - wide / 2
+            corners = ((x + lean, 0), (x + lean + wide, 0), (x - lean + wide, height), (x - lean, height))
             path = skia.Path()
-            path.addPoly(
-                [
-                    skia.Point(x + lean / 2, 0),
-                    skia.Point(x + lean / 2 + wide, 0),
-                    skia.Point(x - lean / 2 + wide, page.height),
-                    skia.Point(x - lean / 2, page.height),
-                ],
-                True,
-            )
+            path.addPoly([skia.Point(*corner) for corner in corners], True)
             canvas.drawPath(path, colour)
+
+
+def _mixed(places: Sequence[float], state: float) -> float:
+    """Straight from where the part before has it to where its own has it."""
+    before, own = places
+    return before + (own - before) * state

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ from stages.motion import Timing, timing
 from stages.picture import Canvas
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stages.handover import Boxes
     from stages.layers import Layer
     from stages.scenes import Scene, Storyboard
@@ -65,10 +66,11 @@ class Order:
     picture: str = ""
     """The path of a person's own picture, shown instead of the layout."""
     picture_sha256: str = ""
-    part: int = 0
-    """Which part of the video the scene belongs to, by its heading."""
-    opens: bool = False
-    """Whether it is the first of its part, and not of the video."""
+    ground: tuple[int, int] = (0, 0)
+    """The first scenes of the part before and of its own: where the ground comes from and rests.
+
+    A part is what has one heading; within it the ground stays.
+    """
     came: Boxes = ()
     """What the scene before leaves for this one, and where."""
     goes: tuple[str, ...] = ()
@@ -85,7 +87,7 @@ class Order:
             "at": [*self.size, self.fps, self.index, self.count, *self.shared, self.variant, self.captions],
             "theme": self.theme.model_dump(mode="json"),
             "picture": self.picture_sha256,
-            "part": [self.part, self.opens],
+            "ground": self.ground,
             "came": [[name, box.x, box.y, box.w, box.h] for name, box in self.came],
             "goes": self.goes,
             "drawn_by": _sources_digest(),
@@ -134,11 +136,20 @@ def order(
         captions,
         picture,
         sha256,
-        sum(one.heading != other.heading for one, other in pairwise(scenes[: index + 1])),
-        index > 0 and scenes[index - 1].heading != scene.heading,
+        _ground(scenes, index),
         () if picture else came,
         () if picture or variant else goes,
     )
+
+
+def _ground(scenes: Sequence[Scene], index: int) -> tuple[int, int]:
+    opening = [
+        at
+        for at, scene in enumerate(scenes[: index + 1])
+        if not at or scene.heading != scenes[at - 1].heading
+    ]
+    own = opening[-1]
+    return (opening[-2] if len(opening) > 1 and own == index else own), own
 
 
 def _shared_with(
@@ -174,7 +185,7 @@ def prepare(wanted: Order) -> Shot:
     elements = handed_over(elements, wanted.came, wanted.goes)
     times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
     whole = Rect(0, 0, *wanted.size)
-    layers: list[Layer] = [Backdrop(page, wanted.part, begins=wanted.opens)]
+    layers: list[Layer] = [Backdrop(page, *wanted.ground)]
     orders = [sum(other.part is None for other in elements[:number]) for number in range(len(elements))]
     layers += [Drawn(element, place, times, whole) for element, place in zip(elements, orders, strict=True)]
     if wanted.captions:

@@ -408,3 +408,12 @@ def test_a_scene_made_again_hands_nothing_on() -> None:
     """Its neighbours stay as they are: in another arrangement its disc leaves with it."""
     board = storyboard(only=[13, 13])
     assert _disc(0, board.scenes[0].seconds - 0.001, variant=1)[0].alpha < 0.1
+
+
+def test_a_new_heading_changes_no_later_part() -> None:
+    """Dividing a part moves the ground of its own scenes only: later clips are taken over as they are."""
+    board = storyboard(only=[1, 8, 9, 11])
+    before = [order(board, index, load()).digest() for index in range(4)]
+    board.scenes[1].heading = "Another name"
+    after = [order(board, index, load()).digest() for index in range(4)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True, True]
