@@ -53,7 +53,7 @@ DEMONSTRATIVE = re.compile(
     re.I,
 )
 POINTS_ELSEWHERE = re.compile(
-    r"\b(?:read on|for (?:more|further) (?:details?|information)|please note|"
+    r"\b(?:read on (?:for|to learn)|for (?:more|further) (?:details?|information)|please note|"
     r"see (?:also|the|section|below|above|figure|table)|(?:as|is|are|shown|described|listed|"
     r"discussed) (?:above|below)|"
     r"(?:the )?(?:following|next|previous) (?:section|chapter|table|figure|example|code|paragraph)|"

@@ -111,6 +111,12 @@ def test_a_pointer_into_its_own_sentence_leans_on_nothing() -> None:
     assert points_back("A program that follows this rule, and only this one, wakes up early.")
 
 
+def test_reading_on_a_day_is_no_pointer() -> None:
+    """ "Read on for details" speaks of the page; a backup that is read on a bad day does not."""
+    assert points_elsewhere("Read on for more details.")
+    assert not points_elsewhere("A backup is written every night and read on the worst day of the year.")
+
+
 def test_a_colon_divides_what_it_announces() -> None:
     """A speaker pauses there; the announcement has to be a sentence of its own."""
     text = (
