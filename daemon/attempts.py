@@ -84,6 +84,8 @@ class Attempts:
         self.current: Current | None = None
         self._put_off: str | None = None
         """The job whose attempt could not be started, until that is recorded."""
+        self._promised = False
+        """A start is recorded with what leads to it, and `begin` is to follow."""
         self._patience = Patience(START_SECONDS)
         self.apply(policy)
 
@@ -201,21 +203,59 @@ class Attempts:
         job = self._recorder.store.job(current.job_id)
         assert job is not None
         current.over = True
-        job = self._ended(job, current, report, now, goes_on)
+        try:
+            job = self._ended(job, current, report, now, goes_on)
+        except BaseException:
+            self._promised = False
+            raise
         self.current = None
-        if job.status is Status.RUNNING:
-            self._follow_on(job, now)
-        else:
+        if not self.begin(job, now):
             self._lane.give_back()
         return True
 
-    def _follow_on(self, job: Job, now: datetime) -> None:
-        """The next attempt was recorded with the end of the one before it, whose files go to their places first."""
-        self._lane.check()
-        if self._recorder.settle(job):
-            self._launch(job, now)
-        else:
-            self._put_back(job, now)
+    def begins(
+        self, job: Job, events: Sequence[Event], now: datetime, goes_on: Callable[[Job], bool]
+    ) -> list[Event]:
+        """The start of the job's next attempt, to be recorded with the events that lead to it; empty where it cannot
+        begin at once. Else the lane is taken, and `begin` must follow the record, or `give_up`.
+        """
+        if self.current is not None or self._put_off is not None:
+            return []
+        start = self._next_start(job, events, now, goes_on)
+        self._promised = bool(start) and self._lane.try_take()
+        return start if self._promised else []
+
+    def _next_start(
+        self, job: Job, events: Sequence[Event], now: datetime, goes_on: Callable[[Job], bool]
+    ) -> list[Event]:
+        """The start of the next attempt, where these events lead to one that nobody else comes before."""
+        after = fold(events, job)
+        if after is None or due(after) != {Effect.START} or not self._patience.over(self._clock.boot()):
+            return []
+        try:
+            limit = self._limit(after)
+        except Invalid:
+            return []
+        return rulings.start(after, rfc3339(now), limit_seconds=limit) if goes_on(after) else []
+
+    def begin(self, job: Job, now: datetime) -> bool:
+        """Begin the attempt that was recorded with what led to it, if one was; whether it was. What is still to be
+        published goes to its place first. OSError as for `start`.
+        """
+        promised, self._promised = self._promised, False
+        if promised:
+            self._lane.check()
+            if self._recorder.settle(job):
+                self._launch(job, now)
+            else:
+                self._put_back(job, now)
+        return promised
+
+    def give_up(self) -> None:
+        """What an attempt was to begin with could not be recorded."""
+        if self._promised:
+            self._promised = False
+            self._lane.give_back()
 
     def _ended(
         self, job: Job, current: Current, report: Report, now: datetime, goes_on: Callable[[Job], bool]
@@ -261,21 +301,9 @@ class Attempts:
             gate=terms,
             digest=gate_digest((a.path, a.sha256) for a in made),
         )
-        return self._recorder.one(Change(job, [*events, *self._next_start(job, events, now, goes_on)]))
-
-    def _next_start(
-        self, job: Job, events: Sequence[Event], now: datetime, goes_on: Callable[[Job], bool]
-    ) -> list[Event]:
-        """The start of the next attempt, where these events lead to one that nobody else comes before."""
-        after = fold(events, job)
-        assert after is not None
-        if due(after) != {Effect.START} or not self._patience.over(self._clock.boot()) or self._lane.wanted:
-            return []
-        try:
-            limit = self._limit(after)
-        except Invalid:
-            return []
-        return rulings.start(after, rfc3339(now), limit_seconds=limit) if goes_on(after) else []
+        start = [] if self._lane.wanted else self._next_start(job, events, now, goes_on)
+        self._promised = bool(start)
+        return self._recorder.one(Change(job, [*events, *start]))
 
     def _fail(
         self, job: Job, now: datetime, reason: Literal["stage_failed", "timeout"], report: Report

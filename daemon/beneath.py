@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import secrets
 import stat
 import struct
 from collections.abc import Callable, Iterator
@@ -188,7 +187,7 @@ def _moved_up(name: str, inner: int, folder: int) -> str:
         _permit(handle)
     finally:
         os.close(handle)
-    beside = f".spork-{os.getpid()}-{secrets.token_hex(8)}"
+    beside = f".spork-{os.getpid()}-{os.urandom(8).hex()}"
     os.rename(name, beside, src_dir_fd=inner, dst_dir_fd=folder)
     return beside
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,7 @@ from daemon.gates import Gates
 from daemon.identity import Identity
 from daemon.kept import keep, tell, untell
 from daemon.logs import say
-from daemon.model import Event, Job, Type
+from daemon.model import Event, Job, Status, Type
 from daemon.recorder import Recorder
 from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
@@ -39,6 +39,13 @@ from daemon.workspace import Workspace
 
 ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
 """Looked at in this order: where both lie there, reject wins."""
+
+
+Begins = Callable[[Job, Sequence[Event]], list[Event]]
+
+
+def _nothing(_job: Job, _events: Sequence[Event]) -> list[Event]:
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Desk:
         """Job id, name and reason of each decision file that is not whole yet."""
         self._settling: set[str] = set()
         self._counted: list[_Counted] = []
+        self._begins: Begins = _nothing
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -98,20 +106,30 @@ class Desk:
         rejection = job.gate.auto_approve and "reject.yaml" in self.waiting.get(job.id, {})
         return rejection or job.id in self._settling
 
-    def look(self, job: Job, arrived_whole: Callable[[str], bool], now: datetime) -> Looked:
-        """Look at every decision file of a job and act on what counts."""
+    def look(
+        self, job: Job, arrived_whole: Callable[[str], bool], now: datetime, begins: Begins = _nothing
+    ) -> Looked:
+        """Look at every decision file of a job and act on what counts.
+
+        ``begins``: the start to record with the events of an answer, if what it leads to can begin at once.
+        """
+        self._begins = begins
         run = self._workspace.run(job.id)
         again: list[float] = []
         waiting: dict[str, str] = {}
         with opened_beneath(run) as folder:
             names = frozenset(os.listdir(folder))
-        found = [verb for verb in ORDER if f"{verb}.yaml" in names]
+        found, before = [verb for verb in ORDER if f"{verb}.yaml" in names], job
         for verb in ORDER:
             if verb not in found and f"{verb}.yaml.error.txt" in names:
                 untell(run, f"{verb}.yaml")
         for verb in found:
             # After a cancellation, or a rejection that stops, what else lies there decides nothing any more.
             if job.final:
+                break
+            if job.status is Status.RUNNING and before.status is not Status.RUNNING:
+                # What an answer led to begins first: nothing that lies beside it may come between.
+                again.append(0.0)
                 break
             name = f"{verb}.yaml"
             seen = self._box.look(run, name, partial(arrived_whole, name))
@@ -229,6 +247,7 @@ class Desk:
             decision.sha256,
             whole.data,
         )
+        events = [*events, *self._begins(job, events)]
         after = self._recorder.one(Change(job, events, decision=file))
         self._counted.append(_Counted(job, job.stage, job.attempt, whole))
         return after

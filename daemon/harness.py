@@ -85,7 +85,7 @@ def _rehearse() -> None:
 def read_order(fd: int) -> tuple[Order, dict[str, str]]:
     """The order in an anonymous file and its stage's environment."""
     said = json.loads(unpack(fd))
-    return Order.of(said["order"]), said["environ"]
+    return Order.from_facts(said["order"]), said["environ"]
 
 
 def _settle(output: int) -> None:

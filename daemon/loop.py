@@ -122,9 +122,11 @@ class Loop:
         goes_on = partial(self._goes_on, quiet=not (looked or inbox or everything))
         progressed = self._try(partial(self._attempts.look, goes_on=goes_on), now)
         if not self.stopping:
+            before, alone = self._attempts.current, len(looked) == 1 and not (inbox or everything)
             for job_id in looked:
-                self._try_to_look(job_id, now, boot)
-            self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or INBOX in hints.rang)
+                self._try_to_look(job_id, now, boot, alone=alone)
+            progressed |= self._attempts.current is not before
+            self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or inbox or progressed)
             if inbox:
                 self._look_at_inbox(now, boot)
             self._expire(now)
@@ -155,9 +157,9 @@ class Loop:
         self._poll_at = boot + self._policy.watch.poll_seconds
         return frozenset(self._watcher.unwatched)
 
-    def _try_to_look(self, job_id: str, now: datetime, boot: float) -> bool:
+    def _try_to_look(self, job_id: str, now: datetime, boot: float, *, alone: bool = False) -> bool:
         try:
-            self._look_at_run(job_id, now, boot)
+            self._look_at_run(job_id, now, boot, alone=alone)
         except OSError as error:
             self._trouble(error, job=job_id)
             self.jobs.look_again(job_id, boot + TROUBLE_SECONDS)
@@ -180,14 +182,21 @@ class Loop:
             self._lane_at = self._clock.boot() + TROUBLE_SECONDS
             return False
 
-    def _look_at_run(self, job_id: str, now: datetime, boot: float) -> None:
+    def _look_at_run(self, job_id: str, now: datetime, boot: float, *, alone: bool) -> None:
+        """Act on what lies in a job's directory; where that is looked at ``alone``, what it leads to may begin now."""
         job = self._recorder.store.job(job_id)
         if job is None or job.final:
             return
         if not is_folder(self._workspace.run(job_id)):
             self._make_run(job)
-        looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now)
+        begins = partial(self._attempts.begins, now=now, goes_on=partial(self._goes_on, quiet=alone))
+        try:
+            looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now, begins)
+        except BaseException:
+            self._attempts.give_up()
+            raise
         job, waits = looked.job, [looked.retry_in]
+        self._attempts.begin(job, now)
         self.jobs.looked(job_id, lying=looked.lying)
         if Effect.END_ATTEMPT in due(job):
             self._attempts.end(job.id)
@@ -335,7 +344,7 @@ class Loop:
             self._runner.rest()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
-        if self._watcher.unread and not self._storm.on:
+        if not self._storm.on and self._watcher.unread(self.jobs.may_matter):
             return 0.0
         if self.suspects and not (self.stopping or self.full):
             return 0.0

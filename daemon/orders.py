@@ -56,12 +56,16 @@ class Order:
 
     def text(self) -> str:
         """The order as JSON; ValueError or TypeError if params or meta hold more than JSON values."""
-        return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, default=_plain)
+        return json.dumps(self, default=_plain)
 
     @classmethod
     def of(cls, text: str | bytes) -> Order:
         """The order that printed this text."""
-        said = json.loads(text)
+        return cls.from_facts(json.loads(text))
+
+    @classmethod
+    def from_facts(cls, said: dict[str, Any]) -> Order:
+        """The order that printed the text of which these facts were read."""
         for name in ("run_dir", "out_dir", "log_path", "sources", "pipeline_dir"):
             said[name] = Path(said[name])
         for name in ("command", "env", "outputs"):
@@ -108,9 +112,16 @@ def receive(sock: socket.socket, count: int, flags: int = 0) -> tuple[bytes, lis
     return word, fds
 
 
+def with_environ(order: Order, environ: Mapping[str, str]) -> str:
+    """What a keeper and its stage are told: the order, and the stage's whole environment."""
+    return json.dumps({"order": order, "environ": environ}, default=_plain)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Order):
+        return {f.name: getattr(value, f.name) for f in fields(value)}
     if isinstance(value, Published):
         return vars(value)
     if isinstance(value, Mapping):

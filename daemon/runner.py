@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -15,7 +14,7 @@ from dataclasses import replace
 from daemon.errors import Halt
 from daemon.keeper import GO, KILL, READY, TERMINATE
 from daemon.lane import Lane
-from daemon.orders import LOST, Order, Report, carry, receive, unpack
+from daemon.orders import LOST, Order, Report, carry, receive, unpack, with_environ
 from daemon.processes import adopt_orphans
 from daemon.strays import KEEPER_VARIABLE, end_attempt, end_orphans
 from daemon.workroom import prepare
@@ -215,8 +214,7 @@ def _base_environment(more: Collection[str]) -> dict[str, str]:
 
 def _message(order: Order, token: str) -> str:
     """The order as its keeper reads it, with the stage's whole environment."""
-    said = {"order": _filled(order).text(), "environ": _environment(order, token)}
-    return json.dumps(said)
+    return with_environ(_filled(order), _environment(order, token))
 
 
 def _environment(order: Order, token: str) -> dict[str, str]:

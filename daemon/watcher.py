@@ -97,11 +97,13 @@ class Watcher:
         self._rang, self._everything, self._notes = {}, False, []
         return hints
 
-    @property
-    def unread(self) -> bool:
-        """Whether something was heard since the last drain: asking for an arrival reads the descriptor empty,
-        so that waiting on it would miss what came with it."""
-        return bool(self._rang) or self._everything or bool(self._notes)
+    def unread(self, matters: Callable[[str, Iterable[str]], bool]) -> bool:
+        """Whether something was heard since the last drain that must not be slept over: of the names that rang in
+        a folder, by its key, those that matter. Reads the descriptor empty, for what we did ourselves rang as well.
+        """
+        self._read()
+        rang = any(matters(key, names) for key, names in self._rang.items())
+        return rang or self._everything or bool(self._notes)
 
     def arrived_whole(self, key: str, name: str) -> bool:
         """Whether the file was seen to arrive by rename or link, and not closed by a writer since; told once.

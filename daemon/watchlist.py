@@ -112,6 +112,10 @@ class Watchlist:
             self._again.drop(job_id)
         return due
 
+    def may_matter(self, key: str, names: Iterable[str]) -> bool:
+        """Whether these names can be something to look at: a request, an answer, or an edit at an open gate."""
+        return key == INBOX or key.partition("/")[0] in self._gated or any(n in _DECISIONS for n in names)
+
     def _matters(self, key: str, names: Iterable[str], boot: float) -> bool:
         """Whether to look now: these can be an answer, or an edit at an open gate, unless one was seen just now.
 

@@ -20,7 +20,8 @@ name: three
 stages:
   - {name: a, run: "./work.py:run", outputs: [a.txt]}
   - {name: b, run: "./work.py:run", outputs: [b.txt]}
-  - {name: c, run: "./work.py:run", outputs: [c.txt]}
+  - {name: c, run: "./work.py:run", gate: true, outputs: [c.txt]}
+  - {name: d, run: "./work.py:run", outputs: [d.txt]}
 """
 
 
@@ -76,7 +77,35 @@ def test_the_next_stage_begins_with_the_end_of_the_one_before(daemon: Daemon) ->
     assert (daemon.studio.run("j-1") / "a.txt").exists()
     daemon.end_stage()
     daemon.end_stage()
-    assert daemon.commits == [TOGETHER, TOGETHER, [Type.STAGE_COMPLETED, Type.JOB_COMPLETED]]
+    assert daemon.commits == [TOGETHER, TOGETHER, [Type.STAGE_COMPLETED, Type.GATE_PAUSE]]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_an_answer_leads_to_begins_with_it(daemon: Daemon, alone: bool) -> None:
+    """The answer is kept and taken away all the same; what is more urgent comes first."""
+    for _ in range(3):
+        daemon.end_stage()
+    daemon.commits.clear()
+    if not alone:
+        _urgent(daemon)
+    daemon.studio.answer("j-1", "approve")
+    daemon.unplugged.run()
+    assert daemon.commits[0] == ([Type.GATE_APPROVED, Type.STAGE_STARTED] if alone else [Type.GATE_APPROVED])
+    assert daemon.at == (("j-1", "d") if alone else ("j-2", "a"))
+    run = daemon.studio.run("j-1")
+    assert not (run / "approve.yaml").exists()
+    assert [path.name for path in (run / "decisions").iterdir()] == ["03-c.1.approve.yaml"]
+
+
+def test_a_second_answer_beside_the_first_is_looked_at_after_the_start(daemon: Daemon) -> None:
+    """Whatever lies beside an answer is told, and nothing comes between it and what it led to."""
+    for _ in range(3):
+        daemon.end_stage()
+    daemon.studio.write("j-1", "resume.yaml", "by: bob\n...\n")
+    daemon.studio.answer("j-1", "approve")
+    daemon.unplugged.run()
+    assert daemon.at == ("j-1", "d")
+    assert (daemon.studio.run("j-1") / "resume.yaml.error.txt").exists()
 
 
 def _urgent(daemon: Daemon) -> None:
