@@ -103,8 +103,8 @@ def _settle(output: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.umask(0o007)
     # Out of memory, the kernel should end the stage rather than the daemon that has to tell of it.
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+    with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"500")
 
 
 def _say(said: int, message: str, hint: str = "") -> None:

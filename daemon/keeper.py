@@ -94,22 +94,21 @@ def _serve(control: socket.socket) -> None:
         if word != GO:
             # For an attempt that had ended before it was read.
             continue
-        # From now on it is the stage, and ended with the rest whatever happens.
+        # From now on it is the stage, and ended with the rest if anything goes wrong.
         stage, spare = spare, None
         try:
             report, spare = _attempt(stage, fds, control)
         except OSError as error:
+            end_children()
             report = Report(
                 FAILED, f"the stage could not be kept: {error}", "look at the limits of the service"
             )
-        finally:
-            # Our share of the lane goes after the last process, and before the report: whoever reads that
-            # may take the lane at once.
-            end_children(spare.pid if spare else 0)
-            for fd in fds:
-                os.close(fd)
-            if spare is not None:
-                _let_go(spare)
+        # Our share of the lane goes after the last process, and before the report: whoever reads that may take
+        # the lane at once. Where the daemon is gone it goes with us, who end all that is left first.
+        for fd in fds:
+            os.close(fd)
+        if spare is not None:
+            _let_go(spare)
         carried = carry(report.text())
         socket.send_fds(control, [ENDED], [carried])
         os.close(carried)

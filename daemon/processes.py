@@ -10,12 +10,12 @@ from contextlib import suppress
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
+# With its types it makes no objects for its arguments: in a forked process each costs a page.
+_libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 
-def _prctl(option: int, value: int | bytes) -> None:
-    argument = ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_ulong(value)
-    zero = ctypes.c_ulong(0)
-    if _libc.prctl(option, argument, zero, zero, zero):
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
@@ -34,7 +34,8 @@ def die_with(parent: int) -> None:
 
 def set_name(name: str) -> None:
     """What ``ps`` and ``top`` show; at most 15 bytes."""
-    _prctl(_PR_SET_NAME, name.encode())
+    text = ctypes.create_string_buffer(name.encode())
+    _prctl(_PR_SET_NAME, ctypes.addressof(text))
 
 
 def children(pid: int) -> list[int]:
@@ -42,7 +43,7 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+            with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
                 found += map(int, file.read().split())
     except (FileNotFoundError, ProcessLookupError):
         # A thread or the process has just ended, or a kernel without CONFIG_PROC_CHILDREN.

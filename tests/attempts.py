@@ -53,7 +53,7 @@ def run(context):
                 os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
             time.sleep(600)
         os._exit(0)
-    while "stray" in mode and not (base / "stray").exists():
+    while "stray" in mode and not ((base / "stray").exists() and (base / "stray").read_text()):
         time.sleep(0.005)
     (base / "ready").write_text(str(os.getpid()))
     if "wait" in mode:
