@@ -21,7 +21,7 @@ from daemon.gates import Gates
 from daemon.lane import Lane
 from daemon.logs import say
 from daemon.machine import Effect, due, fold
-from daemon.model import Artifact, Event, Job, Status
+from daemon.model import Artifact, Event, Job, StageStatus, Status
 from daemon.orders import COMPLETED, LOST, Order, Report
 from daemon.patience import Patience
 from daemon.publication import gate_digest
@@ -189,7 +189,14 @@ class Attempts:
                 for a in job.at(name).artifacts
             ),
             placeholders=self._policy.placeholders,
+            ahead=self._ahead(job),
         )
+
+    def _ahead(self, job: Job) -> tuple[str, ...]:
+        """What the stage after this one names to be imported ahead of it."""
+        left = (s.name for s in job.stages if s.status is not StageStatus.COMPLETED and s.name != job.stage)
+        following = next(left, None)
+        return () if following is None else self._shelf.stage(job, following).preload
 
     def look(self, now: datetime, goes_on: Callable[[Job], bool]) -> bool:
         """Record the end of the attempt if it has ended; the lane is free after that. OSError: later.

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -43,14 +43,21 @@ class Ends:
     """Where the one line of JSON ``{message, hint}`` goes that the daemon shows."""
 
 
-def become_stage(ends: Ends, keeper: int) -> NoReturn:
-    """Turn this process, forked ahead, into the stage once its order is there; never returns."""
+def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn:
+    """Turn this process, forked ahead, into the stage once its order is there; never returns.
+
+    ``ahead``: modules to import until then. Here and not in the keeper, which stays small, and goes on without them.
+    """
     code = EXIT_CANNOT_START
     try:
         os.setsid()
         die_with(keeper)
         _settle(ends.output)
         _rehearse()
+        for name in ahead:
+            # What is wrong with it, the stage that imports it tells.
+            with suppress(Exception, SystemExit):
+                importlib.import_module(name)
         word, fds = receive(ends.feed, 2)
         if word:
             ends.feed.close()

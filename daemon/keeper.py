@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from daemon.harness import Ends, become_stage, read_order
 from daemon.harvest import Refused, Stopped, anchor, harvest
-from daemon.orders import COMPLETED, FAILED, Made, Report, carry, receive
+from daemon.orders import COMPLETED, FAILED, Made, Order, Report, carry, receive
 from daemon.processes import adopt_orphans, end_children, oom_kills, set_name
 from daemon.stagelog import StageLog
 
@@ -140,9 +140,10 @@ def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket) ->
             stage.close()
             stage = _fork_stage(control)
             socket.send_fds(stage.feed, [GO], [order_fd, lane])
+        order, _ = read_order(order_fd)
         with suppress(OSError):
-            spare = _fork_stage(control, stage, fds)
-        return _see_through(stage, spare, began, order_fd, log_fd, control), spare
+            spare = _fork_stage(control, stage, fds, order.ahead)
+        return _see_through(stage, spare, began, order, log_fd, control), spare
     except BaseException:
         if spare is not None:
             spare.close()
@@ -152,9 +153,8 @@ def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket) ->
 
 
 def _see_through(
-    stage: Stage, spare: Stage | None, began: float, order_fd: int, log_fd: int, control: socket.socket
+    stage: Stage, spare: Stage | None, began: float, order: Order, log_fd: int, control: socket.socket
 ) -> Report:
-    order, _ = read_order(order_fd)
     log = StageLog(log_fd, order.log_limit_bytes)
     lacked = oom_kills()
     ordered = _watch(stage, control, log)
@@ -192,10 +192,16 @@ def _see_through(
     )
 
 
-def _fork_stage(control: socket.socket, running: Stage | None = None, held: Sequence[int] = ()) -> Stage:
+def _fork_stage(
+    control: socket.socket,
+    running: Stage | None = None,
+    held: Sequence[int] = (),
+    ahead: Sequence[str] = (),
+) -> Stage:
     """A process that waits for its order to become the stage: its start-up is over before there is one.
 
-    It lets go of the stage that is ``running`` and of what is ``held`` for that one, the lane above all.
+    It lets go of the stage that is ``running`` and of what is ``held`` for that one, the lane above all, and
+    imports what the next stage wants ``ahead`` of it.
     """
     output, output_end = os.pipe2(os.O_CLOEXEC)
     said, said_end = os.pipe2(os.O_CLOEXEC)
@@ -220,7 +226,7 @@ def _fork_stage(control: socket.socket, running: Stage | None = None, held: Sequ
         os.close(output)
         os.close(said)
         feed_end.send(READY)
-        become_stage(Ends(feed_end, output_end, said_end), keeper)
+        become_stage(Ends(feed_end, output_end, said_end), keeper, ahead)
     feed_end.close()
     os.close(output_end)
     os.close(said_end)

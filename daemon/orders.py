@@ -49,6 +49,8 @@ class Order:
     redo: Mapping[str, str] = field(default_factory=dict)
     artifacts: tuple[Published, ...] = ()
     placeholders: bool = False
+    ahead: tuple[str, ...] = ()
+    """Modules that the job's next stage shall find imported."""
 
     def beside(self, name: str) -> Path:
         """The attempt's own file of that name, such as ``.work/03-script.1.params.json``."""
@@ -68,7 +70,7 @@ class Order:
         """The order that printed the text of which these facts were read."""
         for name in ("run_dir", "out_dir", "log_path", "sources", "pipeline_dir"):
             said[name] = Path(said[name])
-        for name in ("command", "env", "outputs"):
+        for name in ("command", "env", "outputs", "ahead"):
             said[name] = tuple(said[name])
         said["artifacts"] = tuple(Published(**artifact) for artifact in said["artifacts"])
         return cls(**said)

@@ -101,7 +101,9 @@ class Stage(Strict):
     timeout: Minutes | None = Field(
         default=None, description="Minutes an attempt may take, if the policy has none"
     )
-    preload: tuple[Module, ...] = Field(default=(), description="Modules worth importing ahead of it")
+    preload: tuple[Module, ...] = Field(
+        default=(), description="Modules to import for it while the stage before it is at work"
+    )
 
 
 class Pipeline(Strict):

@@ -12,6 +12,7 @@ import pytest
 
 from daemon.errors import CannotWrite
 from daemon.processes import children
+from daemon.runner import Runner
 from daemon.strays import end_strays
 from daemon.workroom import sweep
 from stages.contract import Published
@@ -330,6 +331,29 @@ def test_the_next_spare_is_ready_before_a_stage_ends_and_holds_nothing_of_it(pla
     running.kill()
     place.finish(running)
     assert children(running.keeper_pid) == [spare]
+
+
+IMPORTED = """
+import sys
+
+def run(context):
+    found = [name for name in ("colorsys", "chunk") if name in sys.modules]
+    (context.out_dir / "found.txt").write_text(" ".join(["found", *found]))
+"""
+
+
+def test_what_a_stage_wants_imported_ahead_is(tmp_path: Path) -> None:
+    """The policy's modules for every stage, a pipeline's for the one stage that comes next; a wrong name harms none."""
+    place = Place(tmp_path)
+    place.runner = Runner(place.lane, TOKEN, ["chunk"])
+    (tmp_path / "look.py").write_text(IMPORTED)
+    found = []
+    for attempt, ahead in enumerate([("no.such.module", "colorsys"), (), ()], 1):
+        order = place.order(attempt, run="./look.py:run", ahead=ahead)
+        assert place.run(order).outcome == "completed"
+        found.append((order.out_dir / "found.txt").read_text())
+    place.runner.rest()
+    assert found == ["found chunk", "found colorsys chunk", "found chunk"]
 
 
 def _sleeps(pid: int) -> bool:
