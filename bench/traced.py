@@ -17,21 +17,22 @@ from pathlib import Path
 from typing import Any
 
 TRACED = """
-loop:Loop.turn loop:Loop._look_at_runs loop:Loop._look_at_run loop:Loop._look_at_inbox loop:Loop._start
-loop:Loop._ready loop:Loop._show
-watcher:Watcher.drain inbox:Inbox.look inbox:Inbox._take inbox:Inbox._claim inbox:make_run check:vet_request
-attempts:Attempts.look attempts:Attempts._ended attempts:Attempts.start attempts:Attempts._order
+loop:Loop.turn loop:Loop._look_at_run loop:Loop._look_at_inbox loop:Loop._start loop:Loop._ready loop:Loop._goes_on
+loop:Loop._show loop:Loop._look_for_room
+watcher:Watcher.drain watcher:Watcher.unread inbox:Inbox.look inbox:Inbox._take inbox:Inbox._claim
+decisions:Desk.look decisions:Desk._accept decisions:Desk.put_away
+attempts:Attempts.look attempts:Attempts._ended attempts:Attempts.start attempts:Attempts.begin
+attempts:Attempts._next_start attempts:Attempts._launch attempts:Attempts._order
 lane:Lane.try_take lane:Lane.give_back
 runner:Runner.start runner:prepare runner:_message runner:Running.report
 store:Store.record store:Store._apply store:Store.check_place store:Store.owed store:Store.queued
 store:Store.job
 store:decide codec:dump codec:load
 recorder:Recorder.record recorder:Recorder.settle recorder:Recorder.follow recorder:_log
-publication:settle publication:_publish publication:_retire publication:_sync
+publication:_publish publication:_retire publication:sync
 gates:Gates.show gates:Gates.stale gates:Gates.terms review:clear review:show loop:sweep
 projection:Projection.add projection:Projection.show projection:Projection.enter
 serve:_wait notify:watchdog
-keeper:_see_through keeper:harvest keeper:_watch keeper:end_children keeper:_fork_stage keeper:carry
 """
 
 
