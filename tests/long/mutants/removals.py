@@ -26,6 +26,7 @@ DECISIONS = "tests/integration/test_decisions.py"
 RULINGS = "tests/unit/test_rulings.py"
 MACHINE = "tests/unit/test_machine.py"
 HARVEST = "tests/unit/test_harvest.py"
+GOING_ON = "tests/integration/test_going_on.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ LOCKS = (
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
     Removal("lock", "a keeper ends what its stage left before it takes its files", "keeper.py",
             "    strays = end_children(spare.pid if spare else 0)\n", "    strays = 0\n", (RUNNER, KEEPERS)),
+    Removal("lock", "who waits for a shared lane has it after each stage", "attempts.py",
+            "[] if self._lane.wanted else self._next_start(", "self._next_start(", (GOING_ON,)),
     Removal("lock", "orphans of a stage become the keeper's", "keeper.py",
             "    adopt_orphans()\n", "", (RUNNER, KEEPERS)),
 )  # fmt: skip
@@ -229,6 +232,8 @@ ORDERS = (
                     self._projection.show(job)
                 show(job)
 """, (ORDER,)),
+    Removal("order", "what comes first is seen to before a job goes on", "loop.py",
+            "if self.stopping or self.full or not quiet or ", "if self.stopping or self.full or ", (GOING_ON,)),
     Removal("order", "decisions are looked at before timers", "loop.py",
             "                looked = self._try_to_look(job_id, now, self._clock.boot())\n",
             "                looked = True\n", (DECISIONS,)),
