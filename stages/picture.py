@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -89,17 +90,17 @@ class Planes:
         self.frame.colorspace = Colorspace.ITU709
         self.frame.color_range = ColorRange.MPEG
         self.views = [_view(plane) for plane in self.frame.planes]
-        self.reformatter = VideoReformatter()
+        self._whole = VideoReformatter()
 
     def update(self, canvas: Canvas, area: Rect) -> None:
         """Take over one rectangle of the canvas."""
         x, y, w, h = int(area.x), int(area.y), int(area.w), int(area.h)
-        part = canvas.frame
-        if (w, h) != (canvas.width, canvas.height):
-            part = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(canvas.pixels[y : y + h, x : x + w]), format="bgra"
-            )
-        made = self.reformatter.reformat(
+        if (w, h) == (canvas.width, canvas.height):
+            part, reformatter = canvas.frame, self._whole
+        else:
+            part, pixels, reformatter = (_small if w * h <= _SMALL else _part)(w, h)
+            pixels[:] = canvas.pixels[y : y + h, x : x + w]
+        made = reformatter.reformat(
             part,
             format="yuv420p",
             src_colorspace=Colorspace.ITU709,
@@ -114,6 +115,20 @@ class Planes:
             target[y // half : (y + h) // half, x // half : (x + w) // half] = source[
                 : h // half, : w // half
             ]
+
+
+_SMALL = 65_536
+"""Pixels of an area whose frame and converter are kept: making them takes longer than converting it."""
+
+
+def _part(width: int, height: int) -> tuple[Any, Any, VideoReformatter]:
+    """A frame for an area of the canvas, its pixels, and what converts it."""
+    frame = av.VideoFrame(width, height, "bgra")
+    pixels = _view(frame.planes[0])[:, : width * 4].reshape(height, width, 4)
+    return frame, pixels, VideoReformatter()
+
+
+_small = lru_cache(maxsize=64)(_part)
 
 
 def _view(plane: Any) -> Any:
