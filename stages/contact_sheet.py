@@ -64,8 +64,16 @@ def write_sheet(seen: Sequence[Seen], theme: Theme, path: Path, across: int = 0,
 def _cell(canvas: Any, seen: Seen, box: Rect, theme: Theme) -> None:
     canvas.drawImageRect(seen.image.withDefaultMipmaps(), box.sk(), _SOFT)
     at = box.bottom + 34
-    draw_line(canvas, seen.name, BOLD, 22, (box.x + 4, at), theme.colours.accent)
-    left = measure(seen.name, BOLD, 22) + 28
-    size = min(22.0, 22.0 * (box.w - left) / max(measure(seen.facts, REGULAR, 22), 1.0))
-    width = measure(seen.facts, REGULAR, size)
-    draw_line(canvas, seen.facts, REGULAR, size, (box.right - width - 4, at), theme.colours.muted)
+    facts = min(22.0, 22.0 * box.w * 0.6 / max(measure(seen.facts, REGULAR, 22), 1.0))
+    width = measure(seen.facts, REGULAR, facts)
+    name = _shortened(seen.name, box.w - width - 24)
+    draw_line(canvas, name, BOLD, 22, (box.x + 4, at), theme.colours.accent)
+    draw_line(canvas, seen.facts, REGULAR, facts, (box.right - width - 4, at), theme.colours.muted)
+
+
+def _shortened(name: str, room: float) -> str:
+    """As much of a name as its picture is wide."""
+    shown = name
+    while len(shown) > 1 and measure(shown, BOLD, 22) > room:
+        shown = f"{shown.rstrip('…')[:-1].rstrip()}…"
+    return shown
