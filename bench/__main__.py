@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -154,7 +155,9 @@ def _idle(daemon: Daemon, args: argparse.Namespace) -> list[Row]:
         rows.append(_idle_row(f"idle, {before}, after a minute", daemon, RESCAN_SECONDS))
     daemon.stop()
     daemon.start()
-    rows.append(_idle_row(f"idle, {before}, just started", daemon, args.idle))
+    # After a start the gates of jobs that wait are looked at, two hundred in a second.
+    time.sleep(args.waiting / 200 * 1.5)
+    rows.append(_idle_row(f"idle, {before}, started anew", daemon, args.idle))
     return rows
 
 
