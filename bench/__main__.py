@@ -94,7 +94,7 @@ def table(root: Path, args: argparse.Namespace) -> str:
 
 def _head(load: float) -> list[str]:
     """When, with what and beside what this was measured."""
-    command = " ".join(["python -m bench", *sys.argv[1:]])
+    command = page.command("bench")
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     loads = f"load average {load:.2f} before and {os.getloadavg()[0]:.2f} after"
     return [

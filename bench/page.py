@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs/speed.md", ROOT / "README.md")
+
+
+def command(module: str) -> str:
+    """What makes the table, as a reader types it: without where it worked and where the table went."""
+    words = [word for word in sys.argv[1:] if word not in ("--page", "--keep")]
+    if "--root" in words:
+        at = words.index("--root")
+        del words[at : at + 2]
+    return " ".join([f"python -m {module}", *words])
 
 
 def put(name: str, text: str) -> list[str]:

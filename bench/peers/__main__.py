@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def _table(columns: dict[str, list[str]], load: float) -> str:
-    command = " ".join(["python -m bench.peers", *sys.argv[1:]])
+    command = page.command("bench.peers")
     loads = f"load average {load:.2f} before and {os.getloadavg()[0]:.2f} after"
     python = f"Python {platform.python_version()}"
     packages = ", ".join(package for peer in PEERS for package in peer.packages)
