@@ -21,11 +21,12 @@ def command(module: str) -> str:
 
 def put(name: str, text: str) -> list[str]:
     """Put it into every page that has its place; gives their names. ValueError where none has."""
-    place = re.compile(rf"(<!-- bench: {re.escape(name)} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+    # Never beyond the next mark: the place may be empty.
+    place = re.compile(rf"(<!-- bench: {re.escape(name)} -->\n)(?:(?!<!--).)*(<!-- end -->)", re.DOTALL)
     written = []
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
-        after, found = place.subn(lambda match: f"{match[1]}\n{text}\n{match[2]}", before)
+        after, found = place.subn(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before)
         if found:
             page.write_text(after, encoding="utf-8")
             written.append(page.name)
