@@ -316,7 +316,10 @@ def _rejection(job: Job, decision: Decision, on_disk: OnDisk, now: str) -> list[
 
 
 def _back_to(job: Job, name: str) -> tuple[str, ...]:
-    """The stages that are made again when ``name`` is; only what has been started counts."""
+    """The stages that are made again when ``name`` is; only what has been started counts.
+
+    The stage where the job is belongs to them though it read nothing of ``name``: what was rejected passes no gate.
+    """
     order = [stage.name for stage in job.stages]
     here = order.index(job.stage) if job.stage in order else len(order) - 1
     if name not in order[: here + 1]:
@@ -324,7 +327,8 @@ def _back_to(job: Job, name: str) -> tuple[str, ...]:
             f"from: {name!r} is not a stage up to {job.stage}; the job has {', '.join(order[: here + 1])}"
         )
     touched = {s.name for s in job.stages if s.status is not StageStatus.PENDING or s.name == name}
-    return tuple(stage for stage in readers(job, name) if stage in touched)
+    again = {*readers(job, name), job.stage}
+    return tuple(stage for stage in order if stage in touched & again)
 
 
 def _rewound(job: Job, now: str, stages: Sequence[str], reason: str) -> Event:

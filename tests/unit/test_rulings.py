@@ -95,10 +95,24 @@ def test_reject_from_an_earlier_stage() -> None:
     assert [str(s.status) for s in job.stages] == ["pending"] * 5
 
 
-def test_reject_from_goes_no_further_than_what_reads_from_it() -> None:
-    """A stage that does not read from the one gone back to is not made again."""
+@pytest.mark.parametrize("then", ["retry", "pause"])
+def test_what_was_rejected_is_made_again_though_it_did_not_read_what_is_gone_back_to(then: str) -> None:
+    """Else it would pass its gate with no other answer than that rejection."""
     job = decide(at_script_gate())
     job = run_stage(job, OPEN)  # music, gated
+    if then == "retry":
+        job = decide(job, "reject", from_stage="script")
+    else:
+        job = decide(decide(job, "reject"), "resume", from_stage="script")
+    assert where(job)[2] == "script"
+    assert {s.name: str(s.status) for s in job.stages}["music"] == "pending"
+    job = run_stage(decide(run_stage(job, OPEN)), OPEN)
+    assert where(job)[:3] == ("needs_approval", "gate_open", "music")
+
+
+def test_reject_from_goes_no_further_than_what_reads_from_it() -> None:
+    """A stage that does not read from the one gone back to is not made again."""
+    job = run_stage(run_stage(decide(at_script_gate())), OPEN)  # music, then video, gated
     job = decide(job, "reject", from_stage="script")
     assert {s.name: str(s.status) for s in job.stages}["music"] == "completed"
     assert where(job)[2] == "script"

@@ -135,6 +135,9 @@ class Judge:
                         yield f"{job.id}: {given} lies there and nothing was said of it"
 
     def waits(self, job: Fate, given: Given) -> bool:
-        """Whether approve.yaml has to wait for a reject.yaml beside it that is not whole yet."""
-        beside = any(g.verb == "reject" and not g.fate and not g.whole for g in job.given)
+        """Whether approve.yaml has to wait for a reject.yaml beside it that is not whole yet.
+
+        One that was refused, too: a new process has to see it rest before it knows it again.
+        """
+        beside = any(g.verb == "reject" and g.fate in ("", "refused") and not g.whole for g in job.given)
         return given.verb == "approve" and beside

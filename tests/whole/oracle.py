@@ -285,7 +285,10 @@ class Oracle(Judge):
 
     def _job_rewound(self, job: Fate, event: Line) -> None:
         back = event["payload"]["stages"]
-        allowed = self.readers(back[0])
+        allowed = list(self.readers(back[0]))
+        if event["payload"]["reason"] != "approved" and job.at[0] not in (None, *allowed):
+            # What was rejected or failed is made again, though it read nothing of what is gone back to.
+            allowed.append(str(job.at[0]))
         assert set(back) <= set(allowed), f"{back}: not the readers of {back[0]}"
         assert not [n for n in allowed if n in job.done and n not in back], f"{back}: some are left made"
         for name in back:

@@ -143,7 +143,7 @@ class World(RuleBasedStateMachine):
         self.check()
 
     def dropped(self) -> list[Dropped]:
-        given = (given for job in self.oracle.jobs.values() for given in job.given if not given.fate)
+        given = (one for job in self.oracle.jobs.values() for one in job.given if one.fate in ("", "refused"))
         return [*self.pending, *given]
 
     def rest(self) -> None:
