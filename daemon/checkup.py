@@ -25,7 +25,7 @@ class Checkup:
         self._path, self._at_once = path, at_once_bytes
         self._db: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
-        self._verdict = "ok"
+        self._verdict, self._looked = "ok", False
         self._bell = -1
 
     def begin(self) -> None:
@@ -44,7 +44,7 @@ class Checkup:
 
     def judge(self) -> None:
         """Halt if what was looked at so far is damaged."""
-        if self._thread is not None and not self._thread.is_alive():
+        if self._looked:
             self.end()
         if self._verdict != "ok":
             raise Halt(f"{self._path}: damaged ({self._verdict}); stop the daemon and run: spork rebuild")
@@ -59,7 +59,7 @@ class Checkup:
             if self._db is not None:
                 self._db.interrupt()
             self._thread.join()
-            self._thread = None
+            self._thread, self._looked = None, False
             os.close(self._bell)
             self._bell = -1
         if self._db is not None:
@@ -68,6 +68,8 @@ class Checkup:
 
     def _look_beside(self, db: sqlite3.Connection) -> None:
         self._look(db)
+        # Before the bell: whoever hears it need not wait for the thread to be gone as well.
+        self._looked = True
         os.eventfd_write(self._bell, 1)
 
     def _look(self, db: sqlite3.Connection) -> None:

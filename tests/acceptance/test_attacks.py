@@ -80,6 +80,8 @@ def test_a_place_of_ours_taken_by_something_else(gated: Studio, outside: Path, n
     else:
         gated.write("g-1", "approve.yaml", "by: alice\n...\n")
     wait_for((gated.run("g-1") / "used.txt").exists, "the next stage's file")
+    # Copies are written a little after what they tell of.
+    wait_for((gated.run("g-1") / "state.json").is_file, "state.json in its place")
     gated.wait("g-1", "completed")
     seqs = [event["seq"] for event in gated.events("g-1")]
     assert gated.types("g-1")[0] == "job_queued" and seqs == sorted(set(seqs))
