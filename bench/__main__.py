@@ -79,6 +79,7 @@ def table(root: Path, args: argparse.Namespace) -> str:
     try:
         reference.start()
         first_start = daemon.start() * 1000
+        daemon.wait_for_checkup()
         rows = [
             *_speed(reference, daemon, args),
             *_idle(daemon, args),

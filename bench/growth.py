@@ -44,6 +44,7 @@ def _column(daemon: Daemon, jobs: int) -> dict[str, str]:
     daemon.start()
     restarts = [measures.restart(daemon) for _ in range(3)]
     try:
+        daemon.wait_for_checkup()
         for number in range(2):
             measures.one_job(daemon, f"warm-{before}-{number}")
         ran = [measures.one_job(daemon, f"job-{before}-{number}") for number in range(jobs)]

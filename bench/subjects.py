@@ -198,6 +198,10 @@ class Daemon:
         finally:
             store.close()
 
+    def wait_for_checkup(self) -> None:
+        """Until a large database has been looked at beside the work: a thread of its own, which takes a processor."""
+        until(lambda: len(os.listdir(f"/proc/{self.pid}/task")) == 1, "the look at the database", 300)
+
     def claimed(self) -> int:
         """How many jobs the database has."""
         return sum(self.counts().values())
