@@ -218,8 +218,10 @@ class Store:
 
     def queued(self, only: Collection[str] | None = None, limit: int = 8) -> list[Job]:
         """The next in the queue, first by priority, then age; of these ids only, if given."""
+        # Named, or SQLite prefers jobs_status, and sorts all that are queued for each start.
         rows = self._db.execute(
-            "SELECT id, version FROM jobs WHERE status = 'queued' ORDER BY priority DESC, queued_seq LIMIT ?",
+            "SELECT id, version FROM jobs INDEXED BY jobs_queue WHERE status = 'queued'"
+            " ORDER BY priority DESC, queued_seq LIMIT ?",
             (limit if only is None else -1,),
         ).fetchall()
         return [
