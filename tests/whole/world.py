@@ -150,6 +150,9 @@ class World(RuleBasedStateMachine):
         """Files without an end mark are whole once the same process has seen them rest for two seconds."""
         uptime = self.daemon.clock.uptime
         for dropped in self.dropped():
+            if dropped.seen is not None and dropped.seen[0] != self.opens:
+                # A new process knows nothing of how long it has lain there.
+                dropped.whole = False
             if not dropped.whole and (dropped.seen is None or dropped.seen[0] != self.opens):
                 dropped.seen, dropped.may = (self.opens, uptime), False
             elif not dropped.whole and dropped.seen is not None and uptime - dropped.seen[1] >= 2.0:
