@@ -356,3 +356,19 @@ def first_that_fits(*arrangements: Callable[[], list[Element]]) -> list[Element]
         except Unfit:
             continue
     return arrangements[-1]()
+
+
+def growing_line(
+    index: int, start: tuple[float, float], end: tuple[float, float], page: Page, weight: float
+) -> Element:
+    """The way from one part to the next, which grows as that one is spoken of; ``weight`` in the page's lines."""
+    line = stroke(page.theme.colours.accent, page.line * weight)
+
+    def grow(canvas: Canvas, share: float) -> None:
+        x, y = start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
+        canvas.drawLine(*start, x, y, line)
+
+    box = Rect(start[0], start[1], end[0] - start[0], end[1] - start[1]).inset(-page.line * 2)
+    return Element(
+        f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow"
+    )

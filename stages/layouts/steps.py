@@ -14,6 +14,7 @@ from stages.layouts.base import (
     columns,
     first_that_fits,
     ghost,
+    growing_line,
     icon_paint,
     icons_for,
     noted,
@@ -101,7 +102,8 @@ def _station(
     shown = text_paint(text[0], text[1], colours.ink, align)
     made = [ghost(page, f"outline_{index}", box, icon, shown)]
     if index:
-        made.append(_link(index, spots[index - 1], spots[index], page, across=across))
+        start, end = _ends(spots[index - 1], spots[index], across=across)
+        made.append(growing_line(index, start, end, page, 1.25))
     made += [
         _disc(index, spots[index], page),
         Element(
@@ -155,20 +157,6 @@ def _track(page: Page, spots: list[Rect], *, across: bool) -> Element:
             canvas.drawCircle(*spot.centre, spot.w / 2 - page.line, line)
 
     return Element("track", whole, paint, entrance="fade")
-
-
-def _link(index: int, one: Rect, other: Rect, page: Page, *, across: bool) -> Element:
-    start, end = _ends(one, other, across=across)
-    line = stroke(page.theme.colours.accent, page.line * 1.25)
-
-    def grow(canvas: Canvas, share: float) -> None:
-        x, y = start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
-        canvas.drawLine(*start, x, y, line)
-
-    box = Rect(start[0], start[1], end[0] - start[0], end[1] - start[1]).inset(-page.line * 2)
-    return Element(
-        f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow"
-    )
 
 
 def _ends(one: Rect, other: Rect, *, across: bool) -> tuple[tuple[float, float], tuple[float, float]]:

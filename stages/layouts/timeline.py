@@ -13,6 +13,7 @@ from stages.layouts.base import (
     columns,
     first_that_fits,
     ghost,
+    growing_line,
     noted,
     over,
     rows,
@@ -155,7 +156,7 @@ def _event(
             entrance="fade",
             texts=(noted(date[0], date[1], colours.muted, colours.background, align),),
         ),
-        _link(index, way, page),
+        growing_line(index, *way, page, 1.5),
         _knot(index, way[1], page),
         Element(
             f"part_{index}",
@@ -187,19 +188,6 @@ def _track(page: Page, way: Rect, name: str = "track") -> Element:
         box,
         lambda canvas: canvas.drawLine(way.x, way.y, way.right, way.bottom, line),
         entrance="wipe",
-    )
-
-
-def _link(index: int, way: tuple[tuple[float, float], tuple[float, float]], page: Page) -> Element:
-    (x0, y0), (x1, y1) = way
-    line = stroke(page.theme.colours.accent, page.line * 1.5)
-
-    def grow(canvas: Canvas, share: float) -> None:
-        canvas.drawLine(x0, y0, x0 + (x1 - x0) * share, y0 + (y1 - y0) * share, line)
-
-    box = Rect(x0, y0, x1 - x0, y1 - y0).inset(-page.line * 2)
-    return Element(
-        f"link_{index}", box, lambda canvas: grow(canvas, 1.0), part=index, grow=grow, entrance="grow"
     )
 
 
