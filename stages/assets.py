@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from stages import placing
 from stages import theme as themes
 from stages.earlier import earlier, sha256_of
+from stages.notes import scenes_named, unhonoured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from stages.contract import Context
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 PLAN = "asset_plan.json"
 SHEET = "assets/contact_sheet.png"
+INSTEAD = (
+    "A scene that is named gets another arrangement (redo: {scene_003: crowded}); its words and layout stand in "
+    "storyboard.json (edit it, or reject with from: storyboard), its colours in the theme"
+)
+"""For whoever asks the pictures for what they cannot do."""
 
 
 def run(context: Context) -> None:
@@ -35,13 +41,14 @@ def run(context: Context) -> None:
     burned = bool(context.params.get("captions", True))
     folder = context.out_dir / "assets"
     folder.mkdir(parents=True, exist_ok=True)
+    redo = {**scenes_named(context.feedback), **context.redo}
     planned, stills = [], []
     for index, scene in enumerate(storyboard.scenes):
-        variant = _variant(scene.id, before, context.redo)
+        variant = _variant(scene.id, before, redo)
         wanted = order(storyboard, index, theme, variant, captions=burned)
         shot = prepare(wanted)
         still = folder / f"{scene.id}.png"
-        if not _kept(context, wanted, before, still):
+        if scene.id in redo or not _kept(context, wanted, before, still):
             draw_still(shot, still)
         context.describe(f"assets/{scene.id}.png", "image", made_of=wanted.digest())
         planned.append(_plan_of(wanted, shot, sha256_of(still)))
@@ -67,7 +74,13 @@ def run(context: Context) -> None:
     (context.out_dir / PLAN).write_text(
         json.dumps(plan, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    context.describe(PLAN, "asset_plan", theme=theme.name, lowest_contrast=plan["lowest_contrast"])
+    notes = [
+        *_arranged(planned, before, redo),
+        *unhonoured(context, [shot["id"] for shot in planned], INSTEAD),
+    ]
+    context.describe(
+        PLAN, "asset_plan", theme=theme.name, lowest_contrast=plan["lowest_contrast"], notes=notes
+    )
 
 
 def draw_still(shot: Shot, path: Path) -> None:
@@ -100,10 +113,27 @@ def _variant(scene: str, before: Mapping[str, Mapping[str, Any]], redo: Mapping[
     return variant + 1 if scene in redo else variant
 
 
+def _arranged(
+    planned: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], redo: Mapping[str, str]
+) -> list[str]:
+    """What became of each scene that was asked for again."""
+    return [
+        f"{shot['id']}: "
+        + (
+            "looks as before, its layout has no other arrangement"
+            if shot["sha256"] == before.get(shot["id"], {}).get("sha256")
+            else "has another arrangement"
+        )
+        + (f" for {reason!r}" if reason else "")
+        for shot in planned
+        if (reason := redo.get(shot["id"])) is not None
+    ]
+
+
 def _kept(context: Context, wanted: Order, before: Mapping[str, Mapping[str, Any]], still: Path) -> bool:
     """Take an earlier still over, byte for byte, if it is of the same and nobody has changed it since."""
     shot = before.get(wanted.scene.id, {})
-    if wanted.scene.id in context.redo or shot.get("made_of") != wanted.digest():
+    if shot.get("made_of") != wanted.digest():
         return False
     for path in earlier(context, f"assets/{still.name}"):
         if sha256_of(path) == shot.get("sha256"):

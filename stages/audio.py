@@ -10,6 +10,7 @@ import numpy as np
 
 from stages import captions, clips, placing, sound, storyboard_file
 from stages.contract import Context, StageError
+from stages.notes import unhonoured
 from stages.placing import RECORDINGS, Placed, as_spoken, placed
 from stages.scenes import Storyboard, Word
 
@@ -18,6 +19,11 @@ FADE = 0.005
 TOLERANCE_LU = 0.3
 MP3_LOSS_LU = 0.28
 """What LAME takes from a voice at 192 kbit/s; the loop below finds the rest."""
+INSTEAD = (
+    "The voice says what storyboard.json holds: edit a narration there, reject with from: script, "
+    "or record the scene yourself"
+)
+"""For whoever asks the voice for what it cannot do."""
 
 
 def run(context: Context) -> None:
@@ -120,7 +126,10 @@ def _describe(
         "retimed": retimed,
         "times": {scene.id: placing.times_of(scene) for scene in board.scenes},
         "note": f"{board.seconds:.0f} s, {loudness.lufs:.1f} LUFS, {pace} words a minute",
-        "notes": _notes(recorded, retimed, _drawn_for_others(context.run_dir, board)),
+        "notes": [
+            *_notes(recorded, retimed, _drawn_for_others(context.run_dir, board)),
+            *unhonoured(context, recorded, INSTEAD),
+        ],
     }
     context.describe("voiceover.mp3", "audio", **facts)
     context.describe("captions.srt", "captions", words=words)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from stages.contract import Context
@@ -26,6 +27,24 @@ def earlier_notes(context: Context) -> str:
 def all_notes(context: Context) -> str:
     """Earlier notes, then the last ones: what a writer that reads is told."""
     return "\n".join(note for note in (earlier_notes(context), context.feedback.strip()) if note)
+
+
+def scenes_named(feedback: str) -> dict[str, str]:
+    """Scenes that the notes name, and what they say of each: "scene_003: too much text"."""
+    found = re.findall(r"\b(scene_\d{3})\b\s*:?\s*([^\n;]*)", feedback)
+    return {scene: reason.strip() for scene, reason in found}
+
+
+def unhonoured(context: Context, done: Collection[str], instead: str) -> list[str]:
+    """What a rejection asked for and the stage could not do, a line each; ``instead`` says what helps.
+
+    Of a scene among ``done`` the stage tells by itself.
+    """
+    asked = {**scenes_named(context.feedback), **context.redo}
+    left = [f"{scene}: {reason}".rstrip(": ") for scene, reason in asked.items() if scene not in done]
+    said = (" ".join(clause.split()) for clause in re.split(r"[;\n]", context.feedback))
+    left += [clause for clause in said if clause and not scenes_named(clause)]
+    return [f"could not be honoured: {each[:200]!r}. {instead}" for each in left]
 
 
 def _notes(context: Context) -> Iterator[str]:

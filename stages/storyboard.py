@@ -16,6 +16,7 @@ from stages.drafts import Draft, Wishes, drafts_of
 from stages.earlier import earlier
 from stages.formats import size_asked
 from stages.items import Research, load_research
+from stages.notes import scenes_named
 from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
 from stages.shapes import Cue
@@ -33,7 +34,7 @@ def run(context: Context) -> None:
     theme = themes.asked(context.params, context.sources)
     research = load_research(context.run_dir)
     script = load_script(context.run_dir, {item.id for item in research.items})
-    redo = {**_scenes_named(context.feedback), **context.redo}
+    redo = {**scenes_named(context.feedback), **context.redo}
     wishes, notes = _wishes(redo, context.feedback)
     fits = partial(
         _fits, size=(width, height), theme=theme, captions=bool(context.params.get("captions", True))
@@ -96,9 +97,9 @@ def save_storyboard(board: Storyboard, path: Path) -> None:
 
 def _voice(context: Context) -> str:
     """Who speaks, decided here for all later stages; empty for the built-in voice."""
-    from stages.voice import BUILT_IN, default_voice
+    from stages.voice import BUILT_IN, voice_asked
 
-    asked = str(context.params.get("voice") or default_voice())
+    asked = voice_asked(context.params)
     return "" if asked == BUILT_IN else asked
 
 
@@ -192,12 +193,6 @@ def _citations(names: Sequence[str], research: Research) -> list[Citation]:
     return [
         Citation(item=item.id, source=item.source, line=item.line, page=item.page) for item in found if item
     ]
-
-
-def _scenes_named(feedback: str) -> dict[str, str]:
-    """Scenes that the notes name: "scene_003: too much text"."""
-    found = re.findall(r"\b(scene_\d{3})\b\s*:?\s*([^\n;]*)", feedback)
-    return {scene: reason.strip() for scene, reason in found}
 
 
 def _wishes(redo: dict[str, str], feedback: str) -> tuple[Wishes, list[str]]:

@@ -1,15 +1,16 @@
 """A voice: text in, samples and the time of every word out, the same each time.
 
 Which voice is decided once, by the stage storyboard: the request's ``params.voice``, else ``SPORK_VOICE``,
-else the built-in one. It stands in ``storyboard.json``, and every later stage keeps to it.
+else the built-in one. The script was rehearsed with the same; it stands in ``storyboard.json``, and every later stage keeps to it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,11 @@ def speak(text: str, voice: str = "") -> Speech:
 def default_voice() -> str:
     """The voice that speaks where a request names none."""
     return os.environ.get("SPORK_VOICE") or BUILT_IN
+
+
+def voice_asked(params: Mapping[str, Any]) -> str:
+    """The voice that a request names, else the default one."""
+    return str(params.get("voice") or default_voice())
 
 
 @lru_cache(maxsize=4)

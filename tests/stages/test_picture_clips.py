@@ -285,6 +285,17 @@ def test_redo_makes_just_those_scenes_again(
     assert third["assets/scene_001.png"] == stills["assets/scene_001.png"]
 
 
+def test_the_notes_of_a_rejection_are_answered(made: Path, tmp_path: Path) -> None:
+    """A scene that the notes name is arranged anew as if by redo; what pictures cannot do is said."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    stills = attempt(tmp_path, assets, 2, feedback="scene_001: crowded; warmer colours please")
+    assert stills["assets/scene_001.png"] != (made / "assets/scene_001.png").read_bytes()
+    notes = json.loads(stills[".meta.json"])["asset_plan.json"]["meta"]["notes"]
+    assert notes[0] == "scene_001: has another arrangement for 'crowded'"
+    assert notes[1].startswith("could not be honoured: 'warmer colours please'. ")
+    assert len(notes) == 2
+
+
 def test_what_history_holds_is_used_and_a_broken_clip_is_not(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

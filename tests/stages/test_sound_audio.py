@@ -193,6 +193,14 @@ def test_the_voice_is_decided_once(run_dir: Path, monkeypatch: pytest.MonkeyPatc
         spoken_board(run_dir)
 
 
+def test_the_voice_says_what_it_cannot_do(made: Path, tmp_path: Path) -> None:
+    """A rejection's wish that no voice can honour is answered with what helps."""
+    asked = replace(context(made, tmp_path / "asked", "audio"), feedback="a deeper voice")
+    audio.run(asked)
+    meta = json.loads((asked.out_dir / ".meta.json").read_text())["voiceover.mp3"]["meta"]
+    assert meta["notes"][-1].startswith("could not be honoured: 'a deeper voice'. The voice says")
+
+
 def slowed(run_dir: Path, factor: float) -> Any:
     """The first scene's speech at another pace, half a second of silence before it, and much softer."""
     speech = speak(storyboard_file.load(run_dir).scenes[0].narration)

@@ -9,7 +9,7 @@ import pytest
 
 from stages.contract import StageError
 from stages.feedback import read_feedback
-from stages.notes import all_notes, earlier_notes
+from stages.notes import all_notes, earlier_notes, unhonoured
 from tests.stages.story_runs import Run
 
 
@@ -121,3 +121,15 @@ def test_shorter_that_did_not_happen_is_not_called_honoured() -> None:
     assert told[0].startswith("could not be honoured")
     assert told[1].startswith("could not be honoured, it names nothing")
     assert feedback.report(change=-1.5)[0] == "honoured: 'shorter'"
+
+
+def test_what_a_stage_cannot_do_is_said(tmp_path: Path) -> None:
+    """Each wish once: the scenes that were not made anew, and every clause that names no scene."""
+    run = Run(tmp_path)
+    notes = "A warmer colour; scene_001: crowded\nscene_002: too dark"
+    context = run.context("assets", notes, redo={"scene_009": "gone"})
+    assert unhonoured(context, ["scene_001", "scene_002"], "Edit it.") == [
+        "could not be honoured: 'scene_009: gone'. Edit it.",
+        "could not be honoured: 'A warmer colour'. Edit it.",
+    ]
+    assert unhonoured(run.context("assets"), [], "Edit it.") == []
