@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from stages import theme as themes
 from stages.brief import audience_asked, minutes_asked, subject
 from stages.cardtext import bare
 from stages.contract import Context, StageError
@@ -41,6 +42,7 @@ NUMBERS = 0.025
 
 def run(context: Context) -> None:
     """Write ``outline.txt`` from the brief and the sources' own headings."""
+    themes.asked(context.params, context.sources)  # refused now, not when a script has been approved
     documents = read_documents(context)
     refuse_unspoken(documents)
     context.progress(0.3, f"read {len(documents)} source(s)")

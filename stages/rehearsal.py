@@ -11,18 +11,18 @@ from stages.spoken import narration, say
 from stages.timing import scene_seconds
 
 
-def rehearse(script: Script, research: Research, fps: int = 30) -> float:
-    """The seconds that a script takes with the chosen voice, the silences between scenes included."""
+def rehearse(script: Script, research: Research, voice: str, fps: int = 30) -> float:
+    """The seconds that a script takes with that voice, the silences between scenes included."""
     drafts = drafts_of(script, research)
     last = len(drafts) - 1
     return sum(
-        scene_seconds(_seconds(narration(say(draft.text))), fps, place == 0, place == last)
+        scene_seconds(_seconds(narration(say(draft.text)), voice), fps, place == 0, place == last)
         for place, draft in enumerate(drafts)
     )
 
 
 @cache
-def _seconds(text: str) -> float:
+def _seconds(text: str, voice: str) -> float:
     from stages.voice import speak
 
-    return speak(text).seconds
+    return speak(text, voice).seconds

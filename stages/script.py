@@ -57,6 +57,7 @@ def _written(
 ) -> tuple[tuple[Script, float] | None, list[str]]:
     """The script as the policy's model writes it and its seconds, if it does, and what to tell of that."""
     from stages.rehearsal import rehearse
+    from stages.voice import voice_asked
 
     writer = writer_of(context.params)
     if not writer:
@@ -68,19 +69,21 @@ def _written(
         return None, [f"written by extraction, not by the model: {error}"]
     note = f"written by {writer.model}; each sentence was held against the items it names"
     mended = [f"not as the model wrote it: {fault}" for fault in made.mended]
-    return (made.script, rehearse(made.script, research)), [note, *mended]
+    return (made.script, rehearse(made.script, research, voice_asked(context.params))), [note, *mended]
 
 
 def _last_seconds(context: Context, research: Research) -> float | None:
     """How long the last attempt's script is, as a person may have left it; None if there is none to compare."""
     from stages.rehearsal import rehearse
+    from stages.voice import voice_asked
 
     before = earlier(context, "script.txt")
     if not before:
         return None
     try:
         text = before[0].read_text(encoding="utf-8-sig")
-        return rehearse(parse_script(text, [item.id for item in research.items]), research)
+        script = parse_script(text, [item.id for item in research.items])
+        return rehearse(script, research, voice_asked(context.params))
     except (StageError, UnicodeDecodeError):
         return None
 
@@ -90,6 +93,7 @@ def fitted(
 ) -> tuple[Script, float]:
     """The script whose speech, measured with the voice itself, comes nearest to the seconds asked for."""
     from stages.rehearsal import rehearse
+    from stages.voice import voice_asked
 
     target = promised = asked
     low, high = 0.0, 2 * asked
@@ -97,7 +101,7 @@ def fitted(
     for attempt in range(ROUNDS):
         script = Story(plan, research, feedback, target, promised).script()
         context.progress(0.3 + 0.1 * attempt, "rehearsing")
-        seconds = rehearse(script, research)
+        seconds = rehearse(script, research, voice_asked(context.params))
         tried.append((seconds, script))
         if abs(seconds - asked) <= NEAR * asked:
             break

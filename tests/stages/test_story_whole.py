@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from stages.plan import load_plan
 from stages.scenes import Storyboard, part_count, schema
 from stages.script_text import load_script
 from stages.sentences import count_words
+from stages.theme import FOLDER
 from tests.stages.story_runs import EXAMPLE, Run, tiny_pdf
 
 SHORT = "# Bees\n\nA bee visits flowers for nectar. It carries pollen from one flower to the next.\n"
@@ -315,3 +317,30 @@ def test_the_schema_file_is_the_model() -> None:
     """conf/schema/storyboard.schema.json is what the code says; write it anew with stages.scenes.schema()."""
     published = Path(__file__).parents[2] / "conf" / "schema" / "storyboard.schema.json"
     assert json.loads(published.read_text(encoding="utf-8")) == schema()
+
+
+def test_a_broken_theme_is_refused_by_the_first_stage(tmp_path: Path) -> None:
+    """Whoever drops a theme of their own hears of its fault before a script is written, with file and line."""
+    run = Run(tmp_path, "Explain bees")
+    run.source("bees.md", SHORT)
+    run.source(
+        "mine.yaml", (FOLDER / "paper.yaml").read_text(encoding="utf-8").replace("surface:", "surfase:")
+    )
+    run.params |= {"sources": ["bees.md"], "theme_file": ["mine.yaml"]}
+    with pytest.raises(StageError, match=r"mine\.yaml line \d+: colours\.surf"):
+        run.stage("outline")
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed here")
+def test_the_script_is_timed_with_the_voice_that_the_request_names(tmp_path: Path) -> None:
+    """Another voice speaks at another pace: what the script promises is what the storyboard then takes."""
+    run = Run(tmp_path, "Explain how inotify works", 0.6)
+    run.params["voice"] = "espeak-ng"
+    run.source("inotify.md", EXAMPLE.read_bytes())
+    for stage in ("outline", "research"):
+        run.stage(stage)
+    promised = re.search(r"about (\d+) seconds", run.stage("script"))
+    assert promised
+    board = Storyboard.model_validate_json(run.stage("storyboard"))
+    assert board.voice == "espeak-ng"
+    assert board.seconds == pytest.approx(float(promised[1]), abs=1.0)
