@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.processes import cost
 from bench.reference import STAGES
-from bench.subjects import CHECKOUT, Daemon, Subject, until
+from bench.subjects import Daemon, Subject, as_users_have_it, until
 
 
 def quantile(sample: Sequence[float], share: float) -> float:
@@ -101,7 +101,7 @@ def restart(daemon: Daemon) -> float:
 
 def cold(workspace: Path, *command: str) -> float:
     """Milliseconds of a command that runs and ends."""
-    environ = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    environ = as_users_have_it()
     began = time.monotonic()
     subprocess.run(
         [sys.executable, *command], cwd=workspace, env=environ, stdout=subprocess.DEVNULL, check=True

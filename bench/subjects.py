@@ -33,6 +33,14 @@ def run(context):
 _POLICY = "min_free_mib: 1\npipeline: {default: nine}\n"
 
 
+def as_users_have_it() -> dict[str, str]:
+    """The environment, the checkout to be imported, without what a machine sets for its own Pythons: one that forbids
+    compiled files would have each start compile anew.
+    """
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**theirs, "PYTHONPATH": str(CHECKOUT)}
+
+
 class Subject(Protocol):
     """Something that runs nine stages when a file is renamed into its inbox."""
 
@@ -155,7 +163,7 @@ class Daemon:
             began = time.monotonic()
             self._process = subprocess.Popen(
                 [*(command or (sys.executable, "-m", "daemon")), "--workspace", str(self.root), "daemon"],
-                env={**os.environ, "PYTHONPATH": str(CHECKOUT), "NOTIFY_SOCKET": str(address)},
+                env={**as_users_have_it(), "NOTIFY_SOCKET": str(address)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,12 @@ class Catalog:
             (moment,),
         )
         return [row[0] for row in rows]
+
+    def has_any(self, statuses: Sequence[str]) -> bool:
+        """Whether there is a job in one of these statuses; asked so, an index has it at once however many there are."""
+        marks = ", ".join("?" * len(statuses))
+        found = self._db.execute(f"SELECT 1 FROM jobs WHERE status IN ({marks}) LIMIT 1", tuple(statuses))
+        return found.fetchone() is not None
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""

@@ -25,7 +25,7 @@ from bench.measures import quantile
 from bench.peers.environments import PEERS, Peer, python_of
 from bench.peers.stand import STAGES
 from bench.processes import cost, spent
-from bench.subjects import CHECKOUT, Daemon, Minimal, until
+from bench.subjects import Daemon, Minimal, as_users_have_it, until
 
 IDLE_SECONDS = 6.0
 REST_SECONDS = 1.5
@@ -47,7 +47,7 @@ class Stood:
         self.root = root
         root.mkdir(parents=True)
         python = python_of(peer)
-        environ = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PEER_ROOT": str(root)}
+        environ = {**as_users_have_it(), "PEER_ROOT": str(root)}
         with (root / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [str(python), "-m", f"bench.peers.{peer.module}", "serve", str(root)],

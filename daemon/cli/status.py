@@ -109,9 +109,7 @@ def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
 def _daemon(catalog: Catalog | None, holder: Holder | None, inbox: bool, *, on: bool) -> list[str]:
     if holder is not None:
         return [daemon_line(holder)]
-    counts = catalog.counts() if catalog is not None else {}
-    moving = counts.get("queued", 0) + counts.get("running", 0)
-    if moving or inbox or counts.get("needs_approval"):
+    if inbox or (catalog is not None and catalog.has_any(("queued", "running", "needs_approval"))):
         return [
             paint("No daemon runs here, so nothing moves: start one with `spork daemon`.", "yellow", on=on)
         ]

@@ -39,7 +39,7 @@ NOT_QUESTIONS = {
 }
 
 GIVEN: dict[str, Any] = {
-    "job_id": "old-000001", "text": "old", "key": "boot", "value": "x", "keys": ("1:2:3:4", "5:6:7:8"), "sha256": "0",
+    "job_id": "old-000001", "text": "old", "key": "boot", "value": "x", "keys": ("1:2:3:4", "5:6:7:8"), "statuses": ("queued", "running"), "sha256": "0",
     "name": "approve.yaml", "file": "1:2:3:", "moment": "2030", "after": 1, "stage": "s1", "attempt": 1, "limit": 5,
 }  # fmt: skip
 
@@ -125,7 +125,15 @@ def test_no_question_reads_all_jobs_or_all_events(kind: type, root: Path) -> Non
                 "touched_lately",
             }
         else:
-            assert asked >= {"open_jobs", "waiting_jobs", "finished_jobs", "ids_like", "standing", "torn"}
+            assert asked >= {
+                "open_jobs",
+                "has_any",
+                "waiting_jobs",
+                "finished_jobs",
+                "ids_like",
+                "standing",
+                "torn",
+            }
     finally:
         opened.close()
 
