@@ -1,7 +1,8 @@
 """A voice: text in, samples and the time of every word out, the same each time.
 
 Which voice is decided once, by the stage storyboard: the request's ``params.voice``, else ``SPORK_VOICE``,
-else the built-in one. The script was rehearsed with the same; it stands in ``storyboard.json``, and every later stage keeps to it.
+else the built-in one. The script was rehearsed with the same; it stands in ``storyboard.json``, and every later stage
+keeps to it.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ NOT_QUESTIONS = {
 }
 
 GIVEN: dict[str, Any] = {
-    "job_id": "old-000001", "text": "old", "key": "boot", "value": "x", "keys": ("1:2:3:4", "5:6:7:8"), "statuses": ("queued", "running"), "sha256": "0",
+    "job_id": "old-000001", "text": "old", "key": "boot", "value": "x", "keys": ("1:2:3:4", "5:6:7:8"), "sha256": "0",
     "name": "approve.yaml", "file": "1:2:3:", "moment": "2030", "after": 1, "stage": "s1", "attempt": 1, "limit": 5,
+    "statuses": ("queued", "running"),
 }  # fmt: skip
 
 
