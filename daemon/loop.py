@@ -36,7 +36,6 @@ from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.suspects import Suspects
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist
-from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 LANE_RETRY_SECONDS = 1.0
@@ -287,13 +286,12 @@ class Loop:
 
     def _ready(self, job: Job) -> bool:
         """Whether the job's directory and files are where the next stage reads them."""
-        run = self._workspace.run(job.id)
         try:
-            if not is_folder(run):
+            if not is_folder(self._workspace.run(job.id)):
                 self._make_run(job)
             if not self._recorder.settle(job):
                 return False
-            sweep(run)
+            self._recorder.sweep(job.id)
         except OSError as error:
             self._trouble(error, job=job.id)
             return False
@@ -326,7 +324,7 @@ class Loop:
             self.jobs.drop(job.id)
             self._desk.forget(job.id)
             self._gates.forget(job.id)
-            sweep(self._workspace.run(job.id))
+            self._recorder.sweep(job.id)
             return
         self.jobs.adopt(job.id)
         self.jobs.hear_edits(job)

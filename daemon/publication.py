@@ -59,10 +59,13 @@ def _retire(root: int, debt: Owed, successor: dict[str, str], touched: set[str])
     history = f"history/{debt.label}"
     _make(root, history)
     for artifact in debt.artifacts:
-        target = f"{history}/{artifact.path}"
+        target, source = f"{history}/{artifact.path}", f".work/{debt.label}/{artifact.path}"
         kept = successor.get(artifact.path) == artifact.sha256 and _holds(root, artifact)
         if is_beneath(root, target):
             touched.add(target)
+        elif is_beneath(root, source) and not _holds(root, artifact):
+            # It was rejected before the disk took it into the run directory, or a power cut took it back.
+            _move(root, source, target, touched)
         elif not kept and is_beneath(root, artifact.path):
             _move(root, artifact.path, target, touched)
 
@@ -83,8 +86,17 @@ def _publish(root: int, debt: Owed, touched: set[str]) -> None:
                 continue
             _move(root, target, f"history/{debt.label}/before/{target}", touched)
         _move(root, source, target, touched)
-    with suppress(OSError), opened_beneath(root, ".work") as folder:
-        _remove(debt.label, folder)
+
+
+def clear(run: Path, owed: Iterable[Owed]) -> None:
+    """Remove the folders in ``.work`` of attempts whose files were moved out of them, once `sync` has returned.
+
+    Before that a power cut could take the moves back, and the folders would be gone with what was in them.
+    """
+    with suppress(OSError), opened_beneath(run, ".work") as folder:
+        for label in {debt.label for debt in owed}:
+            with suppress(OSError):
+                _remove(label, folder)
 
 
 def _remove(name: str, folder: int) -> None:

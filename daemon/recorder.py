@@ -18,6 +18,7 @@ from daemon.logs import Tag, say
 from daemon.model import Event, Job, Status, Type
 from daemon.projection import Projection
 from daemon.store import Store
+from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 _TAGS: dict[str, Tag] = {
@@ -102,9 +103,16 @@ class Recorder:
         restart moves it again.
         """
         publication.sync(settled.folders)
+        publication.clear(self.workspace.run(job_id), settled.debts)
         for debt in settled.debts:
             self.store.moved(job_id, debt)
         self._settled.pop(job_id, None)
+
+    def sweep(self, job_id: str) -> None:
+        """Remove what attempts left in the job's ``.work``, but for what is not in its place for good yet."""
+        settled = self._settled.get(job_id) or _Settled()
+        owed = self.store.owed(job_id, {debt.key for debt in settled.debts})
+        sweep(self.workspace.run(job_id), keep=[debt.label for debt in (*settled.debts, *owed)])
 
     def follow(self, show: Callable[[Job], None]) -> None:
         """Bring the copies of every changed job up to its state; ``show`` sees to the review.

@@ -23,7 +23,6 @@ from daemon.model import Job, Status
 from daemon.settings import Policy
 from daemon.strays import end_strays
 from daemon.suspects import Suspects
-from daemon.workroom import sweep
 from daemon.workspace import Workspace
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -58,7 +57,7 @@ def recover(parts: Parts, policy: Policy) -> Suspects:
     for job_id in store.open_ids():
         _sweep_files(workspace.run(job_id), "decisions")
         # No attempt is open any more: but for what is owed, all of it was cut off, half removed folders too.
-        sweep(workspace.run(job_id), keep=[debt.label for debt in store.owed(job_id)])
+        recorder.sweep(job_id)
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
     return Suspects(sorted(lately - suspect), partial(_see_to, parts), lambda: store.set_meta("boot", boot))
@@ -143,7 +142,7 @@ def _shown(parts: Parts) -> Callable[[Job], None]:
         _sweep_files(run, "decisions", *_made_folders(run))
         if job.final:
             parts.desk.tidy(job)
-            sweep(run)
+            parts.recorder.sweep(job.id)
         parts.gates.show(job)
 
     return show

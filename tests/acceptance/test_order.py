@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -135,6 +137,27 @@ def test_moves_are_durable_before_they_are_forgotten(trace: Trace) -> None:
     written = trace.first("pwrite64", r"spork\.db-wal$", after=moved.number)
     for folder in (r"/runs/g-1/sub$", r"/runs/g-1$"):
         in_order(trace.first("fsync", folder, after=moved.number), written)
+
+
+@pytest.mark.fault(83)
+@pytest.mark.parametrize(
+    ("work", "name"),
+    [
+        ("01-draft.1", "sub/b.txt"),
+        ("02-use.1", "used.txt"),
+        ("03-last.1", "last.txt"),
+    ],
+)
+def test_an_attempts_folder_goes_after_its_files_have_their_places_for_good(
+    trace: Trace, work: str, name: str
+) -> None:
+    """Else a power cut could take the move back and not the removal, and the file would be in neither place."""
+    inside = re.escape(f"/.work/{work}")
+    moved = next(
+        c for c in trace.calls if c.name.startswith("rename") and c.source.endswith(f"/{work}/{name}")
+    )
+    durable = trace.first("fsync", f"^{re.escape(os.path.dirname(moved.path))}$", after=moved.number)
+    in_order(moved, durable, trace.first("unlink.*", f"{inside}(/sub)?$"))
 
 
 @pytest.mark.fault(83)

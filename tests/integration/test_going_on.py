@@ -144,16 +144,29 @@ def test_who_waits_for_the_lane_has_it_next(daemon: Daemon) -> None:
     other.give_back()
 
 
+def test_what_was_moved_is_not_swept_before_that_is_durable(daemon: Daemon) -> None:
+    """An attempt's folder stays until a power cut cannot take the moves out of it back: at the next pause."""
+    assert daemon.unplugged.opened is not None
+    other = Lane(daemon.unplugged.opened.parts.lane.path)
+    assert not other.try_take()
+    daemon.end_stage()
+    assert other.try_take()
+    other.give_back()
+    daemon.unplugged.run()
+    work = daemon.studio.run("j-1") / ".work"
+    assert daemon.at == ("j-1", "b") and (work / "01-a.1").is_dir()
+    daemon.end_stage()
+    daemon.end_stage()
+    assert daemon.studio.state("j-1")["status"] == "needs_approval" and not list(work.iterdir())
+
+
 def test_files_that_cannot_be_published_put_the_next_stage_off(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was recorded as started, and is recorded as put off: no try is used up, and no stage reads half."""
 
-    def refused(*_: object) -> None:
-        raise OSError(errno.EIO, "a sick disk")
-
     with monkeypatch.context() as sick:
-        sick.setattr(publication, "move_beneath", refused)
+        sick.setattr(publication, "move_beneath", _refused)
         daemon.end_stage()
     assert daemon.commits[:2] == [TOGETHER, [Type.STAGE_INTERRUPTED]]
     assert daemon.unplugged.acting is None
@@ -161,3 +174,37 @@ def test_files_that_cannot_be_published_put_the_next_stage_off(
     daemon.unplugged.clock.pass_time(5.0)
     daemon.unplugged.run()
     assert daemon.at == ("j-1", "b") and (daemon.studio.run("j-1") / "a.txt").exists()
+
+
+def _completed_but_for_its_files(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All stages are over, and the disk refuses to move what the last one left."""
+    for _ in range(3):
+        daemon.end_stage()
+    daemon.studio.answer("j-1", "approve")
+    daemon.unplugged.run()
+    assert daemon.at == ("j-1", "d")
+    with monkeypatch.context() as sick:
+        sick.setattr(publication, "move_beneath", _refused)
+        daemon.end_stage()
+    assert daemon.commits[-1] == [Type.STAGE_COMPLETED, Type.JOB_COMPLETED]
+    assert not (daemon.studio.run("j-1") / "d.txt").exists()
+
+
+def _refused(*_: object) -> None:
+    raise OSError(errno.EIO, "a sick disk")
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_job_that_is_over_gets_its_last_files(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, restart: bool
+) -> None:
+    """What the disk refused to move is moved by the next start or the next catching up; nothing sweeps it away."""
+    _completed_but_for_its_files(daemon, monkeypatch)
+    if restart:
+        daemon.unplugged.stop()
+    else:
+        daemon.unplugged.clock.pass_time(60.0)
+    daemon.unplugged.run()
+    run = daemon.studio.run("j-1")
+    assert (run / "d.txt").read_text() == "1\n"
+    assert not list((run / ".work").iterdir())

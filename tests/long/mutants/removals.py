@@ -209,13 +209,25 @@ ORDERS = (
 """, (ORDER,)),
     Removal("order", "moves are synced before they are noted", "recorder.py",
             """        publication.sync(settled.folders)
+        publication.clear(self.workspace.run(job_id), settled.debts)
         for debt in settled.debts:
             self.store.moved(job_id, debt)
 """, """        for debt in settled.debts:
             self.store.moved(job_id, debt)
         self.store.record()
         publication.sync(settled.folders)
+        publication.clear(self.workspace.run(job_id), settled.debts)
 """, (ORDER,)),
+    Removal("order", "moves are synced before the attempt's folder goes", "recorder.py",
+            """        publication.sync(settled.folders)
+        publication.clear(self.workspace.run(job_id), settled.debts)
+""", """        publication.clear(self.workspace.run(job_id), settled.debts)
+        publication.sync(settled.folders)
+""", (ORDER,)),
+    Removal("order", "what the disk refused to move is kept from the sweep", "recorder.py",
+            "for debt in (*settled.debts, *owed)]", "for debt in settled.debts]", (GOING_ON,)),
+    Removal("order", "what was moved and not synced is kept from the sweep", "recorder.py",
+            "for debt in (*settled.debts, *owed)]", "for debt in owed]", (GOING_ON,)),
     Removal("order", "state.json is written after the job's events", "recorder.py",
             """                    self._projection.add(job, events)
                     self._projection.show(job)
