@@ -24,6 +24,8 @@ class Node:
     mtime: int = field(default_factory=time.time_ns)
     data: bytearray = field(default_factory=bytearray)
     names: dict[bytes, int] = field(default_factory=dict)
+    places: set[tuple[int, bytes]] = field(default_factory=set)
+    """The folders that it lies in, and its name there; looked up at every answer."""
     safe_data: bytes = b""
     safe_names: dict[bytes, int] = field(default_factory=dict)
     renames: list[tuple[int, bytes, int, bytes, int]] = field(default_factory=list)
@@ -57,6 +59,11 @@ class Tree:
                     reached.add(child)
                     todo.append(child)
         self.nodes = {number: node for number, node in self.nodes.items() if number in reached}
+        for node in self.nodes.values():
+            node.places.clear()
+        for folder, node in self.nodes.items():
+            for name, number in node.names.items():
+                self.nodes[number].places.add((folder, name))
 
     def load(self, inner: str, outer: str) -> None:
         """Put a host's file or folder in, durable, with its modes."""
@@ -110,7 +117,7 @@ class Tree:
             raise Errno(errno.ENOTDIR if is_folder else errno.EISDIR)
         if self.nodes[number].names:
             raise Errno(errno.ENOTEMPTY)
-        del self.nodes[folder].names[name]
+        self._unname(folder, name)
         self._touch(folder)
         self._touch(number)
 
@@ -123,7 +130,7 @@ class Tree:
             raise Errno(errno.EEXIST)
         if there is not None:
             self.unlink(*target, is_folder=stat.S_ISDIR(self.nodes[number].mode))
-        del self.nodes[source[0]].names[source[1]]
+        self._unname(*source)
         self._name(*target, number)
         self._touch(source[0])
         step = (*source, *target, number)
@@ -132,8 +139,13 @@ class Tree:
 
     def _name(self, folder: int, name: bytes, number: int) -> None:
         self.nodes[folder].names[name] = number
+        self.nodes[number].places.add((folder, name))
         self._touch(folder)
         self._touch(number, content=False)
+
+    def _unname(self, folder: int, name: bytes) -> None:
+        number = self.nodes[folder].names.pop(name)
+        self.nodes[number].places.remove((folder, name))
 
     def _touch(self, number: int, *, content: bool = True) -> None:
         node = self.nodes[number]
@@ -142,9 +154,8 @@ class Tree:
             node.mtime = node.ctime
 
     def links(self, number: int) -> int:
-        if stat.S_ISDIR(self.nodes[number].mode):
-            return 2
-        return sum(list(node.names.values()).count(number) for node in self.nodes.values() if node.names)
+        node = self.nodes[number]
+        return 2 if stat.S_ISDIR(node.mode) else len(node.places)
 
     def write(self, number: int, offset: int, data: bytes) -> None:
         node = self.nodes[number]
@@ -192,10 +203,7 @@ class Tree:
     def _keep_way(self, number: int) -> None:
         """Make the folders durable that it lies in, up to the root."""
         while number != 1:
-            found = (
-                (at, name) for at, node in self.nodes.items() for name, n in node.names.items() if n == number
-            )
-            above, name = next(found, (1, b""))
+            above, name = min(self.nodes[number].places, default=(1, b""))
             if name and stat.S_ISDIR(self.nodes[number].mode):
                 for step in [step for step in self.nodes[above].renames if step[4] == number]:
                     self._keep_rename(step)

@@ -8,7 +8,7 @@ from functools import partial
 
 from tests import history
 from tests.crashed import Crashed, disagreements
-from tests.powerload import ENDED, EVENTS, Told, last_seq, runs, taken
+from tests.powerload import ENDED, EVENTS, Told, last_seq, runs, state_of, taken
 from tests.support import wait_for
 
 
@@ -51,7 +51,8 @@ def _is_there(studio: Crashed, asked: dict[str, bytes], told: Told) -> bool:
         return told.job_id in taken(studio, asked).values()
     try:
         events = studio.events(told.job_id)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
+        # Not there yet, or a copy that the power cut left short.
         return False
     return any(
         event["type"] in EVENTS[told.kind]
@@ -68,7 +69,7 @@ def lead(studio: Crashed, asked: dict[str, bytes], promised: set[str]) -> None:
         assert studio.process is not None and studio.process.poll() is None, studio.log.read_text()[-3000:]
         open_jobs = 0
         for job_id in runs(studio):
-            state = studio.state(job_id)
+            state = state_of(studio, job_id)
             open_jobs += state.get("status") not in ENDED
             lying = [studio.run(job_id) / f"{verb}.yaml" for verb in EVENTS]
             lying = [path for path in lying if path.exists()]

@@ -1,5 +1,6 @@
 """Mixed work on a workspace, and what its owner was told of it and when; for the power cuts."""
 
+import json
 import os
 import random
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crashed import Crashed
-from tests.studio import ROOT
+from tests.studio import ROOT, Studio
 from tests.support import wait_for
 
 ENDED = ("completed", "canceled", "failed")
@@ -71,7 +72,7 @@ class Load:
         self._lying.clear()
 
     def _open(self) -> int:
-        over = sum(self.studio.state(job_id).get("status") in ENDED for job_id in runs(self.studio))
+        over = sum(state_of(self.studio, job_id).get("status") in ENDED for job_id in runs(self.studio))
         return len(self.studio.asked) - over
 
     def _mark(self) -> int:
@@ -119,7 +120,7 @@ class Load:
         self.studio.asked[job_id] = as_yaml(facts)
 
     def _answer(self, job_id: str) -> None:
-        state = self.studio.state(job_id)
+        state = state_of(self.studio, job_id)
         status = state.get("status")
         if status not in ("needs_approval", "paused") or self._random.random() < 0.5:
             return
@@ -164,6 +165,14 @@ def runs(studio: Crashed) -> list[str]:
     return [path.name for path in (studio.root / "runs").iterdir() if not path.name.startswith(".")]
 
 
+def state_of(studio: Studio, job_id: str) -> dict[str, Any]:
+    """state.json; nothing where a power cut has emptied it or cut it short: it is a copy, and made again."""
+    try:
+        return studio.state(job_id)
+    except ValueError:
+        return {}
+
+
 def taken(studio: Crashed, asked: dict[str, bytes]) -> dict[str, str]:
     """Id and request of each job. The requests are told apart by their bytes: some name no id."""
     names = {data: name for name, data in asked.items()}
@@ -174,8 +183,6 @@ def taken(studio: Crashed, asked: dict[str, bytes]) -> dict[str, str]:
 
 
 def as_yaml(facts: dict[str, Any]) -> bytes:
-    import json
-
     return ("".join(f"{k}: {json.dumps(v)}\n" for k, v in facts.items()) + "...\n").encode()
 
 
