@@ -118,6 +118,7 @@ class Loop:
             self._recorder.close_ledger(int(self._policy.retention.ledger_mib * (1 << 20)))
         looked = [] if self.stopping else self.jobs.take_due(hints, polled, boot, everything=everything)
         inbox = self._asks_for_inbox(hints, polled, boot, everything=everything)
+        moved_on = False
         goes_on = partial(self._goes_on, quiet=not (looked or inbox or everything))
         progressed = self._try(partial(self._attempts.look, goes_on=goes_on), now)
         if not self.stopping:
@@ -129,7 +130,8 @@ class Loop:
             if inbox:
                 self._look_at_inbox(now, boot)
             self._expire(now)
-            progressed |= not self.full and self._try(self._start, now)
+            moved_on = not self.full and self._try(self._start, now)
+            progressed |= moved_on
         self._desk.put_away(partial(self._cannot_put_away, boot=boot))
         ticks = self._attempts.tick()
         self._follow(boot, began=progressed)
@@ -137,7 +139,8 @@ class Loop:
         if self.suspects and not (self.stopping or self.full):
             self.suspects.some()
         self._keep_warm(boot, busy=progressed or self._attempts.current is not None)
-        return self._wait(boot, ticks)
+        # Something ended without a process, such as a start that came to nothing: the next in the queue is due.
+        return 0.0 if moved_on and self._attempts.current is None else self._wait(boot, ticks)
 
     # -- looking
 

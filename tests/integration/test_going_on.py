@@ -208,3 +208,23 @@ def test_a_job_that_is_over_gets_its_last_files(
     run = daemon.studio.run("j-1")
     assert (run / "d.txt").read_text() == "1\n"
     assert not list((run / ".work").iterdir())
+
+
+def test_a_start_that_comes_to_nothing_makes_no_other_job_wait(daemon: Daemon) -> None:
+    """The stage would read a link: the job fails, and the next in the queue is started without a wait."""
+    assert daemon.unplugged.opened is not None
+    loop = daemon.unplugged.opened.loop
+    _urgent(daemon)
+    daemon.studio.drop("j-3.yaml", "intent: x\nid: j-3\npipeline: three\n...\n")
+    while not loop._recorder.store.job("j-3"):
+        daemon.unplugged.clock.pass_time(1.0)
+        loop.turn()
+    (daemon.studio.run("j-2") / "sources").symlink_to("nowhere")
+    acting = daemon.unplugged.acting
+    assert acting is not None and daemon.at == ("j-1", "a")
+    acting.fail()
+    assert loop.turn() == 0.0
+    assert daemon.unplugged.acting is None
+    assert daemon.studio.state("j-2")["status"] == "failed"
+    assert loop.turn() > 0.0
+    assert daemon.at == ("j-3", "a")
