@@ -48,7 +48,7 @@ def vet_request(
     """A request from its bytes, held against its pipeline and the policy.
 
     ``where`` names the file in problems. ``load``: what has read a pipeline a moment ago need not read it again.
-    Raises Invalid, with everything wrong. Looks for no sources.
+    Raises Invalid, with everything wrong; OSError where the pipeline cannot be read now. Looks for no sources.
     """
     document = strictyaml.parse(data, where)
     request = as_model(document, Request)
@@ -77,7 +77,8 @@ def vet_request(
 def check(path: Path, workspace: Workspace) -> list[Problem]:
     """Everything wrong with a file, as the daemon would find it; its place and name say what it is.
 
-    Raises BadPolicy where a request is to be held against a policy that cannot be used.
+    Raises BadPolicy where a request is to be held against a policy that cannot be used, OSError where a pipeline
+    cannot be read now.
     """
     where = shown_name(str(path))
     try:
@@ -100,7 +101,7 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
 
 
 def check_request(path: Path, workspace: Workspace) -> list[Problem]:
-    """Everything wrong with a file as a request, whatever its name. Raises BadPolicy."""
+    """Everything wrong with a file as a request, whatever its name. Raises BadPolicy; OSError as `check`."""
     where = shown_name(str(path))
     try:
         return _request(_read(path, where), where, path, workspace)

@@ -14,7 +14,7 @@ from daemon import strictyaml
 from daemon.documents import Minutes, Name, Strict, as_model, matching, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
-from daemon.files import read_of_operator
+from daemon.files import PASSING, read_of_operator
 from daemon.params import Param, faults_of, relative_name
 from daemon.tree import NOTHING, Document, shown
 
@@ -150,7 +150,10 @@ def load(data: bytes, where: str) -> Pipeline:
 
 
 def load_named(folder: Path, name: str) -> tuple[Pipeline, bytes]:
-    """The pipeline ``name`` of ``conf/pipelines`` and its bytes. Raises Invalid."""
+    """The pipeline ``name`` of ``conf/pipelines`` and its bytes.
+
+    Raises Invalid; OSError where it cannot be read now, which says nothing about the file.
+    """
     path = folder / f"{name}.yaml"
     where = f"conf/pipelines/{path.name}"
     try:
@@ -160,6 +163,8 @@ def load_named(folder: Path, name: str) -> tuple[Pipeline, bytes]:
         hint = nearest(name, known)
         raise Invalid(whole_file(where, f"there is no pipeline {shown(name)}; {hint}")) from None
     except OSError as error:
+        if error.errno in PASSING:
+            raise OSError(error.errno, error.strerror, where) from error
         raise Invalid(whole_file(where, f"cannot be read: {error.strerror}")) from None
     pipeline = load(data, where)
     if pipeline.name != name:

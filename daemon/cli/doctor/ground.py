@@ -44,6 +44,9 @@ def _pipelines(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("pipeline", f"{path.stem} is right")
         except Invalid as error:
             yield Finding("pipeline", str(error), "mend it; requests that name it are refused")
+        except OSError as error:
+            why = f"{error.filename}: cannot be read: {error.strerror}"
+            yield Finding("pipeline", why, "see to the disk; requests that name it wait")
 
 
 def _folders(workspace: Workspace) -> Iterator[Finding]:
