@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from stages.clock import TIME
 from stages.said_code import UNSAYABLE
 from stages.sentences import clause_joints, points_back
 
@@ -31,6 +32,8 @@ MEASURED = re.compile(
     + "".join(rf"(?<!\b{word})" for word in NO_UNITS)
     + r")(?:\sand\sa\s(?:half|quarter))?)?"
 )
+STANDS_OUT = re.compile(f"{TIME.pattern}|{MEASURED.pattern}", re.IGNORECASE)
+"""A time of day is one thing, whatever stands around its colon."""
 YEAR = re.compile(r"(?:1[0-9]|20)\d\d(?!\s?[%°]|[.,]\d)")
 DATED = re.compile(r"\b(?:in|since|until|by|of|from)\s+(?:[A-Z]\w+\s+)?$", re.I)
 """What stands before a number that is a year."""
@@ -69,7 +72,7 @@ def headline(sentence: str, limit: int = CARD) -> str:
         head = TAILS.sub("", text)
         if len(head.split()) >= 4 and not CHANGES.search(text[len(head) :]):
             text = head
-    text = re.sub(r"(?<!\betc)[.;:,]+$", "", text)
+    text = re.sub(r"(?<!\betc)(?<!\b[ap]\.m)[.;:,]+$", "", text)
     return (
         text[:1].upper() + text[1:]
         if text[:1].islower() and not _is_name(text.split()[0], sentence)
@@ -120,12 +123,15 @@ def _is_name(word: str, sentence: str) -> bool:
 
 def emphasis(sentence: str, card: str) -> str:
     """The words of a card that stand out: a number, else code, a strong phrase, what it ends with; or none."""
-    for match in MEASURED.finditer(card):
+    for match in STANDS_OUT.finditer(card):
+        if TIME.fullmatch(match[0]):
+            return match[0]
         found, before = match[0].strip(" .,"), card[: match.start()]
         if (dated := YEAR.match(found)) and DATED.search(before):
             return dated[0]
         year = re.fullmatch(r"(?:1[0-9]|20)\d\d", found)
-        if len(found) > 1 and not year and not NAMED.search(before):
+        ratio = re.search(r"\d:$", before) or re.match(r":\d", card[match.end() :])
+        if len(found) > 1 and not year and not ratio and not NAMED.search(before):
             return found
     for match in CODE.finditer(sentence):
         if match[1] in card:

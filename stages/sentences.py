@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stages.said_code import LEXICON
+from stages.said_numbers import MONTHS
 
 MAX_WORDS = 25
 """A listener loses the beginning of anything longer."""
@@ -20,6 +21,8 @@ NUMBERED = re.compile(r"\b(?:no|figs?|sec|ch|vol|pp?)\.$", re.I)
 SHORTENED = re.compile(
     r"\b(?:incl|excl|dept|govt|univ|assn|misc|spec|temp|tech|appl|abbr|appr|illus|introd)\.$", re.I
 )
+CALENDAR = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[A-Z]{2,4}\b|" + "|".join(MONTHS)
+"""What may follow a.m. within a sentence: a day, a zone of time."""
 PARTICLE = re.compile(
     r"(?:a|an|and|as|at|but|by|for|from|in|is|it|of|on|or|so|than|that|the|to|was|with|are|were|has|had|have)"
 )
@@ -89,7 +92,8 @@ def split_sentences(text: str) -> Iterator[Sentence]:
         inside_code = text[start : match.start()].count("`") % 2
         etc = before.lower().endswith("etc.") and not after[:1].islower()
         abbreviated = ABBREVIATIONS.search(before) or (NUMBERED.search(before) and after[:1].isdigit())
-        if inside_code or (abbreviated and not etc):
+        noon = re.search(r"\b[ap]\.m\.$", before) and re.match(rf"(?!{CALENDAR})[A-Z]", after)
+        if inside_code or (abbreviated and not etc and not noon):
             continue
         if after[:1].islower() and not _is_name(after.split()[0]) and not _ends(before, after.split()[0]):
             continue

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stages.clock import say_time
 from stages.said_code import UNSAYABLE, say_code
 from stages.said_numbers import MONTHS, cardinal, decimal, is_unit, measure, ordinal, version, year
 
@@ -118,9 +119,10 @@ def _say_chunk(chunk: str, chunks: Sequence[str], place: int) -> tuple[str, str]
     if by_hand := re.fullmatch(r"\{([^|]+)\|([^|]+)\}(.*)", chunk):
         return by_hand[1] + by_hand[3], by_hand[2] + re.sub(r"[^.,;:!?]", "", by_hand[3])
     written = chunk.replace("`", "")
-    if chunk.lower() in SPELLED_OUT:
-        return written, SPELLED_OUT[chunk.lower()]
     _, core, closing = EDGES.match(chunk).groups()  # type: ignore[union-attr]
+    last = place + 1 == len(chunks)
+    if (whole := spelled_out(chunk, core, closing, "" if last else chunks[place + 1])) is not None:
+        return written, whole
     if core.endswith("'s") and "`" in core:
         core, closing = core[:-2], "'s" + closing
     heard = "".join(sign for sign in closing if sign in ".,;:!?" or closing.startswith("'s"))
@@ -131,6 +133,22 @@ def _say_chunk(chunk: str, chunks: Sequence[str], place: int) -> tuple[str, str]
     spoken = say_code(core.replace("`", "")) if "`" in core else _say_core(core, before, after)
     heard = re.sub(r"(?<=[.!?…])[.,;:]+|…", "", heard)
     return written, spoken + heard if spoken else ""
+
+
+def spelled_out(chunk: str, core: str, closing: str, after: str) -> str | None:
+    """What an abbreviation stands for, with the pause that follows it; None if the chunk is none.
+
+    Its own stop ends the sentence where nothing comes ``after`` it.
+    """
+    if chunk.lower() in SPELLED_OUT:
+        said, closing = SPELLED_OUT[chunk.lower()], "." if chunk.endswith(".") and not after else ""
+    elif closing.startswith(".") and f"{core.lower()}." in SPELLED_OUT:
+        said, closing = SPELLED_OUT[f"{core.lower()}."], re.sub(r"[^,;:!?]", "", closing)
+    else:
+        return None
+    # "The answer is no." is a word, and so is whatever is not followed by a figure.
+    number = core.lower() in ("no", "fig")
+    return None if number and not re.match(r"\W*\d", after) else said + (closing or ("" if after else "."))
 
 
 def _say_core(core: str, before: str, after: str) -> str:
@@ -209,10 +227,7 @@ def _hyphenated(core: str, before: str, after: str) -> str:
 
 
 def _clock(core: str, before: str, after: str) -> str:
-    match = re.fullmatch(r"(\d{1,2}):(\d\d)", core)
-    if not match:
-        return ""
-    return f"{cardinal(int(match[1]))} {cardinal(int(match[2])) if int(match[2]) else 'hundred'}"
+    return say_time(core, after)
 
 
 FIGURES: tuple[Callable[[str, str, str], str], ...] = (

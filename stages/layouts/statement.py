@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stages.layouts.base import Page
     from stages.scenes import Statement
 
-NUMBER = re.compile(r"(?P<value>[$€£]?\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][^\d]{0,14}|)")
+NUMBER = re.compile(r"(?P<value>\d{1,2}:\d\d|[$€£]?\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][^\d]{0,14}|)")
 """An emphasis that the figure can show: a number, and in a word or two what it counts."""
 
 

@@ -93,6 +93,11 @@ def test_emphasis_is_in_the_card() -> None:
     assert emphasis(card, card) == "16,384 events"
     assert emphasis("Call `read()` now.", "Call read() now") == "read()"
     assert emphasis("Plain words here.", "Plain words here") == ""
+    for time in ("14:30", "9:00 a.m.", "6 p.m.", "6am", "14:30–15:00"):
+        text = f"It starts every day at {time}"
+        assert emphasis(f"{text}.", text) == time
+    assert emphasis("It is 16:9.", "It is 16:9") == ""
+    assert headline("It starts at 6 a.m.") == "It starts at 6 a.m."
     assert (
         emphasis("It costs 12 minutes and a half.", "It costs 12 minutes and a half")
         == "12 minutes and a half"
@@ -202,3 +207,13 @@ def test_an_amount_stands_out_with_its_unit() -> None:
     card = "The tunnel cost 118 million euros for 900 metres"
     assert emphasis(card, card) == "118 million euros"
     assert emphasis("It fell from 214 in a year.", "It fell from 214 in a year") == "214"
+
+
+def test_a_time_of_day_ends_a_sentence_where_one_begins() -> None:
+    """ "6 a.m. The" are two sentences, "6 a.m. Monday" and "6 a.m. UTC" are one."""
+    text = "It starts at 6 a.m. The next one is at 7 p.m. Monday. It ends at 8 a.m. UTC."
+    assert [each.text for each in split_sentences(text)] == [
+        "It starts at 6 a.m.",
+        "The next one is at 7 p.m. Monday.",
+        "It ends at 8 a.m. UTC.",
+    ]

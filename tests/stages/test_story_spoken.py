@@ -35,6 +35,11 @@ from stages.spoken import narration, say, shown
         ("One – two.", "One, two."),
         ("It has a value ... The rest follows.", "It has a value. The rest follows."),
         ("Say {nginx|engine x} now.", "Say engine x now."),
+        ("From 14:30 to 6 a.m., or 9:05.", "From fourteen thirty to six A M, or nine oh five."),
+        ("It opens at 9:00 and ends at 6 p.m.", "It opens at nine o'clock and ends at six P M."),
+        ("Closed 14:00–15:30, then 7pm.", "Closed fourteen hundred to fifteen thirty, then seven P M."),
+        ("The answer is no.", "The answer is no."),
+        ("See no. 7, names, etc.", "See number seven, names, and so on."),
         ("Great 🎉 news ✅.", "Great news."),
     ],
 )
