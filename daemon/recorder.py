@@ -75,8 +75,13 @@ class Recorder:
     def born(self, done: Recorded, make: Callable[[Mapping[str, bytes]], None]) -> None:
         """Have the directory of a job that was accepted just now made with its copies in it: then it is not behind."""
         assert done.job is not None
-        make(self._projection.born(done.job, done.events))
         self._behind.pop(done.job.id, None)
+        try:
+            make(self._projection.born(done.job, done.events))
+        except OSError:
+            # How far it came is not known: the copies are held against the database, and not added to.
+            self.lag(done.job.id)
+            raise
 
     def settle(self, job: Job) -> bool:
         """Put the job's files where they belong; False, and told, if the disk refused."""
