@@ -1,4 +1,4 @@
-"""``python -m bench [quick options] | growth | video | trace``: a Markdown table on stdout, progress on stderr."""
+"""``python -m bench [options] | growth | aged | video | trace``: a Markdown table on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import growth, measures, page, trace, video
+from bench import aged, growth, measures, page, trace, video
 from bench.fill import fill
 from bench.measures import quantile
 from bench.processes import cost
@@ -28,7 +28,9 @@ RESCAN_SECONDS = 61.0
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["daemon", "growth", "video", "trace"], default="daemon")
+    parser.add_argument(
+        "what", nargs="?", choices=["daemon", "growth", "aged", "video", "trace"], default="daemon"
+    )
     parser.add_argument("--rounds", type=int, default=4, help="how often the two take turns (4)")
     parser.add_argument("--jobs", type=int, default=25, help="jobs, and approvals, in each round (25)")
     parser.add_argument("--flood", type=int, default=1000, help="files dropped at once (1000)")
@@ -37,7 +39,11 @@ def main() -> None:
     parser.add_argument("--finished", type=int, default=0, help="finished jobs made beforehand")
     parser.add_argument("--rest", action="store_true", help="also wait a minute for the spare to go")
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[100, 10_000, 100_000], help="growth: finished jobs before"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[100, 10_000, 100_000],
+        help="growth, aged: finished jobs before",
     )
     parser.add_argument("--root", type=Path, help="work here, and use what an earlier growth made; stays")
     parser.add_argument("--page", action="store_true", help="also put the table into the pages that show it")
@@ -59,6 +65,10 @@ def main() -> None:
 def _made(root: Path, args: argparse.Namespace) -> str:
     if args.what == "growth":
         return "\n".join([*_head(os.getloadavg()[0]), growth.table(root, args.sizes, args.jobs)])
+    if args.what == "aged":
+        load = os.getloadavg()[0]
+        aged_table = aged.table(root, args.sizes)
+        return "\n".join([*_head(load), aged_table])
     if args.what == "video":
         return video.table(root)
     return trace.table(root, args.jobs) if args.what == "trace" else table(root, args)

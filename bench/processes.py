@@ -42,16 +42,21 @@ def spent(pid: int) -> dict[int, float]:
     return found
 
 
+def pss_mib(pid: int) -> float:
+    """The proportional set size of one process. OSError where it is gone."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+
+
 def cost(pid: int) -> Cost:
     """What the process and everything below it cost up to now."""
-    nanoseconds, kib, alive = 0, 0, 0
+    nanoseconds, mib, alive = 0, 0.0, 0
     for one in family(pid):
         try:
             threads = [path.read_text() for path in Path(f"/proc/{one}/task").glob("*/schedstat")]
-            rollup = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            mib += pss_mib(one)
         except OSError:
             continue
         nanoseconds += sum(int(text.split()[0]) for text in threads)
-        kib += sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
         alive += 1
-    return Cost(nanoseconds / 1e9, kib / 1024, alive)
+    return Cost(nanoseconds / 1e9, mib, alive)

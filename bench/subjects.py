@@ -138,7 +138,7 @@ class Daemon:
         (root / "conf/operator.yaml").write_text(_POLICY)
         pipelines = root / "conf/pipelines"
         (pipelines / "noop.py").write_text(_STAGE)
-        for name, count, gate in (("nine", STAGES, 0), ("gated", STAGES, 1), ("one", 1, 1)):
+        for name, count, gate in (("nine", STAGES, 0), ("gated", STAGES, 1), ("one", 1, 1), ("alone", 1, 0)):
             lines = [f"name: {name}", "stages:"]
             for n in range(1, count + 1):
                 waits = str(n == gate).lower()
