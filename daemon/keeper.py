@@ -22,39 +22,36 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from daemon.harness import Ends, become_stage, read_order
+from daemon.child import Stage, fork_stage, let_go, signal_group
+from daemon.harness import read_order
 from daemon.harvest import Refused, Stopped, anchor, harvest
-from daemon.orders import COMPLETED, FAILED, Made, Order, Report, carry, receive
+from daemon.orders import (
+    COMPLETED,
+    ENDED,
+    FAILED,
+    GO,
+    KILL,
+    READY,
+    TERMINATE,
+    Made,
+    Order,
+    Report,
+    carry,
+    receive,
+)
 from daemon.processes import adopt_orphans, end_children, oom_kills, set_name
 from daemon.stagelog import StageLog
 
-READY, GO, TERMINATE, KILL, ENDED = b"ready", b"go", b"terminate", b"kill", b"ended"
 KEEPER_NAME = "spork-keeper"
 _SAID_BYTES = 1 << 16
 _PIPE_READS = 64
-_LET_GO_MS = 1000
+_SHORT_MS = 5
+"""A stage that is over by then has the machine to itself: a fork beside it holds it up by a millisecond."""
 _NO_MEMORY = "give it more memory, or less to do at once"
 
 
 class Abandoned(Exception):
     """The daemon is gone: end everything, report nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The stage's own process, seen from its keeper."""
-
-    pid: int
-    pidfd: int
-    output: int
-    said: int
-    feed: socket.socket
-
-    def close(self) -> None:
-        """Let go of its descriptors."""
-        for fd in (self.pidfd, self.output, self.said):
-            os.close(fd)
-        self.feed.close()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -86,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve(control: socket.socket) -> None:
     """One attempt after the other; Abandoned or a return when the daemon is gone."""
-    spare: Stage | None = _fork_stage(control)
+    spare: Stage | None = fork_stage(control)
     while True:
         word, fds = receive(control, 3)
         if not word:
@@ -95,10 +92,11 @@ def _serve(control: socket.socket) -> None:
             # For an attempt that had ended before it was read.
             continue
         # From now on it is the stage, and ended with the rest if anything goes wrong.
-        stage, spare = spare, None
+        stage, after = spare, _Next()
         try:
-            report, spare = _attempt(stage, fds, control)
+            report = _attempt(stage, fds, control, after)
         except OSError as error:
+            after.drop()
             end_children()
             report = Report(
                 FAILED, f"the stage could not be kept: {error}", "look at the limits of the service"
@@ -107,65 +105,76 @@ def _serve(control: socket.socket) -> None:
         # the lane at once. Where the daemon is gone it goes with us, who end all that is left first.
         for fd in fds:
             os.close(fd)
+        spare = after.spare
         if spare is not None:
-            _let_go(spare)
+            let_go(spare)
         carried = carry(report.text())
         socket.send_fds(control, [ENDED], [carried])
         os.close(carried)
         gc.collect()
         if spare is None:
             with suppress(OSError):
-                spare = _fork_stage(control)
+                spare = fork_stage(control, ahead=after.ahead)
 
 
-def _let_go(spare: Stage) -> None:
-    """Wait until the spare has closed what it was born with of the attempt that ran, as it does first of all."""
-    poll = select.poll()
-    poll.register(spare.feed, select.POLLIN)
-    # Somebody may have stopped it: then the lane is not free yet, and who takes it waits for that.
-    poll.poll(_LET_GO_MS)
+@dataclass(slots=True)
+class _Next:
+    """The stage after the one that runs: what it wants imported, and its process where there is one already."""
+
+    ahead: Sequence[str] = ()
+    spare: Stage | None = None
+
+    def drop(self) -> None:
+        """Let go of the process; who ends all children ends it."""
+        if self.spare is not None:
+            self.spare.close()
+            self.spare = None
 
 
-def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket) -> tuple[Report, Stage | None]:
-    """The report, and the next spare, which starts up while this attempt's stage is at work."""
+def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket, after: _Next) -> Report:
+    """The report; ``after`` is filled in, with a process of its own if this attempt's stage is at work for long."""
     order_fd, lane, log_fd = fds
     began = time.monotonic()
-    spare: Stage | None = None
-    stage = ready or _fork_stage(control)
+    stage = _hand_on(ready, order_fd, lane, control)
     try:
-        try:
-            socket.send_fds(stage.feed, [GO], [order_fd, lane])
-        except ConnectionError:
-            # Somebody ended it while it waited.
-            stage.close()
-            stage = _fork_stage(control)
-            socket.send_fds(stage.feed, [GO], [order_fd, lane])
         order, _ = read_order(order_fd)
-        with suppress(OSError):
-            spare = _fork_stage(control, stage, fds, order.ahead)
-        return _see_through(stage, spare, began, order, log_fd, control), spare
-    except BaseException:
-        if spare is not None:
-            spare.close()
-        raise
+        after.ahead = order.ahead
+        log = StageLog(log_fd, order.log_limit_bytes)
+        lacked = oom_kills()
+        watch = _Watch(stage, control, log)
+        if not watch.ended(_SHORT_MS):
+            with suppress(OSError):
+                after.spare = fork_stage(control, stage, fds, order.ahead)
+            watch.ended()
+        seconds = time.monotonic() - began
+        return _see_through(stage, after.spare, order, watch, seconds, lacked)
     finally:
         stage.close()
 
 
+def _hand_on(ready: Stage | None, order: int, lane: int, control: socket.socket) -> Stage:
+    """The process that has the order: the one that was ready, or another where somebody ended it as it waited."""
+    if ready is not None:
+        with suppress(ConnectionError):
+            ready.give(order, lane)
+            return ready
+    stage = fork_stage(control)
+    stage.give(order, lane)
+    return stage
+
+
 def _see_through(
-    stage: Stage, spare: Stage | None, began: float, order: Order, log_fd: int, control: socket.socket
+    stage: Stage, spare: Stage | None, order: Order, watch: _Watch, seconds: float, lacked: int
 ) -> Report:
-    log = StageLog(log_fd, order.log_limit_bytes)
-    lacked = oom_kills()
-    ordered = _watch(stage, control, log)
-    seconds = time.monotonic() - began
+    """What became of a stage whose process has ended."""
+    log, control, ordered = watch.log, watch.control, watch.ordered
     code = os.waitstatus_to_exitcode(os.waitpid(stage.pid, 0)[1])
     strays = end_children(spare.pid if spare else 0)
     for _ in range(_PIPE_READS):
         if not log.take(stage.output):
             break
     log.close()
-    message, hint = _verdict(code, ordered, stage.said, oom_kills() - lacked if code else 0)
+    message, hint = _verdict(code, ordered, stage.said, max(oom_kills() - lacked, 0) if code else 0)
     made: tuple[Made, ...] = ()
     if not message:
         try:
@@ -192,87 +201,49 @@ def _see_through(
     )
 
 
-def _fork_stage(
-    control: socket.socket,
-    running: Stage | None = None,
-    held: Sequence[int] = (),
-    ahead: Sequence[str] = (),
-) -> Stage:
-    """A process that waits for its order to become the stage: its start-up is over before there is one.
+class _Watch:
+    """Over a stage: takes its output, passes orders on."""
 
-    It lets go of the stage that is ``running`` and of what is ``held`` for that one, the lane above all, and
-    imports what the next stage wants ``ahead`` of it.
-    """
-    output, output_end = os.pipe2(os.O_CLOEXEC)
-    said, said_end = os.pipe2(os.O_CLOEXEC)
-    feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    keeper = os.getpid()
-    try:
-        pid = os.fork()
-    except OSError:
-        for end in (feed, feed_end):
-            end.close()
-        for fd in (output, output_end, said, said_end):
-            os.close(fd)
-        raise
-    if pid == 0:
-        for fd in held:
-            os.close(fd)
-        if running is not None:
-            running.close()
-        # A stage that held these open would hide from the daemon that its keeper died.
-        control.close()
-        feed.close()
-        os.close(output)
-        os.close(said)
-        feed_end.send(READY)
-        become_stage(Ends(feed_end, output_end, said_end), keeper, ahead)
-    feed_end.close()
-    os.close(output_end)
-    os.close(said_end)
-    os.set_blocking(output, False)
-    os.set_blocking(said, False)
-    return Stage(pid, os.pidfd_open(pid), output, said, feed)
+    def __init__(self, stage: Stage, control: socket.socket, log: StageLog) -> None:
+        self.control, self.log = control, log
+        self.ordered = ""
+        """The last order the stage was given, or nothing."""
+        self._stage = stage
+        self._poll = select.poll()
+        for fd in (stage.pidfd, stage.output, control.fileno()):
+            self._poll.register(fd, select.POLLIN)
 
+    def ended(self, within_ms: float | None = None) -> bool:
+        """Wait until the stage's own process has ended; False once the time is over. Abandoned as :func:`_obey`.
 
-def _watch(stage: Stage, control: socket.socket, log: StageLog) -> str:
-    """Until the stage's own process has ended; the last order it was given, or nothing.
-
-    The process is waited for, not the end of its output: a background child may hold that open.
-    """
-    poll = select.poll()
-    for fd in (stage.pidfd, stage.output, control.fileno()):
-        poll.register(fd, select.POLLIN)
-    ordered = ""
-    while True:
-        ready = {fd for fd, _ in poll.poll()}
-        if stage.output in ready and not log.take(stage.output):
-            poll.unregister(stage.output)
-        if stage.pidfd in ready:
-            return ordered
-        if control.fileno() in ready:
-            ordered = _obey(stage, control.recv(16))
+        The process is waited for, not the end of its output: a background child may hold that open.
+        """
+        stage, control = self._stage, self.control
+        until = time.monotonic() + (within_ms or 0) / 1000
+        while True:
+            left = None if within_ms is None else (until - time.monotonic()) * 1000
+            # What prints without a pause is watched no longer for it.
+            if left is not None and left <= 0:
+                return False
+            ready = {fd for fd, _ in self._poll.poll(left)}
+            if stage.output in ready and not self.log.take(stage.output):
+                self._poll.unregister(stage.output)
+            if stage.pidfd in ready:
+                return True
+            if control.fileno() in ready:
+                self.ordered = _obey(stage, control.recv(16))
 
 
 def _obey(stage: Stage, word: bytes) -> str:
     """Signal the stage as told; Abandoned at end of file."""
     if word == TERMINATE:
-        _signal_group(stage.pid, signal.SIGTERM)
-        _signal_group(stage.pid, signal.SIGCONT)
+        signal_group(stage.pid, signal.SIGTERM)
+        signal_group(stage.pid, signal.SIGCONT)
         return "terminate"
     if word == KILL:
-        _signal_group(stage.pid, signal.SIGKILL)
+        signal_group(stage.pid, signal.SIGKILL)
         return "kill"
     raise Abandoned
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    # The stage is our child and not reaped, so neither number can be anybody else's. It has no group of
-    # its own in its first instants.
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
 
 
 def _told_to_stop(control: socket.socket) -> bool:

@@ -18,6 +18,8 @@ from stages.contract import Published
 
 _DESCRIPTOR = struct.Struct("i")
 COMPLETED, FAILED, LOST = "completed", "failed", "lost"
+READY, GO, TERMINATE, KILL, ENDED = b"ready", b"go", b"terminate", b"kill", b"ended"
+"""The words on a keeper's socket."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 
@@ -53,20 +54,25 @@ def children(pid: int) -> list[int]:
 
 def oom_kills() -> int:
     """How many processes of our control group the kernel has killed for want of memory; 0 where it does not say."""
-    with suppress(OSError, ValueError, IndexError):
-        with open("/proc/self/cgroup") as file:
-            groups = [line.rstrip("\n").split(":", 2) for line in file]
-        for _, controllers, path in groups:
-            # cgroups(7): version 1 names its controllers, the one of version 2 has an empty list.
-            if "memory" in controllers.split(","):
-                return _count(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
-        return _count(f"/sys/fs/cgroup{groups[-1][2]}/memory.events")
+    with suppress(OSError, ValueError, IndexError), open(_oom_counter()) as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
     return 0
 
 
-def _count(path: str) -> int:
-    with open(path) as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+@cache
+def _oom_counter() -> str:
+    """The file with the count, of the group we are in when it is first asked for.
+
+    Two counts are compared, so both must be of one group: that of a process moved meanwhile is asked on, and
+    what is then killed in its new one is not counted, rather than counted wrongly.
+    """
+    with open("/proc/self/cgroup") as file:
+        groups = [line.rstrip("\n").split(":", 2) for line in file]
+    for _, controllers, path in groups:
+        # cgroups(7): version 1 names its controllers, the one of version 2 has an empty list.
+        if "memory" in controllers.split(","):
+            return f"/sys/fs/cgroup/memory{path}/memory.oom_control"
+    return f"/sys/fs/cgroup{groups[-1][2]}/memory.events"
 
 
 def _all() -> list[int]:

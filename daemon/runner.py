@@ -12,9 +12,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 from daemon.errors import Halt
-from daemon.keeper import GO, KILL, READY, TERMINATE
 from daemon.lane import Lane
-from daemon.orders import LOST, Order, Report, carry, receive, unpack, with_environ
+from daemon.orders import (
+    GO,
+    KILL,
+    LOST,
+    READY,
+    TERMINATE,
+    Order,
+    Report,
+    carry,
+    receive,
+    unpack,
+    with_environ,
+)
 from daemon.processes import adopt_orphans
 from daemon.strays import KEEPER_VARIABLE, end_attempt, end_orphans
 from daemon.workroom import prepare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -86,6 +87,27 @@ def killed_by_the_kernel(group: Path) -> int:
             counts = dict(line.split() for line in (group / name).read_text().splitlines())
             return int(counts["oom_kill"])
     return 0
+
+
+MOVED = """
+import os, sys
+from pathlib import Path
+from daemon.processes import oom_kills
+
+for group in map(Path, sys.argv[1:]):
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    counted = oom_kills()
+os.rmdir(sys.argv[1])
+print(counted, oom_kills())
+"""
+
+
+def test_a_process_that_is_moved_counts_nothing_wrong(memory_group: Path) -> None:
+    """Its first group is asked on, also once that is gone: what is counted there can only be less."""
+    left = memory_group / "left"
+    left.mkdir()
+    said = subprocess.check_output([sys.executable, "-c", MOVED, left, memory_group], text=True)
+    assert said.split() == ["0", "0"]
 
 
 SCORES = """\

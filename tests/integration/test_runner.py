@@ -333,23 +333,36 @@ def test_the_next_spare_is_ready_before_a_stage_ends_and_holds_nothing_of_it(pla
     assert children(running.keeper_pid) == [spare]
 
 
+def test_the_next_spare_is_also_made_beside_a_stage_that_never_stops_printing(place: Place) -> None:
+    """What it prints keeps its keeper awake, but the time after which a stage counts as long goes on."""
+    running = place.start(place.shell("exec yes", log_limit_bytes=1000))
+    wait_for(lambda: len(children(running.keeper_pid)) == 2, "the stage and the spare")
+    running.kill()
+    place.finish(running)
+
+
 IMPORTED = """
-import sys
+import sys, time
 
 def run(context):
+    time.sleep(context.params["seconds"])
     found = [name for name in ("colorsys", "chunk") if name in sys.modules]
     (context.out_dir / "found.txt").write_text(" ".join(["found", *found]))
 """
 
 
-def test_what_a_stage_wants_imported_ahead_is(tmp_path: Path) -> None:
-    """The policy's modules for every stage, a pipeline's for the one stage that comes next; a wrong name harms none."""
+@pytest.mark.parametrize("seconds", [0, 0.1])
+def test_what_a_stage_wants_imported_ahead_is(tmp_path: Path, seconds: float) -> None:
+    """The policy's modules for every stage, a pipeline's for the one stage that comes next; a wrong name harms none.
+
+    Also for the stage after a short one, behind which its process is made, and not beside it.
+    """
     place = Place(tmp_path)
     place.runner = Runner(place.lane, TOKEN, ["chunk"])
     (tmp_path / "look.py").write_text(IMPORTED)
     found = []
     for attempt, ahead in enumerate([("no.such.module", "colorsys"), (), ()], 1):
-        order = place.order(attempt, run="./look.py:run", ahead=ahead)
+        order = place.order(attempt, run="./look.py:run", ahead=ahead, params={"seconds": seconds})
         assert place.run(order).outcome == "completed"
         found.append((order.out_dir / "found.txt").read_text())
     place.runner.rest()

@@ -26,7 +26,7 @@ recorder sources retention review shelf rebuild evidence generation twin
 setup
 check service schemas
 runner watcher projection publication
-workroom keeper nursery strays lane harness harvest stagelog processes inotify mounts
+workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
 checkup store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
