@@ -1,4 +1,4 @@
-"""``python -m bench [options] | growth | aged | video | trace``: a Markdown table on stdout, progress on stderr."""
+"""``python -m bench [growth | aged | floor | video | trace]``: a Markdown table on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import aged, growth, measures, page, trace, video
+from bench import aged, floor, growth, measures, page, trace, video
 from bench.fill import fill
 from bench.measures import quantile
 from bench.processes import cost
 from bench.subjects import Daemon, Minimal, Subject, until
 from daemon.model import Status
 
+WHAT = ("daemon", "growth", "aged", "floor", "video", "trace")
 RESCAN_SECONDS = 61.0
 """Once in so long the daemon looks everywhere: what that costs belongs to being idle."""
 
@@ -28,9 +29,7 @@ RESCAN_SECONDS = 61.0
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "what", nargs="?", choices=["daemon", "growth", "aged", "video", "trace"], default="daemon"
-    )
+    parser.add_argument("what", nargs="?", choices=WHAT, default="daemon")
     parser.add_argument("--rounds", type=int, default=4, help="how often the two take turns (4)")
     parser.add_argument("--jobs", type=int, default=25, help="jobs, and approvals, in each round (25)")
     parser.add_argument("--flood", type=int, default=1000, help="files dropped at once (1000)")
@@ -63,15 +62,22 @@ def main() -> None:
 
 
 def _made(root: Path, args: argparse.Namespace) -> str:
-    if args.what == "growth":
-        return "\n".join([*_head(os.getloadavg()[0]), growth.table(root, args.sizes, args.jobs)])
-    if args.what == "aged":
-        load = os.getloadavg()[0]
-        aged_table = aged.table(root, args.sizes)
-        return "\n".join([*_head(load), aged_table])
-    if args.what == "video":
-        return video.table(root)
-    return trace.table(root, args.jobs) if args.what == "trace" else table(root, args)
+    load = os.getloadavg()[0]
+    match args.what:
+        case "growth":
+            made = growth.table(root, args.sizes, args.jobs)
+        case "aged":
+            made = aged.table(root, args.sizes)
+        case "floor":
+            made = floor.table(root, args.rounds, args.jobs)
+        case "video":
+            return video.table(root)
+        case "trace":
+            return trace.table(root, args.jobs)
+        case _:
+            return table(root, args)
+    # The head after the table: it tells the load after the measurement as well.
+    return "\n".join([*_head(load), made])
 
 
 def table(root: Path, args: argparse.Namespace) -> str:

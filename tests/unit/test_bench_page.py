@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import page
+from bench.__main__ import WHAT
 
 
 def test_a_table_takes_its_place_also_where_that_was_empty(
@@ -23,6 +24,13 @@ def test_a_table_takes_its_place_also_where_that_was_empty(
         assert one.read_text() == f"a\n{place}\nb\n<!-- bench: y -->\n<!-- end -->\nc\n"
     with pytest.raises(ValueError, match="no page has"):
         page.put("z", "| 1 |")
+
+
+@pytest.mark.parametrize("name", [*WHAT, "peers"])
+def test_every_table_has_its_place(name: str) -> None:
+    """But for the trace, which only its reader needs."""
+    places = [f"<!-- bench: {name} -->" in text.read_text(encoding="utf-8") for text in page.PAGES]
+    assert any(places) == (name != "trace")
 
 
 def test_the_command_is_told_as_a_reader_types_it(monkeypatch: pytest.MonkeyPatch) -> None:
