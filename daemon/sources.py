@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -78,7 +78,10 @@ class Sources:
         return brought
 
     def clear(self, stem: str, job_id: str, *, has_folder: bool) -> None:
-        """Take the claimed request's own folder away: its files are in the run, byte for byte."""
+        """Take the claimed request's own folder away: its files are in the run, byte for byte.
+
+        OSError where the disk refuses it now: while the request lies there, `clear_taken` does the rest.
+        """
         brought = self._brought.pop(job_id, None)
         if brought is None and not has_folder:
             return
@@ -89,7 +92,7 @@ class Sources:
     def _remove_own(self, stem: str, name: str, is_it: Callable[[int, str], bool]) -> None:
         parent, own = os.path.split(f"{stem}/{name}")
         # Somebody may have replaced or removed it; then it is theirs to keep.
-        with suppress(OSError), opened_beneath(self._workspace.inbox, parent) as folder:
+        with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
             if is_it(folder, own):
                 os.unlink(own, dir_fd=folder)
 
@@ -104,10 +107,9 @@ class Sources:
     def _remove_empty(self, folder: Path) -> None:
         if folder == self._workspace.rejected:
             return
-        try:
+        # Often it is not there, or it holds what no job asked for.
+        with _unless_passing():
             os.rmdir(folder)
-        except OSError:
-            pass  # not there, or it holds what no job asked for
 
     def _roots(self, stem: str) -> list[Path]:
         inbox = self._workspace.inbox
@@ -170,6 +172,16 @@ class Sources:
                 place = ("params", param, list(value).index(name))
                 return Invalid(vetted.document.problem(place, f"{shown(name)}: {why}"))
         raise KeyError(name)
+
+
+@contextmanager
+def _unless_passing() -> Iterator[None]:
+    """Whatever the system says of a file is the answer; not so what it says of the disk, which is raised."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
 
 
 def _is(identity: Identity, folder: int, name: str) -> bool:

@@ -219,7 +219,7 @@ def _after(disk: Disk, studio: Crashed, load: Load, cut: Cut) -> list[str]:
         return [str(error)]
 
 
-def lossy(base: Path, *, cuts: int, seed: int, say: Callable[[str], None] = print) -> int:
+def lossy(base: Path, *, cuts: int, seed: int) -> int:
     """Work on the forgetful file system, cut at any moment; the number of cuts. AssertionError as `campaign`.
 
     The database lies elsewhere and loses nothing: it is synced at each commit, and this file system cannot be asked
@@ -243,8 +243,6 @@ def lossy(base: Path, *, cuts: int, seed: int, say: Callable[[str], None] = prin
             _work_until_cut(studio, served, load, chance)
             found = verify(studio, studio.asked, load.told)
             assert not found, f"cut {number} of seed {seed}: " + "; ".join(found)
-            if number % 20 == 0:
-                say(f"{number} cuts of seed {seed}")
         return cuts
     finally:
         subprocess.run(["umount", "-l", str(inner / "jobs")], check=False)

@@ -72,8 +72,10 @@ class Load:
         self._lying.clear()
 
     def _open(self) -> int:
-        over = sum(state_of(self.studio, job_id).get("status") in ENDED for job_id in runs(self.studio))
-        return len(self.studio.asked) - over
+        """Jobs that are not over, and requests on their way in; not those that a power cut took for good."""
+        jobs = sum(state_of(self.studio, job_id).get("status") not in ENDED for job_id in runs(self.studio))
+        lying = sum(1 for _ in (self.studio.root / "inbox").glob("*.yaml"))
+        return jobs + lying + sum(told.kind == "request" for _, told in self._commands)
 
     def _mark(self) -> int:
         return self._log.stat().st_size

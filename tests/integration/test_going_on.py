@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from daemon import publication
 from daemon.changes import Change
-from daemon.inbox import STUCK_SECONDS
 from daemon.lane import Lane
 from daemon.model import Type
-from tests.crashed import disagreements
 from tests.studio import QUICK, Studio
 from tests.whole.unplugged import Unplugged
 
@@ -232,55 +228,3 @@ def test_a_start_that_comes_to_nothing_makes_no_other_job_wait(daemon: Daemon) -
     assert daemon.studio.state("j-2")["status"] == "failed"
     assert loop.turn() > 0.0
     assert daemon.at == ("j-3", "a")
-
-
-@pytest.mark.fault(84)
-@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE])
-def test_a_pipeline_that_cannot_be_read_now_refuses_no_request(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    """That says nothing about the request: it waits, which is told, and is taken once the disk has come round."""
-    assert daemon.unplugged.opened is not None
-    inbox = daemon.unplugged.opened.parts.inbox
-    kept = os.open
-
-    def sick(path: Any, *more: Any, **named: Any) -> int:
-        if str(path).endswith("pipelines/three.yaml"):
-            raise OSError(code, os.strerror(code), path)
-        return kept(path, *more, **named)
-
-    daemon.studio.submit("j-2", "three")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", sick)
-        daemon.unplugged.run()
-    assert os.strerror(code) in inbox.waiting["j-2.yaml"]
-    assert not list((daemon.studio.root / "inbox/rejected").iterdir())
-    daemon.unplugged.clock.pass_time(STUCK_SECONDS)
-    daemon.unplugged.run()
-    assert not inbox.waiting and daemon.studio.state("j-2")["status"] == "queued"
-
-
-@pytest.mark.fault(84, 86)
-def test_a_job_whose_birth_the_disk_cut_short_has_each_event_once(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its directory was in its place, and the copy of its request could not be written: nothing is written twice."""
-    kept = os.rename
-
-    def sick(source: Any, target: Any, **named: Any) -> None:
-        if str(target) == "j-2.yaml":
-            raise OSError(errno.EIO, os.strerror(errno.EIO), target)
-        kept(source, target, **named)
-
-    daemon.studio.submit("j-2", "three")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", sick)
-        daemon.unplugged.run()
-    assert daemon.studio.run("j-2").is_dir()
-    daemon.unplugged.clock.pass_time(STUCK_SECONDS)
-    daemon.unplugged.run()
-    assert daemon.studio.types("j-2") == ["job_queued"]
-    assert (daemon.studio.root / "jobs/j-2.yaml").exists() and not (
-        daemon.studio.root / "inbox/j-2.yaml"
-    ).exists()
-    assert not disagreements(daemon.studio.root)

@@ -1,0 +1,127 @@
+"""A disk that refuses one thing while a request is taken: the job is whole once it has come round."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.inbox import STUCK_SECONDS, Inbox
+from tests.crashed import disagreements
+from tests.studio import QUICK, Studio
+from tests.whole.unplugged import Unplugged
+
+PIPELINE = """\
+name: one
+params: {sources: {type: files, max: 1}}
+stages:
+  - {name: a, run: "./work.py:run", outputs: [a.txt]}
+"""
+
+
+class Daemon:
+    """A daemon without processes that is at work on one job; the next waits for it."""
+
+    def __init__(self, base: Path) -> None:
+        self.studio = Studio(base / "studio", QUICK)
+        self.studio.pipeline("one", PIPELINE, work="")
+        self.unplugged = Unplugged(self.studio.root)
+        self.studio.submit("j-1", "one")
+        self.unplugged.run()
+
+    @property
+    def inbox(self) -> Inbox:
+        assert self.unplugged.opened is not None
+        return self.unplugged.opened.parts.inbox
+
+    def run_later(self) -> None:
+        """What was refused is tried again."""
+        self.unplugged.clock.pass_time(STUCK_SECONDS)
+        self.unplugged.run()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(tmp_path)
+    yield made
+    made.unplugged.close()
+
+
+@pytest.mark.fault(84)
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE])
+def test_a_pipeline_that_cannot_be_read_now_refuses_no_request(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """That says nothing about the request: it waits, which is told, and is taken once the disk has come round."""
+    kept = os.open
+
+    def sick(path: Any, *more: Any, **named: Any) -> int:
+        if str(path).endswith("pipelines/one.yaml"):
+            raise OSError(code, os.strerror(code), path)
+        return kept(path, *more, **named)
+
+    daemon.studio.submit("j-2", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", sick)
+        daemon.unplugged.run()
+    assert os.strerror(code) in daemon.inbox.waiting["j-2.yaml"]
+    assert not list((daemon.studio.root / "inbox/rejected").iterdir())
+    daemon.run_later()
+    assert not daemon.inbox.waiting and daemon.studio.state("j-2")["status"] == "queued"
+
+
+@pytest.mark.fault(84, 86)
+def test_a_job_whose_birth_the_disk_cut_short_has_each_event_once(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory was in its place, and the copy of its request could not be written: nothing is written twice."""
+    kept = os.rename
+
+    def sick(source: Any, target: Any, **named: Any) -> None:
+        if str(target) == "j-2.yaml":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), target)
+        kept(source, target, **named)
+
+    daemon.studio.submit("j-2", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", sick)
+        daemon.unplugged.run()
+    assert daemon.studio.run("j-2").is_dir()
+    daemon.run_later()
+    assert daemon.studio.types("j-2") == ["job_queued"]
+    assert (daemon.studio.root / "jobs/j-2.yaml").exists() and not (
+        daemon.studio.root / "inbox/j-2.yaml"
+    ).exists()
+    assert not disagreements(daemon.studio.root)
+
+
+@pytest.mark.fault(84)
+@pytest.mark.parametrize("call", ["unlink", "rmdir"])
+def test_sources_that_the_disk_does_not_let_go_are_taken_away_later(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """They were brought into the run: the request's own folder does not stay in the inbox for ever."""
+    folder = daemon.studio.root / "inbox/j-2"
+    folder.mkdir()
+    (folder / "one.txt").write_text("1\n")
+    kept = getattr(os, call)
+
+    def sick(path: Any, *more: Any, **named: Any) -> Any:
+        taken = daemon.studio.run("j-2").exists()
+        if taken and str(path).split("/")[-1] == {"unlink": "one.txt", "rmdir": "j-2"}[call]:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return kept(path, *more, **named)
+
+    daemon.studio.submit("j-2", "one", params={"sources": ["one.txt"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, sick)
+        daemon.unplugged.run()
+    assert daemon.studio.run("j-2").is_dir() and folder.is_dir()
+    daemon.run_later()
+    assert [path.name for path in folder.parent.iterdir()] == ["rejected"]
+    assert (daemon.studio.run("j-2") / "sources/one.txt").read_text() == "1\n"
+    assert daemon.studio.types("j-2") == ["job_queued"]
