@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from stages.cardtext import headline
 from stages.items import Item, Research
+from stages.scenes import Statement
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words
@@ -63,7 +64,7 @@ def drafts_of(
     """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture."""
     items = {item.id: item for item in research.items}
     found: list[Draft] = []
-    pieces = [piece for part, paragraph in script.paragraphs for piece in _divided(part, paragraph)]
+    pieces = [piece for part, paragraph in script.paragraphs for piece in _pieces(part, paragraph)]
     for part, paragraph in _joined(pieces):
         scene = f"scene_{len(found):03d}"
         look = Look(
@@ -151,8 +152,28 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
         heading = "Sources"
     elif paragraph.show == "recap" and not heading:
         heading = "To sum up"
-    shape = shape_of(paragraph, shown, frame.script, frame.research, frame.look)
+    asked = _asks(paragraph.lines, heading)
+    told = replace(paragraph, lines=paragraph.lines[asked:])
+    shape = _later(shape_of(told, shown, frame.script, frame.research, frame.look), asked)
+    content = shape.content
+    if isinstance(content, Statement) and _same(content.text, heading):
+        heading = ""  # the picture says it large
     return Draft(shape.heading or heading, paragraph.lines, shape, tuple(cited))
+
+
+def _asks(lines: Sequence[Line], heading: str) -> int:
+    """How many sentences say nothing but the heading, which the picture has: 1 or none."""
+    return int(len(lines) > 1 and _same(lines[0].text, heading))
+
+
+def _same(one: str, other: str) -> bool:
+    return re.findall(r"\w+", one.lower()) == re.findall(r"\w+", other.lower()) != []
+
+
+def _later(shape: Shape, lines: int) -> Shape:
+    """The shape of what follows some spoken lines: its parts come with the sentences that much later."""
+    cues = tuple(cue and replace(cue, line=cue.line + lines) for cue in shape.cues)
+    return replace(shape, cues=cues)
 
 
 def _shown_by_itself(paragraph: Paragraph, items: Mapping[str, Item]) -> Item | None:
@@ -160,6 +181,15 @@ def _shown_by_itself(paragraph: Paragraph, items: Mapping[str, Item]) -> Item | 
     cited = [items[name] for name in paragraph.items if name in items]
     only = len(cited) == 1 and not paragraph.show
     return cited[0] if only and cited[0].kind not in ("fact", "number") else None
+
+
+def _pieces(part: ScriptPart, paragraph: Paragraph) -> Iterator[tuple[ScriptPart, Paragraph]]:
+    """A paragraph divided; a heading that is said first, as a question is, stays before the first piece."""
+    asked = _asks(paragraph.lines, shown_heading(part.heading))
+    question = paragraph.lines[:asked]
+    for _, piece in _divided(part, replace(paragraph, lines=paragraph.lines[asked:])):
+        yield part, replace(piece, lines=(*question, *piece.lines))
+        question = ()
 
 
 def _divided(part: ScriptPart, paragraph: Paragraph) -> Iterator[tuple[ScriptPart, Paragraph]]:

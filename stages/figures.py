@@ -14,6 +14,8 @@ UNIT_IN_HEADING = re.compile(
 )
 MAX_POINTS = 8
 YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
+MOST_CHANGES = 3
+"""Rows that are each told how they changed; of more, the two ends."""
 PLURAL = re.compile(r"\w+[^\Wsu]s\b")
 """A heading whose first word is a plural: "bicycles a day", not "process" or "status"."""
 
@@ -78,11 +80,11 @@ def tell(figures: Figures, *beside: Figures) -> list[str]:
     value = _lower(figures.heading)
     first, last = (_amount(figures, place) for place in (0, len(figures.values) - 1))
     many = PLURAL.match(value)
+    columns = (figures, *beside)
+    if beside and all(YEAR.fullmatch(each.heading) for each in columns):
+        return _changes(columns[0], columns[-1])
     if all(YEAR.fullmatch(label) for label in figures.labels):
-        return [
-            f"In {figures.labels[0]}, {value} stood at {first}.",
-            f"In {figures.labels[-1]}, the figure was {last}.",
-        ]
+        return _change(figures, value if many else f"the {value}")
     if all(NUMBER.match(label) for label in figures.labels):
         noun = _lower(figures.label_heading)
         return [
@@ -106,6 +108,39 @@ def tell(figures: Figures, *beside: Figures) -> list[str]:
         end + "".join(f", with {_lower(other.heading)} at {_amount(other, place)}" for other in others) + "."
         for end, place in zip(ends, (high, low), strict=True)
     ]
+
+
+def _change(figures: Figures, what: str) -> list[str]:
+    """How a value went from the first year to the last, and the peak or the trough between them."""
+    labels = figures.labels
+    before, after = (f"{_amount(figures, place)} in {labels[place]}" for place in (0, len(labels) - 1))
+    went = f"{_capital(what)} went from {before} to {after}."
+    for word, pick in (("highest", max), ("lowest", min)):
+        place = figures.values.index(pick(figures.values))
+        if figures.values[place] not in (figures.values[0], figures.values[-1]):
+            return [went, f"The {word} between them was {_amount(figures, place)}, in {labels[place]}."]
+    return [went]
+
+
+def _changes(first: Figures, last: Figures) -> list[str]:
+    """Two years side by side: the rows that changed most and least, or each of a few."""
+    places = list(range(len(first.values)))
+    changed = [abs(after - before) for before, after in zip(first.values, last.values, strict=True)]
+    if len(places) > MOST_CHANGES:
+        most, least = changed.index(max(changed)), changed.index(min(changed))
+        places = [most] if most == least else [most, least]
+    told = [
+        f"{first.labels[place]} went from {_amount(first, place)} in {first.heading} "
+        f"to {_amount(last, place)} in {last.heading}."
+        for place in places
+    ]
+    if len(changed) > MOST_CHANGES and len(told) == 2:
+        return [f"The largest change: {told[0]}", f"The smallest: {told[1]}"]
+    return told
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _amount(figures: Figures, place: int) -> str:

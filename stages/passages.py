@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from stages.callee import whole, whole_member
 from stages.dates import at, dated, divided
 from stages.figures import every_figures, tell
 from stages.items import Item
@@ -33,13 +34,19 @@ UNFINISHED = re.compile(
 """A lead that only its list, table or code would end ("It can be opened with:")."""
 
 
-NO_LEAD = re.compile(r"(?:so|and|or|but)\b|(?:so,? |here (?:are|is) )?the following\b", re.I)
+NO_LEAD = re.compile(
+    r"(?:so|and|or|but)\b|(?:so,? |here (?:are|is) )?the following\b|"
+    r"here (?:are|is) .*\b(?:it|its|they|their|them|this|that|these|those|above|below)\b",
+    re.I,
+)
+"""A lead that leans on what stands before it, which may not be told."""
 
 
 def tell_item(item: Item) -> tuple[Line, ...]:
     """The sentences that tell an item, each naming it; empty if it cannot be told."""
     if item.kind in ("fact", "number"):
-        return tuple(Line(part, (item.id,)) for part in shorten(item.text))
+        told = whole(item.text, item.section, opens=item.paragraph == 0)
+        return tuple(Line(part, (item.id,)) for part in shorten(told))
     tellers = {"quote": _quote, "steps": _steps, "list": _list, "table": _table, "code": _code}
     lines = tuple(Line(text, (item.id,)) for text in tellers[item.kind](item))
     return lines if all(count_words(line.text) <= MAX_WORDS for line in lines) else ()
@@ -79,7 +86,7 @@ def _list(item: Item) -> Iterator[str]:
     told = parts[:MAX_PARTS]
     count = cardinal(len(told))
     whole = len(told) == len(item.parts)
-    heading = "" if re.search(r"[()`_<>{}]|::", item.section) else shown_heading(item.section)
+    heading = "" if re.search(r"[()`_<>{}]|::", item.section) else _heading(item)
     if heading and whole and CLOSING.match(heading):
         general = f"{heading}."
     elif heading and whole:
@@ -103,7 +110,7 @@ def _names(item: Item, parts: list[str]) -> Iterator[str]:
 
 def _dates(item: Item, parts: list[tuple[str, str]]) -> Iterator[str]:
     """What happened when, a sentence a date."""
-    heading = shown_heading(item.section)
+    heading = _heading(item)
     yield _lead(item, f"{heading}." if heading else "The dates in order.")
     for when, what in parts:
         yield f"{at(when)}, {_lower(what)}"
@@ -121,7 +128,7 @@ def _table(item: Item) -> Iterator[str]:
     elif opposed(item.columns, item.rows):
         yield from _sides(item, lead)
     elif len(item.rows) <= 4:
-        heading = shown_heading(item.section)
+        heading = _heading(item)
         yield lead or (f"{heading}, line by line." if heading else "Line by line.")
         for row in item.rows:
             cells = _cells(item, row[1:])
@@ -186,11 +193,17 @@ def _lead(item: Item, otherwise: str) -> str:
     return text if count_words(text) <= MAX_WORDS else otherwise
 
 
+def _heading(item: Item) -> str:
+    """The heading as a sentence may begin with it; empty for a question, which was asked before."""
+    heading = shown_heading(item.section)
+    return "" if heading.endswith("?") else heading
+
+
 def _short_parts(item: Item) -> list[str]:
     """The parts as sentences: each its first sentence, if that is short enough."""
     found: list[str] = []
     for part in item.parts:
-        first = next((sentence.text for sentence in split_sentences(part)), "")
+        first = whole_member(next((sentence.text for sentence in split_sentences(part)), ""))
         first = re.sub(r"[;,:]$", "", first)
         if first and not first.endswith((".", "!", "?")):
             first += "."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stages.brief import subject
+from stages.callee import whole
 from stages.contract import Context, StageError
 from stages.items import Item, Research, SourceDocument, save_research
 from stages.language import foreign, latin_enough
@@ -105,7 +106,7 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
         text = sentence.text
         if text.endswith(":"):
             continue  # it leads to the block after it, and is kept there
-        alone = not points_back(text)
+        alone = not points_back(whole(text, section.heading, opens=paragraph == 0))
         cut = block.page is not None and begins_small(text)
         follows = sayable(text) and not cut and (alone or follows)
         if not follows:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stages.callee import called
 from stages.language import latin_enough
 from stages.sentences import count_words, is_sentence, split_sentences
 from stages.sources import Block, Document
@@ -77,7 +78,10 @@ def _untitled(source: str, blocks: Sequence[Block]) -> Section:
 
 def shown_heading(heading: str) -> str:
     """The heading as the picture shows it; empty for a part that has none of its own."""
-    return "" if heading.endswith(UNTITLED) else re.sub(r"^[\d.]+\s+", "", heading.replace("`", ""))
+    if heading.endswith(UNTITLED):
+        return ""
+    name = called(heading)
+    return f"{name}()" if name else re.sub(r"^[\d.]+\s+", "", heading.replace("`", ""))
 
 
 def tellable(section: Section) -> int:

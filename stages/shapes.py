@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap, strongest_clause
 from stages.dates import divided
@@ -207,7 +207,11 @@ def _enumerated(sentence: str) -> list[str]:
     joints = r";\s+(?:and\s+)?" if ";" in rest else r",\s+(?:and\s+)?|\s+and\s+(?=[^,]*$)"
     parts = [part.strip() for part in re.split(joints, rest)] if colon else []
     parts = [part for part in parts if part and part.lower() != "more"]
-    return [part[:1].upper() + part[1:] for part in parts] if 2 <= len(parts) <= 6 else []
+    return (
+        [part if re.match(r"\S*[_()]", part) else _capital(part) for part in parts]
+        if 2 <= len(parts) <= 6
+        else []
+    )
 
 
 def _table(lines: Sequence[Line], item: Item) -> Shape:
@@ -256,6 +260,11 @@ def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | Non
             if re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(line.text))
         ]
         cues.append(Cue(named[0]) if named else None)
+    shared = [cue for cue in cues if cue is not None and cues.count(cue) > 1]
+    cues = [
+        replace(cue, words=label) if cue in shared and cue is not None else cue
+        for cue, label in zip(cues, labels, strict=True)
+    ]
     if cues and cues[0] is None:
         cues[0] = Cue(0)
     return tuple(cues)
@@ -274,7 +283,9 @@ def _sources(script: Script, research: Research) -> Shape:
         (name, title), *_ = titles.items()
         entries = [f"{bare(title)} — {name}"] if grouped else []
         entries += [
-            f"{bare(part)}, {_places(items)}" for (_, part), items in grouped.items() if part != title
+            f"{bare(part).rstrip('?')}, {_places(items)}"
+            for (_, part), items in grouped.items()
+            if part != title
         ]
     else:
         entries = [f"{bare(title)} — {name}, {_places(items)}" for (name, title), items in grouped.items()]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import groupby
 
+from stages.callee import named_once
 from stages.feedback import Feedback
 from stages.items import Item, Research
 from stages.passages import tell_item
@@ -73,12 +74,17 @@ class Story:
         middle = self._chosen(self.plan.parts, self.seconds - spent - FIRST_LEAD - LAST_TAIL)
         promise = self._promise([item.section for item in middle])
         recap = [] if close else self._recap(middle)
+        section = close[0].section if close else "Close"
         parts = [
             ScriptPart("Opening", self._opening(opening, promise)),
             *self._parts(middle),
             ScriptPart(
-                close[0].section if close else "Close",
-                (*self._paragraphs(close, closing=True), *recap, Paragraph((framed[0],), "sources")),
+                section,
+                (
+                    *_asked(section, self._paragraphs(close, closing=True)),
+                    *recap,
+                    Paragraph((framed[0],), "sources"),
+                ),
             ),
         ]
         return Script(self.plan.title, tuple(part for part in parts if part.paragraphs))
@@ -142,7 +148,10 @@ class Story:
 
     def _parts(self, items: Sequence[Item]) -> list[ScriptPart]:
         grouped = groupby(items, key=lambda item: (item.source, item.section))
-        return [ScriptPart(section, self._paragraphs(list(group))) for (_, section), group in grouped]
+        return [
+            ScriptPart(section, _asked(section, self._paragraphs(list(group))))
+            for (_, section), group in grouped
+        ]
 
     def _paragraphs(self, items: Sequence[Item], closing: bool = False) -> tuple[Paragraph, ...]:
         """One paragraph a paragraph of the source; a list, table, code or quote is one of its own."""
@@ -150,7 +159,7 @@ class Story:
         last: Item | None = None
         for _, group in groupby(items, key=lambda item: (item.source, item.section, item.paragraph)):
             held = list(group)
-            lines = tuple(line for item in held for line in self.told[item.id])
+            lines = named_once([line for item in held for line in self.told[item.id]])
             kind = held[0].kind
             before = found[-1] if found else None
             if (
@@ -176,7 +185,8 @@ class Story:
         for item in self.items:
             firsts.setdefault((item.source, item.section, item.paragraph), item.id)
         for item in items:
-            short = item.kind in ("fact", "number") and item.alone and count_words(item.text) <= 14
+            single = len(self.told[item.id]) == 1 and item.kind in ("fact", "number")
+            short = single and item.alone and count_words(self.told[item.id][0].text) <= 14
             # What does not open its paragraph may need the sentence before it to be understood.
             opens = firsts[item.source, item.section, item.paragraph] == item.id
             if short and opens and (item.section not in best or item.score > best[item.section].score):
@@ -184,7 +194,7 @@ class Story:
         if len(best) < 2:
             return []
         strongest = sorted(best.values(), key=lambda item: -item.score)[:3]
-        told = [Line(item.text, (item.id,)) for item in items if item in strongest]
+        told = [self.told[item.id][0] for item in items if item in strongest]
         return [Paragraph((Line("To sum up."), *told), "recap")]
 
     def _sources_line(self) -> Line:
@@ -196,6 +206,15 @@ class Story:
                 f"on screen."
             )
         return Line(f"Everything said here comes from the {'source' if single else 'sources'} on screen.")
+
+
+def _asked(section: str, paragraphs: tuple[Paragraph, ...]) -> tuple[Paragraph, ...]:
+    """The paragraphs of a part, after its heading where that is a question: they are the answer."""
+    question = shown_heading(section)
+    if not paragraphs or not question.endswith("?") or count_words(question) > MAX_WORDS:
+        return paragraphs
+    first, *rest = paragraphs
+    return (Paragraph((Line(question), *first.lines), first.show), *rest)
 
 
 def _follows(first: Item, second: Item) -> bool:
@@ -227,5 +246,6 @@ def _inside(heading: str, names: Collection[str]) -> str:
     """A heading inside a sentence: its first letter is small unless it is a name."""
     heading = re.sub(r"[.?!:]+$", "", heading)
     first = heading.split()[0] if heading.split() else ""
-    small = (first[1:].islower() or first == "A") and first not in names
+    code = re.search(r"[_()]", first)
+    small = (first[1:].islower() or first == "A") and first not in names and not code
     return heading[:1].lower() + heading[1:] if small else heading

@@ -194,7 +194,13 @@ def test_years_and_plurals_are_told_as_a_person_says_them() -> None:
     assert years is not None
     assert places is not None
     assert amounts is not None
-    assert tell(years) == ["In 2019, bicycles a day stood at 8,120.", "In 2023, the figure was 16,210."]
+    assert tell(years) == ["Bicycles a day went from 8,120 in 2019 to 16,210 in 2023."]
+    peak = figures_of(["Year", "Share (%)"], [["2019", "8"], ["2021", "19"], ["2023", "16"]])
+    assert peak is not None
+    assert tell(peak) == [
+        "The share went from 8 % in 2019 to 16 % in 2023.",
+        "The highest between them was 19 %, in 2021.",
+    ]
     assert tell(places) == [
         "The bicycles are highest for Halden, at 9,000.",
         "They are lowest for Moss, at 700.",
