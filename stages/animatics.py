@@ -6,9 +6,7 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from stages import placing
@@ -16,11 +14,11 @@ from stages import theme as themes
 from stages.assets import PLAN
 from stages.contract import StageError
 from stages.earlier import earlier, sha256_of
+from stages.sharing import Wanted, share
 from stages.shot import Order, order, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from multiprocessing.sharedctypes import Synchronized
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -29,9 +27,8 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 4
 """Each takes about 150 MB for 1080p."""
-TELL_SECONDS = 1.0
 _WORTH_A_PROCESS = 150_000_000
-"""Pixels to encode (72 frames of 1080p) before a second process pays for its start."""
+"""Pixels to encode (72 frames of 1080p) before a second process pays."""
 
 
 def run(context: Context) -> None:
@@ -45,7 +42,7 @@ def run(context: Context) -> None:
     orders = _orders(context, storyboard)
     wanted = [each for each in orders if not _kept(context, each, folder)]
     if wanted:
-        _make_all(wanted, folder, Tally(context, sum(each.frames for each in orders), wanted, len(orders)))
+        _make_all(wanted, folder, Progress(context, sum(each.frames for each in orders), wanted, len(orders)))
     for each in orders:
         digest = each.digest()
         context.describe(f"animatics/{each.scene.id}.mp4", "video", made_of=digest, frames=each.frames)
@@ -99,7 +96,7 @@ def _kept(context: Context, wanted: Order, folder: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Progress:
     """Says how far the drawing is, counted in frames."""
 
     context: Context
@@ -116,55 +113,26 @@ class Tally:
         self.context.progress((before + drawn) / self.total, f"{scene}, {kept} unchanged" if kept else scene)
 
 
-def _make_all(wanted: Sequence[Order], folder: Path, tally: Tally) -> None:
+def _make_all(wanted: Sequence[Order], folder: Path, progress: Progress) -> None:
     """Draw and encode, longest scenes first, on as many processors as there are."""
     longest = sorted(wanted, key=lambda each: -each.frames)
     pixels = sum(each.frames * math.prod(each.size) for each in wanted)
     workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS, len(wanted), 1 + pixels // _WORTH_A_PROCESS)
-    tally.tell(0, 0)
-    if workers < 2:
-        drawn = 0
-        for done, each in enumerate(longest, 1):
-            make(each, folder)
-            drawn += each.frames
-            tally.tell(drawn, done)
-        return
-    # Not fork: numpy and x264 may have threads, and a forked child of a process with threads can hang.
-    spawn = get_context("spawn")
-    counter = spawn.Value("L", 0)
-    with ProcessPoolExecutor(workers, spawn, initializer=_count_in, initargs=(counter,)) as pool:
-        pending = {pool.submit(make, each, folder) for each in longest}
-        try:
-            while pending:
-                finished, pending = wait(pending, TELL_SECONDS, FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                tally.tell(counter.value, len(wanted) - len(pending))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    progress.tell(0, 0)
+    files = [(folder / f"{each.scene.id}.mp4", each) for each in longest]
+    share(Wanted(files, make), workers, progress.tell)
 
 
-_counter: Synchronized[int] | None = None
-
-
-def _count_in(counter: Synchronized[int]) -> None:
-    """In a worker process: count its frames where all workers count."""
-    global _counter  # noqa: PLW0603  # a shared value can only be handed over when the process starts
-    _counter = counter
-
-
-def make(wanted: Order, folder: Path) -> str:
-    """Draw and encode one scene; returns its file's name."""
+def make(path: Path, wanted: Order, drew: Callable[[], None]) -> None:
+    """Draw and encode one scene; ``drew`` is called after each frame."""
     from stages import clips
 
-    path = folder / f"{wanted.scene.id}.mp4"
     times = placing.times_of(wanted.scene)
     with clips.Clip(path, wanted.size, wanted.fps, wanted.digest(), times) as clip:
         for frame in frames(wanted):
             clip.add(frame)
+            drew()
         clip.finish()
-    return path.name
 
 
 def frames(wanted: Order) -> Iterator[Any]:
@@ -176,6 +144,3 @@ def frames(wanted: Order) -> Iterator[Any]:
         for area in canvas.show(number / wanted.fps):
             planes.update(canvas, area)
         yield planes.frame
-        if _counter is not None:
-            with _counter.get_lock():
-                _counter.value += 1

@@ -35,6 +35,12 @@ class Backdrop:
         share = min(seconds / self.SECONDS, 1.0) if self.before != self.own else 1.0
         return round(ease_in_out(share), 4)
 
+    def rests(self, seconds: float) -> float:
+        return math.inf if self.before == self.own or seconds >= self.SECONDS else seconds
+
+    def changed(self, old: float | None, new: float | None) -> list[Rect]:
+        return [self.bounds(state) for state in (old, new) if state is not None]
+
     def bounds(self, state: float) -> Rect:
         return Rect(0, 0, self.page.width, self.page.height)
 

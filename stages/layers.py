@@ -7,13 +7,14 @@ bounds of layers whose state has changed.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import skia
 
 from stages.drawing import MEDIUM, Rect, block, draw_line, fill, measure, rounded
-from stages.motion import Pose, pose
+from stages.motion import Pose, changes, pose
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stages.motion import Timing
     from stages.scenes import Word
 
+_INSTANT = 1e-6
+"""Seconds: more than sums of times are off by rounding."""
 _SOFT = skia.SamplingOptions(skia.FilterMode.kLinear)
 
 
@@ -31,8 +34,14 @@ class Layer(Protocol):
     def state(self, seconds: float) -> Hashable:
         """Equal for equal pictures; None where nothing is shown."""
 
+    def rests(self, seconds: float) -> float:
+        """Until when the state stays as it is at ``seconds``; ``seconds`` if it may differ in the next frame."""
+
     def bounds(self, state: Any) -> Rect:
         """What the layer covers in that state."""
+
+    def changed(self, old: Any, new: Any) -> list[Rect]:
+        """Where the picture of one state differs from that of another; either may be None."""
 
     def draw(self, canvas: Canvas, state: Any) -> None: ...
 
@@ -48,9 +57,18 @@ class Drawn:
         self.box = Rect(x, y, math.ceil(box.right) - x, math.ceil(box.bottom) - y)
         self.whole = whole
         self.images: dict[str, Any] = {}
+        self._changes = changes(element, order, times)
 
     def state(self, seconds: float) -> Pose | None:
         return pose(self.element, self.order, seconds, self.times)
+
+    def rests(self, seconds: float) -> float:
+        if any(start - _INSTANT <= seconds <= end + _INSTANT for start, end in self._changes):
+            return seconds
+        return min((start for start, _ in self._changes if start > seconds), default=math.inf) - _INSTANT
+
+    def changed(self, old: Pose | None, new: Pose | None) -> list[Rect]:
+        return [self.bounds(state) for state in (old, new) if state is not None]
 
     def bounds(self, state: Pose) -> Rect:
         far = abs(state.scale - 1)
@@ -118,6 +136,8 @@ class Captions:
 
     def __init__(self, page: Page, cues: Sequence[Cue]) -> None:
         self.page, self.cues = page, cues
+        ends = [time for cue in cues for time in (cue.start, cue.end)]
+        self._turns = sorted({*ends, *(word.start for cue in cues for word in cue.words)})
 
     def state(self, seconds: float) -> tuple[int, int] | None:
         """(cue, word)"""
@@ -126,6 +146,13 @@ class Captions:
                 spoken = [i for i, word in enumerate(cue.words) if word.start <= seconds]
                 return number, spoken[-1] if spoken else 0
         return None
+
+    def rests(self, seconds: float) -> float:
+        later = bisect_right(self._turns, seconds)
+        return self._turns[later] if later < len(self._turns) else math.inf
+
+    def changed(self, old: tuple[int, int] | None, new: tuple[int, int] | None) -> list[Rect]:
+        return [self.bounds(state) for state in (old, new) if state is not None]
 
     def bounds(self, state: tuple[int, int]) -> Rect:
         return self._plate(state[0]).inset(-2)
@@ -198,26 +225,35 @@ class Progress:
     MOST_PIECES = 24
 
     def __init__(self, page: Page, index: int, count: int, seconds: float) -> None:
-        self.page, self.index, self.count, self.seconds = page, index, count, seconds
+        self.index, self.seconds = index, seconds
         self.height = 8 * page.unit
+        gap = 6 * page.unit if count <= self.MOST_PIECES else 0.0
+        width = (page.width + gap) / count
+        top = page.height - self.height
+        pieces = [Rect(each * width, top, width - gap, self.height) for each in range(count)]
+        self.piece = pieces[index]
+        colours = page.theme.colours
+        self._done = fill(colours.accent)
+        left = fill(colours.line)
+        self._ground = [
+            (piece.sk(), self._done if each < index else left) for each, piece in enumerate(pieces)
+        ]
 
     def state(self, seconds: float) -> float:
-        piece = self._piece(self.index)
-        return round(piece.w * min(seconds / self.seconds, 1.0), 1)
+        return round(self.piece.w * min(seconds / self.seconds, 1.0), 1)
+
+    def rests(self, seconds: float) -> float:
+        return seconds
+
+    def changed(self, old: float | None, new: float | None) -> list[Rect]:
+        """Of the piece that grows; the others are painted once, with the whole first frame."""
+        return [self.piece]
 
     def bounds(self, state: float) -> Rect:
-        """Of the piece that grows; the others are painted once, with the whole first frame."""
-        return self._piece(self.index)
+        return self.piece
 
     def draw(self, canvas: Canvas, state: float) -> None:
-        colours = self.page.theme.colours
-        for index in range(self.count):
-            piece = self._piece(index)
-            canvas.drawRect(piece.sk(), fill(colours.accent if index < self.index else colours.line))
-        piece = self._piece(self.index)
-        canvas.drawRect(Rect(piece.x, piece.y, state, piece.h).sk(), fill(colours.accent))
-
-    def _piece(self, index: int) -> Rect:
-        gap = 6 * self.page.unit if self.count <= self.MOST_PIECES else 0.0
-        width = (self.page.width + gap) / self.count
-        return Rect(index * width, self.page.height - self.height, width - gap, self.height)
+        for piece, colour in self._ground:
+            canvas.drawRect(piece, colour)
+        piece = self.piece
+        canvas.drawRect(Rect(piece.x, piece.y, state, piece.h).sk(), self._done)

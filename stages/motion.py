@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +102,26 @@ def pose(element: Element, order: int, seconds: float, times: Timing) -> Pose | 
     return _rounded(entered._replace(focus=_focus(element, seconds, times), clock=clock))
 
 
+def changes(element: Element, order: int, times: Timing) -> list[tuple[float, float]]:
+    """The spans of time within which the element's pose may change; between them it is the same all the time."""
+    motion = times.motion
+    stays, carried = element.shared, element.origin is not None
+    spans = []
+    if carried or not stays[0]:
+        start = 0.0 if carried else begins(element, order, times)
+        spans.append((start, math.inf if element.alive else start + motion.enter))
+    elif element.alive:
+        spans.append((-math.inf, math.inf))
+    if times.came and not stays[0] and not carried:
+        spans.append((0.0, motion.enter))
+    if times.goes and not stays[1]:
+        spans.append((times.leaves, math.inf))
+    if (until := _until(element, times)) is not None:
+        spans.append((until, until + motion.focus))
+    spans += [(time, time + motion.focus) for time in _turns(element, times)]
+    return spans
+
+
 def _entered(element: Element, share: float, times: Timing) -> Pose:
     """The entrance alone; ``share`` of its time is over."""
     out, away = ease_out(share), (1 - ease_out(share)) * times.motion.travel * times.unit
@@ -157,16 +178,23 @@ def _until(element: Element, times: Timing) -> float | None:
     return times.reveals[after] if after < len(times.reveals) else None
 
 
+def _turns(element: Element, times: Timing) -> list[float]:
+    """When the element begins to stand out because its part is spoken of, and when it ceases to."""
+    if element.lit is None or element.part is None:
+        return []
+    if times.reveals[0] == times.reveals[-1] and len(times.reveals) > 1:
+        return []
+    start = times.reveals[element.part]
+    return [start, *[time for time in times.reveals[element.part + 1 :] if time > start][:1]]
+
+
 def _focus(element: Element, seconds: float, times: Timing) -> float:
     """1 while the element's part is spoken of; the last part stays so until its scene leaves."""
-    if element.lit is None or element.part is None:
-        return 0.0
-    if times.reveals[0] == times.reveals[-1] and len(times.reveals) > 1:
-        return 0.0
-    start = times.reveals[element.part]
-    later = [time for time in times.reveals[element.part + 1 :] if time > start]
-    on = ramp(seconds, start, times.motion.focus)
-    return on * (1 - ramp(seconds, later[0], times.motion.focus)) if later else on
+    focus = 0.0
+    for number, turn in enumerate(_turns(element, times)):
+        share = ramp(seconds, turn, times.motion.focus)
+        focus = focus * (1 - share) if number else share
+    return focus
 
 
 def _rounded(now: Pose) -> Pose:

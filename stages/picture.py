@@ -31,18 +31,26 @@ class Canvas:
         self.surface = skia.Surface.MakeRasterDirect(info, rows, rows.shape[1])
         self.pixels = rows[:, : width * 4].reshape(height, width, 4)
         self.states: list[Any] = [None] * len(layers)
-        self.boxes: list[Rect | None] = [None] * len(layers)
+        self._edges: list[tuple[float, float, float, float] | None] = [None] * len(layers)
+        self._rest = [-math.inf] * len(layers)
+        """Until when each state stays as it is."""
+        self._seconds = -math.inf
 
     def show(self, seconds: float) -> list[Rect]:
         """Paint the instant; the even-edged rectangles that have changed since the last one."""
-        states = [layer.state(seconds) for layer in self.layers]
+        if seconds < self._seconds:
+            self._rest = [-math.inf] * len(self.layers)
+        self._seconds = seconds
         changed: list[Rect] = []
-        for place, (layer, new) in enumerate(zip(self.layers, states, strict=True)):
-            if self.states[place] != new:
-                box = layer.bounds(new) if new is not None else None
-                changed += [each for each in (self.boxes[place], box) if each is not None]
-                self.boxes[place] = box
-        self.states = states
+        for place, layer in enumerate(self.layers):
+            if seconds < self._rest[place]:
+                continue
+            old, new = self.states[place], layer.state(seconds)
+            self._rest[place] = layer.rests(seconds)
+            if old != new:
+                changed += layer.changed(old, new)
+                self.states[place] = new
+                self._edges[place] = _edges(layer.bounds(new)) if new is not None else None
         areas = merged([area for rect in changed if (area := self._aligned(rect))])
         for area in areas:
             self._repaint(area)
@@ -52,8 +60,9 @@ class Canvas:
         canvas = self.surface.getCanvas()
         canvas.save()
         canvas.clipRect(area.sk())
-        for layer, state, box in zip(self.layers, self.states, self.boxes, strict=True):
-            if box is not None and box.meets(area):
+        left, top, right, bottom = _edges(area)
+        for layer, state, edges in zip(self.layers, self.states, self._edges, strict=True):
+            if edges and edges[0] < right and left < edges[2] and edges[1] < bottom and top < edges[3]:
                 layer.draw(canvas, state)
         canvas.restore()
 
@@ -63,6 +72,10 @@ class Canvas:
         right = min(math.ceil(rect.right / 2) * 2, self.width)
         bottom = min(math.ceil(rect.bottom / 2) * 2, self.height)
         return Rect(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+
+def _edges(rect: Rect) -> tuple[float, float, float, float]:
+    return rect.x, rect.y, rect.right, rect.bottom
 
 
 def merged(areas: Sequence[Rect]) -> list[Rect]:

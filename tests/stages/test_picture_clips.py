@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,20 @@ def test_the_same_scene_is_the_same_bytes(made: Path, tmp_path: Path) -> None:
     """Drawing and encoding depend on nothing but what the scene is made of."""
     start(tmp_path, storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL))
     attempt(tmp_path, assets)
+    attempt(tmp_path, animatics)
+    for path in (made / "animatics").glob("*.mp4"):
+        assert (tmp_path / "animatics" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_two_processes_make_the_same_bytes(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who draws a scene does not show."""
+    monkeypatch.setattr(animatics, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    shutil.copytree(made / "assets", tmp_path / "assets")
+    shutil.copy(made / "asset_plan.json", tmp_path)
+    start(tmp_path, storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL))
     attempt(tmp_path, animatics)
     for path in (made / "animatics").glob("*.mp4"):
         assert (tmp_path / "animatics" / path.name).read_bytes() == path.read_bytes()
@@ -379,9 +394,9 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         drawn.append(path.name)
         still(shot, path)
 
-    def watched_clip(wanted: Any, folder: Path) -> str:
+    def watched_clip(path: Path, wanted: Any, drew: Any) -> None:
         drawn.append(wanted.scene.id)
-        return clip(wanted, folder)
+        clip(path, wanted, drew)
 
     monkeypatch.setattr(assets, "draw_still", watched_still)
     monkeypatch.setattr(animatics, "make", watched_clip)
