@@ -13,7 +13,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 FOLDER_MODE = 0o2770
 
@@ -23,7 +23,7 @@ _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x04, 0x08
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.ENAMETOOLONG}
 
 
-def open_beneath(root: Path | int, relative: str, flags: int = 0) -> int:
+def open_beneath(root: Path | str | int, relative: str, flags: int = 0) -> int:
     """Open for reading what lies at ``relative`` below ``root``: a folder that is no link, or its descriptor.
 
     Never blocks on a FIFO. What kind of file it is, the caller asks of the descriptor. Raises OSError.
@@ -111,7 +111,7 @@ def is_beneath(root: Path | int, relative: str) -> bool:
 
 
 @contextmanager
-def opened_beneath(root: Path | int, relative: str = ".") -> Iterator[int]:
+def opened_beneath(root: Path | str | int, relative: str = ".") -> Iterator[int]:
     """The folder at ``relative`` below ``root``, open for as long as it is used."""
     if relative == "." and not isinstance(root, int):
         folder = os.open(root, _READ | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -200,10 +200,11 @@ def _permit(handle: int) -> None:
 
 
 def _parts(relative: str) -> tuple[str, ...]:
-    path = PurePosixPath(relative)
-    if path.is_absolute() or ".." in path.parts or "\0" in relative:
+    # By hand: pathlib's objects are many pages for a process that has just forked.
+    parts = tuple(part for part in relative.split("/") if part not in ("", "."))
+    if relative.startswith("/") or ".." in parts or "\0" in relative:
         raise OSError(errno.EXDEV, "the path leads out of its folder", relative)
-    return path.parts
+    return parts
 
 
 def _open(top: int, parts: tuple[str, ...], flags: int) -> int:

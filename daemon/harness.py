@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from daemon.beneath import opened_beneath
-from daemon.orders import Order, receive, unpack
+from daemon.orders import Order, receive, seen_from, unpack
 from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
 
@@ -64,7 +64,7 @@ def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn
             order, environ = read_order(fds[0])
             # Open in every process of the stage: the lane is not free before the last one is gone.
             os.set_inheritable(fds[1], True)
-            with opened_beneath(order.run_dir, os.path.relpath(order.out_dir, order.run_dir)) as folder:
+            with opened_beneath(order.run_dir, seen_from(str(order.run_dir), str(order.out_dir))) as folder:
                 os.fchdir(folder)
             code = _call(order, environ, ends.said) if order.run else _exec(order, environ, ends.said)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the keeper is told

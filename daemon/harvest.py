@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.beneath import has, opened_beneath
-from daemon.orders import Made, Order
+from daemon.orders import Made, Terms
 from stages.contract import META_NAME
 
 RESERVED = frozenset(
@@ -43,7 +43,7 @@ class Stopped(Exception):
 
 
 def harvest(
-    out_dir: Path, outputs: Sequence[str], stopped: Callable[[], bool], below: str = "."
+    out_dir: Path | str, outputs: Sequence[str], stopped: Callable[[], bool], below: str = "."
 ) -> tuple[Made, ...]:
     """The files in the folder ``below`` of ``out_dir``, sorted by path bytes, durable and with modes 0660 and 2770.
 
@@ -64,12 +64,12 @@ def harvest(
     return tuple(made)
 
 
-def anchor(order: Order) -> None:
+def anchor(order: Terms) -> None:
     """Make the names durable by which the files are found after a power cut: of the attempt's folder, and of
     the run itself while nothing that was published stands for it. Raises OSError.
     """
-    work, run = order.out_dir.parent, order.run_dir
-    for path in (work,) if order.artifacts else (work, run, run.parent):
+    work, run = os.path.dirname(order.out_dir), order.run_dir
+    for path in (work, run, os.path.dirname(run)) if order.first else (work,):
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

@@ -23,7 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from daemon.child import Stage, fork_stage, let_go, signal_group
-from daemon.harness import read_order
 from daemon.harvest import Refused, Stopped, anchor, harvest
 from daemon.orders import (
     COMPLETED,
@@ -34,10 +33,12 @@ from daemon.orders import (
     READY,
     TERMINATE,
     Made,
-    Order,
     Report,
+    Terms,
     carry,
     receive,
+    seen_from,
+    unpack,
 )
 from daemon.processes import adopt_orphans, end_children, oom_kills, set_name
 from daemon.stagelog import StageLog
@@ -137,7 +138,7 @@ def _attempt(ready: Stage | None, fds: Sequence[int], control: socket.socket, af
     began = time.monotonic()
     stage = _hand_on(ready, order_fd, lane, control)
     try:
-        order, _ = read_order(order_fd)
+        order = Terms.of(unpack(order_fd))
         after.ahead = order.ahead
         log = StageLog(log_fd, order.log_limit_bytes)
         lacked = oom_kills()
@@ -164,7 +165,7 @@ def _hand_on(ready: Stage | None, order: int, lane: int, control: socket.socket)
 
 
 def _see_through(
-    stage: Stage, spare: Stage | None, order: Order, watch: _Watch, seconds: float, lacked: int
+    stage: Stage, spare: Stage | None, order: Terms, watch: _Watch, seconds: float, lacked: int
 ) -> Report:
     """What became of a stage whose process has ended."""
     log, control, ordered = watch.log, watch.control, watch.ordered
@@ -178,7 +179,7 @@ def _see_through(
     made: tuple[Made, ...] = ()
     if not message:
         try:
-            below = os.path.relpath(order.out_dir, order.run_dir)
+            below = seen_from(order.run_dir, order.out_dir)
             made = harvest(order.run_dir, order.outputs, lambda: _told_to_stop(control), below)
             anchor(order)
         except Stopped:

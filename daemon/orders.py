@@ -84,6 +84,39 @@ class Order:
         return cls.of(cls("", "", 0, here, here, here, here, here).text())
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a keeper needs of an order. No paths, and nothing else of it: each kind of object that is made in a
+    process that forks costs pages, and the stage waits for them.
+    """
+
+    run_dir: str
+    out_dir: str
+    outputs: tuple[str, ...]
+    log_limit_bytes: int
+    ahead: tuple[str, ...]
+    first: bool
+    """Nothing that was published stands for the run directory yet."""
+
+    @classmethod
+    def of(cls, text: str | bytes) -> Terms:
+        """Those of the order in what :func:`with_environ` printed."""
+        said = json.loads(text)["order"]
+        return cls(
+            said["run_dir"],
+            said["out_dir"],
+            tuple(said["outputs"]),
+            said["log_limit_bytes"],
+            tuple(said["ahead"]),
+            not said["artifacts"],
+        )
+
+
+def seen_from(run_dir: str, out_dir: str) -> str:
+    """The path of a stage's folder below its run directory; as it is where it lies elsewhere, which nobody opens."""
+    return out_dir.removeprefix(f"{run_dir}/")
+
+
 def carry(text: str) -> int:
     """Descriptor of an anonymous file with this text: a message of any length that never blocks."""
     fd = os.memfd_create("spork", os.MFD_CLOEXEC)
@@ -183,8 +216,3 @@ class Report:
             # Python's error about a file whose name is not UTF-8 holds lone surrogates, which no database takes.
             said[key] = said[key].encode("utf-8", "backslashreplace").decode()
         return cls(**said)
-
-    @classmethod
-    def rehearse(cls) -> None:
-        """Print a small report, as :meth:`Order.rehearse` reads."""
-        cls(FAILED, made=(Made("", "", 0, ""),)).text()

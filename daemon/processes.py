@@ -10,6 +10,8 @@ from functools import cache
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 
+_COUNTER_BYTES = 4096
+
 _libc = ctypes.CDLL(None, use_errno=True)
 # With its types it makes no objects for its arguments: in a forked process each costs a page.
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
@@ -54,8 +56,14 @@ def children(pid: int) -> list[int]:
 
 def oom_kills() -> int:
     """How many processes of our control group the kernel has killed for want of memory; 0 where it does not say."""
-    with suppress(OSError, ValueError, IndexError), open(_oom_counter()) as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    with suppress(OSError, ValueError, IndexError):
+        # Without a file object, which costs more pages after a fork than all else here.
+        fd = os.open(_oom_counter(), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(fd, _COUNTER_BYTES)
+        finally:
+            os.close(fd)
+        return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(b"oom_kill "))
     return 0
 
 

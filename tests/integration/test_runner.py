@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import CannotWrite
+from daemon.orders import Terms, seen_from, with_environ
 from daemon.processes import children
 from daemon.runner import Runner
 from daemon.strays import end_strays
@@ -431,3 +432,17 @@ def test_a_log_that_cannot_grow_stops_nothing(place: Place) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert report.outcome == "completed"
     assert "File too large" in report.log_error
+
+
+def test_a_keeper_reads_of_an_order_what_it_needs(place: Place) -> None:
+    """The same that the whole order says; whether the names of the run are durable by what was published in it."""
+    plain = place.order(outputs=("a.txt",), ahead=("json",), log_limit_bytes=7)
+    published = place.order(artifacts=(Published("a.txt", "text", 1, "00", "outline", {}),))
+    for order, first in ((plain, True), (published, False)):
+        terms = Terms.of(with_environ(order, {}))
+        assert terms == Terms(
+            str(order.run_dir), str(order.out_dir), order.outputs, order.log_limit_bytes, order.ahead, first
+        )
+        assert seen_from(terms.run_dir, terms.out_dir) == ".work/01-s.1"
+    # Nobody opens what lies elsewhere: an absolute path leads out of any folder.
+    assert seen_from("/runs/a", "/runs/ab/.work/x") == "/runs/ab/.work/x"
