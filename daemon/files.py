@@ -127,12 +127,18 @@ def write_copy(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folder: 
 
 
 def create_copy(name: str, data: bytes, folder: int, mode: int = FILE_MODE) -> None:
-    """Write a new file in an open folder that nobody sees yet, in one go; FileExistsError where there is one."""
+    """Write a new file in an open folder that nobody sees yet, in one go; FileExistsError where there is one.
+
+    What the disk refused to write whole is removed: the folder may be used as it is, and be seen then.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(name, flags, mode, dir_fd=folder)
     try:
         os.fchmod(fd, mode)
         _write_all(fd, data)
+    except OSError:
+        _unlink_quietly(name, folder)
+        raise
     finally:
         os.close(fd)
 

@@ -125,3 +125,35 @@ def test_sources_that_the_disk_does_not_let_go_are_taken_away_later(
     assert [path.name for path in folder.parent.iterdir()] == ["rejected"]
     assert (daemon.studio.run("j-2") / "sources/one.txt").read_text() == "1\n"
     assert daemon.studio.types("j-2") == ["job_queued"]
+
+
+@pytest.mark.fault(85, 86)
+def test_what_the_disk_took_half_of_is_never_seen(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first copy of state.json broke off where nobody looks; the directory appears later, without that half."""
+    folder = daemon.studio.root / "inbox/j-2"
+    folder.mkdir()
+    (folder / "one.txt").write_text("1\n")
+    write, rename = os.write, os.rename
+    left: list[int] = [1]
+    appeared: list[bool] = []
+
+    def full(fd: int, data: Any) -> int:
+        if left and b'"id": "j-2"' in bytes(data) and b'"waits_for"' in bytes(data):
+            left.clear()
+            write(fd, data[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, data)
+
+    def watched(source: Any, target: Any, **named: Any) -> None:
+        rename(source, target, **named)
+        if str(target) == "j-2":
+            appeared.append((daemon.studio.run("j-2") / "state.json").exists())
+
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "rename", watched)
+    daemon.studio.submit("j-2", "one", params={"sources": ["one.txt"]})
+    daemon.unplugged.run()
+    daemon.run_later()
+    assert not left and appeared == [False]
+    assert daemon.studio.state("j-2")["status"] == "queued"
+    assert not disagreements(daemon.studio.root)
