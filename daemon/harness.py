@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from daemon.beneath import opened_beneath
-from daemon.orders import Order, receive, seen_from, unpack
+from daemon.orders import Order, receive, seen_from, unpack, with_environ
 from daemon.processes import die_with, set_name
 from stages.contract import Context, StageError
 
 EXIT_CANNOT_START = 127
 _NAME = "spork-stage"
 _SAY_LIMIT = 4_000
+_VARIABLES = ("SPORK_RUN", "SPORK_OUT", "SPORK_JOB", "SPORK_STAGE", "SPORK_ATTEMPT", "SPORK_INTENT")
+_REHEARSED = with_environ(Order.rehearsal(), {**os.environ, **dict.fromkeys(_VARIABLES, "")}).encode()
+"""As a keeper passes on, made before any fork; with the keeper's environment, most of which a stage has."""
 _DEFAULTS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _EXEC_DEFAULTS = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 _SYSTEM_PACKAGES = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1", "libGLESv2.so.2": "libgles2"}
@@ -61,7 +64,7 @@ def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn
         word, fds = receive(ends.feed, 2)
         if word:
             ends.feed.close()
-            order, environ = read_order(fds[0])
+            order, environ = _read(unpack(fds[0]))
             # Open in every process of the stage: the lane is not free before the last one is gone.
             os.set_inheritable(fds[1], True)
             with opened_beneath(order.run_dir, seen_from(str(order.run_dir), str(order.out_dir))) as folder:
@@ -76,10 +79,10 @@ def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn
 
 def _rehearse() -> None:
     """Go the way of an order before there is one, so that this process has its own copies of the pages it takes."""
-    with opened_beneath(Path("/"), "."):
-        order = Order.rehearse()
+    with opened_beneath(Path("/"), "proc"):
+        order, environ = _read(_REHEARSED)
     set_name(_NAME)
-    os.environ["SPORK_STAGE"] = os.environ.pop("SPORK_STAGE", "")
+    _put_on(environ)
     _context(order)
     path = Path(__file__).with_name("__init__.py")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -89,9 +92,9 @@ def _rehearse() -> None:
         spec.loader.get_code(path.stem)
 
 
-def read_order(fd: int) -> tuple[Order, dict[str, str]]:
-    """The order in an anonymous file and its stage's environment."""
-    said = json.loads(unpack(fd))
+def _read(message: bytes) -> tuple[Order, dict[str, str]]:
+    """The order and its stage's environment."""
+    said = json.loads(message)
     return Order.from_facts(said["order"]), said["environ"]
 
 
@@ -136,9 +139,7 @@ def _exec(order: Order, environ: Mapping[str, str], said: int) -> int:
 def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     """Import the stage's function afresh and call it; the process's exit code."""
     gc.enable()
-    for name in os.environ.keys() - environ.keys():
-        del os.environ[name]
-    os.environ.update((name, text) for name, text in environ.items() if os.environ.get(name) != text)
+    _put_on(environ)
     context = _context(order)
     try:
         _find(order)(context)
@@ -163,6 +164,13 @@ def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
         _say(said, f"{summary[:500]} (see log)")
         return _leave(1)
     return _leave(0)
+
+
+def _put_on(environ: Mapping[str, str]) -> None:
+    """Make this the environment."""
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    os.environ.update((name, text) for name, text in environ.items() if os.environ.get(name) != text)
 
 
 def _printer(fd: int) -> TextIO:

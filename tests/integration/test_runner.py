@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import stat
@@ -102,6 +103,28 @@ def test_command_gets_its_variables_and_no_others(place: Place, monkeypatch: pyt
     assert lines["SPORK_KEEPER"] == f"{TOKEN}:job-1:s:1"
     assert lines["SPORK_OUT"] == lines["PWD"] == str(order.out_dir)
     assert place.log(order) == '{"a": 1}do better\n0007\n'
+
+
+@pytest.mark.fault(120)
+def test_a_function_gets_the_same_environment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left in it of its keeper's, nor of what a spare tries out before it has its order."""
+    monkeypatch.setenv("SECRET_KEY", "s3cret")
+    monkeypatch.setenv("LET_THROUGH", "yes")
+    text = """
+import json, os
+def run(context):
+    (context.out_dir / "env.json").write_text(json.dumps(dict(os.environ)))
+"""
+    order = place.order(run=module(place, text), env=("LET_THROUGH",), intent="")
+    assert place.run(order).outcome == "completed"
+    found = json.loads((order.out_dir / "env.json").read_text())
+    ours = {name for name in found if name.startswith("SPORK_")}
+    assert {n for n in found if not n.startswith(("SPORK_", "LC_"))} <= set(
+        "HOME LANG LET_THROUGH PATH TMPDIR TZ USER".split()
+    )
+    names = "RUN OUT JOB STAGE ATTEMPT SOURCES PROGRESS INTENT KEEPER"
+    assert ours == {f"SPORK_{name}" for name in names.split()}
+    assert (found["SPORK_OUT"], found["SPORK_INTENT"]) == (str(order.out_dir), "")
 
 
 def test_a_command_holds_the_lane_and_nothing_else_of_ours(place: Place) -> None:
