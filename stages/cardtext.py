@@ -26,7 +26,10 @@ TAILS = re.compile(
 )
 CHANGES = re.compile(r"\b(?:unless|except|only|not|never|no|if|until|but)\b|n't\b", re.I)
 """Words in a tail that the head must not lose: without them it would say something else."""
-NO_UNITS = ("and", "to", "of", "in", "at", "by", "or", "on", "for", "from", "the", "was", "were", "is", "are")
+NO_UNITS = (
+    "and to of in at by or on for from the was were is are it they he she we you that which who this with as "
+    "than but so if a an"
+).split()
 MEASURED = re.compile(
     r"[$€£]?\d[\d,.]*(?:\s?(?:(?:thousand|million|billion)\s(?=[a-z]))?(?:%|[a-zA-Zµ°/]+\b"
     + "".join(rf"(?<!\b{word})" for word in NO_UNITS)
@@ -50,7 +53,9 @@ STRONG = re.compile(
     r"\b(?:(?:does|do|is|are|was|were|will|can) not|cannot|never|nothing|only) (?:be )?[\w-]{3,}",
     re.I,
 )
-CONDITION = re.compile(r"^(?:if|when|while|unless|until|before|after|once|as long as|whenever|to)\b", re.I)
+CONDITION = re.compile(
+    r"^(?:with|without|given|if|when|while|unless|until|before|after|once|as long as|whenever|to)\b", re.I
+)
 LEANS = re.compile(r"^(?:it|its|they|their|them|this|that|these|those|he|she|his|her|one|what|which)\b", re.I)
 INSIDE = re.compile(r"\b(?:that it|of it|in it|them|they|their|both|those|these|this)\b", re.I)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EDGE = 24
 _LABEL = 52
 _WIDTH = 1920
+_TYPE = 22.0
 _SOFT = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
 
 
@@ -54,26 +55,27 @@ def write_sheet(seen: Sequence[Seen], theme: Theme, path: Path, across: int = 0,
     surface = skia.Surface(width, math.ceil(_EDGE + lines * (h + _LABEL + _EDGE)))
     canvas = surface.getCanvas()
     canvas.clear(fill(theme.colours.code_background).getColor())
+    widest = max(measure(each.facts, REGULAR, _TYPE) for each in seen)
+    size = min(_TYPE, _TYPE * w * 0.6 / max(widest, 1.0))
     for index, each in enumerate(seen):
         x = _EDGE + (index % across) * (w + _EDGE)
         y = _EDGE + (index // across) * (h + _LABEL + _EDGE)
-        _cell(canvas, each, Rect(x, y, w, h), theme)
+        _cell(canvas, each, Rect(x, y, w, h), theme, size)
     surface.makeImageSnapshot().save(str(path), skia.kPNG)
 
 
-def _cell(canvas: Any, seen: Seen, box: Rect, theme: Theme) -> None:
+def _cell(canvas: Any, seen: Seen, box: Rect, theme: Theme, size: float) -> None:
     canvas.drawImageRect(seen.image.withDefaultMipmaps(), box.sk(), _SOFT)
     at = box.bottom + 34
-    facts = min(22.0, 22.0 * box.w * 0.6 / max(measure(seen.facts, REGULAR, 22), 1.0))
-    width = measure(seen.facts, REGULAR, facts)
-    name = _shortened(seen.name, box.w - width - 24)
-    draw_line(canvas, name, BOLD, 22, (box.x + 4, at), theme.colours.accent)
-    draw_line(canvas, seen.facts, REGULAR, facts, (box.right - width - 4, at), theme.colours.muted)
+    width = measure(seen.facts, REGULAR, size)
+    name = _shortened(seen.name.removeprefix("scene_"), box.w - width - 24)
+    draw_line(canvas, name, BOLD, _TYPE, (box.x + 4, at), theme.colours.accent)
+    draw_line(canvas, seen.facts, REGULAR, size, (box.right - width - 4, at), theme.colours.muted)
 
 
 def _shortened(name: str, room: float) -> str:
     """As much of a name as its picture is wide."""
     shown = name
-    while len(shown) > 1 and measure(shown, BOLD, 22) > room:
+    while len(shown) > 1 and measure(shown, BOLD, _TYPE) > room:
         shown = f"{shown.rstrip('…')[:-1].rstrip()}…"
     return shown

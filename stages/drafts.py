@@ -11,7 +11,7 @@ from stages.items import Item, Research
 from stages.scenes import Statement
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
-from stages.sentences import count_words
+from stages.sentences import count_words, points_back
 from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of
 
 SCENE_LEAST = 7
@@ -198,11 +198,13 @@ def _divided(part: ScriptPart, paragraph: Paragraph) -> Iterator[tuple[ScriptPar
         first = _opening_lines(paragraph.lines)
         yield part, Paragraph(paragraph.lines[:first], "title")
         rest = paragraph.lines[first:]
-        yield from ((part, Paragraph(lines)) for lines in _chunks(rest))
+        yield from ((part, Paragraph(lines)) for lines in _leaning([*_chunks(rest)]))
     elif re.fullmatch(r"f\d+", paragraph.show) or paragraph.show in ("recap", "sources", "list"):
         yield from ((part, Paragraph(lines, paragraph.show)) for lines in _long_list(paragraph.lines))
     else:
-        yield from ((part, Paragraph(lines, paragraph.show)) for lines in _chunks(paragraph.lines))
+        yield from (
+            (part, Paragraph(lines, paragraph.show)) for lines in _leaning([*_chunks(paragraph.lines)])
+        )
 
 
 def _opening_lines(lines: Sequence[Line]) -> int:
@@ -238,3 +240,22 @@ def _chunks(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
         held.append(line)
     if held:
         yield tuple(held)
+
+
+def _leaning(chunks: Sequence[tuple[Line, ...]]) -> list[tuple[Line, ...]]:
+    """The chunks, where one that begins with "they" or "it" has the sentence before it in the same picture."""
+    done: list[tuple[Line, ...]] = []
+    for chunk in chunks:
+        before = done[-1] if done else ()
+        together = (*before[-1:], *chunk)
+        if (
+            len(before) > 1
+            and points_back(chunk[0].text)
+            and sum(count_words(line.text) for line in before[:-1]) >= SCENE_LEAST
+            and sum(count_words(line.text) for line in together) <= SCENE_WORDS
+            and all(len(headline(line.text)) <= PAIR_MOST for line in together)
+        ):
+            done[-1:] = [before[:-1], together]
+        else:
+            done.append(chunk)
+    return done

@@ -91,35 +91,40 @@ def tell(figures: Figures, *beside: Figures) -> list[str]:
             f"With {figures.labels[0]} {noun}, the {value} {'are' if many else 'is'} {first}.",
             f"With {figures.labels[-1]}, {'they are' if many else 'it is'} {last}.",
         ]
-    low = min(range(len(figures.values)), key=lambda place: figures.values[place])
-    high = max(range(len(figures.values)), key=lambda place: figures.values[place])
+    ends = _ends(figures)
+    (word, place), *rest = ends
     if many:
-        ends = [
-            f"The {value} are highest for {figures.labels[high]}, at {_amount(figures, high)}",
-            f"They are lowest for {figures.labels[low]}, at {_amount(figures, low)}",
-        ]
+        told = [f"The {value} are {word} for {figures.labels[place]}, at {_amount(figures, place)}"]
+        told += [f"They are {word} for {figures.labels[at]}, at {_amount(figures, at)}" for word, at in rest]
     else:
-        ends = [
-            f"The highest {value} is {_amount(figures, high)}, for {figures.labels[high]}",
-            f"The lowest is {_amount(figures, low)}, for {figures.labels[low]}",
-        ]
+        told = [f"The {word} {value} is {_amount(figures, place)}, for {figures.labels[place]}"]
+        told += [f"The {word} is {_amount(figures, at)}, for {figures.labels[at]}" for word, at in rest]
     others = beside[:1]
     return [
-        end + "".join(f", with {_lower(other.heading)} at {_amount(other, place)}" for other in others) + "."
-        for end, place in zip(ends, (high, low), strict=True)
+        each + "".join(f", with {_lower(other.heading)} at {_amount(other, at)}" for other in others) + "."
+        for each, (_, at) in zip(told, ends, strict=True)
     ]
 
 
+def _ends(figures: Figures) -> list[tuple[str, int]]:
+    """The highest and the lowest row in the table's own order, as the eye goes through it."""
+    places = range(len(figures.values))
+    low = min(places, key=lambda place: figures.values[place])
+    high = max(places, key=lambda place: figures.values[place])
+    return sorted([("highest", high), ("lowest", low)], key=lambda end: end[1])
+
+
 def _change(figures: Figures, what: str) -> list[str]:
-    """How a value went from the first year to the last, and the peak or the trough between them."""
+    """How a value went from the first year to the last, by the peak or the trough between them."""
     labels = figures.labels
     before, after = (f"{_amount(figures, place)} in {labels[place]}" for place in (0, len(labels) - 1))
-    went = f"{_capital(what)} went from {before} to {after}."
-    for word, pick in (("highest", max), ("lowest", min)):
+    between = ""
+    for pick in (max, min):
         place = figures.values.index(pick(figures.values))
         if figures.values[place] not in (figures.values[0], figures.values[-1]):
-            return [went, f"The {word} between them was {_amount(figures, place)}, in {labels[place]}."]
-    return [went]
+            between = f"{_amount(figures, place)} in {labels[place]}, and then to "
+            break
+    return [f"{_capital(what)} went from {before} to {between}{after}."]
 
 
 def _changes(first: Figures, last: Figures) -> list[str]:

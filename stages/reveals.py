@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _AHEAD = 0.1
 """Seconds that a part comes before its word, so that it is there when the word is heard."""
 _START = 0.2
+_SEEN = 1.6
+"""Seconds that an emphasis stands at least: a sentence that ends in it would leave with it."""
 
 
 def reveal_times(scene: Scene, parts: int, last: float) -> tuple[float, ...]:
@@ -32,7 +34,9 @@ def reveal_times(scene: Scene, parts: int, last: float) -> tuple[float, ...]:
         left = _within(scene.content.left, given[0], max(given[1] - 0.3, given[0]), scene.words)
         return (*left, *_within(scene.content.right, given[1], end, scene.words))
     if isinstance(scene.content, Statement) and len(given) == 1:
-        return (given[0], *_within([scene.content.emphasis], given[0] + 0.6, end, scene.words))
+        first = given[0] + 0.6
+        said = _within([scene.content.emphasis], first, end, scene.words)
+        return (given[0], *(min(time, max(end - _SEEN, first)) for time in said))
     return tuple(given[min(index, len(given) - 1)] for index in range(parts))
 
 

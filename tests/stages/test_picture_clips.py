@@ -18,7 +18,7 @@ from stages.contract import Context
 from stages.drawing import Rect
 from stages.layers import Captions, Drawn
 from stages.reveals import reveal_times
-from stages.scenes import Storyboard
+from stages.scenes import Storyboard, Word
 from stages.shot import Shot, order, prepare
 from stages.theme import load
 from tests.stages.storyboards import CONTENTS, scene, storyboard
@@ -383,6 +383,17 @@ def test_without_reveals_everything_is_there_at_once() -> None:
         0, {"layout": "list", "items": ["one", "two", "three"]}, "One and two and three, that is all."
     )
     assert reveal_times(plain, 3, 5.0) == (0.2, 0.2, 0.2)
+
+
+def test_an_emphasis_is_there_before_its_scene_leaves() -> None:
+    """It comes with its word, but not so late that nobody sees it."""
+    said = [
+        Word(text=text, start=at, end=at + 0.3) for text, at in (("Ask", 0.3), ("the", 2.0), ("kernel", 4.5))
+    ]
+    content = {"layout": "statement", "text": "Ask the kernel", "emphasis": "the kernel"}
+    told = scene(0, content, "Ask the kernel.").model_copy(update={"words": said, "reveals": [0.3]})
+    assert reveal_times(told, 2, 8.0) == pytest.approx((0.3, 4.4))
+    assert reveal_times(told, 2, 5.0) == pytest.approx((0.3, 3.4))
 
 
 def _watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:

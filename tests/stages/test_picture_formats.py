@@ -77,6 +77,18 @@ def test_single_sentences_share_a_picture() -> None:
     assert layouts == ["list", "statement"]
 
 
+def test_a_sentence_that_leans_on_the_one_before_shares_its_picture() -> None:
+    """ "They founded ..." says nothing alone: who they are stands beside it."""
+    sentences = (
+        "By the middle of the century, science and trade had crossed the borders that measures had not.",
+        "On 20 May 1875 seventeen states signed the Metre Convention in Paris.",
+        "They founded an office for measures in Sèvres, which still exists.",
+    )
+    part = ScriptPart("Part", (Paragraph(tuple(Line(sentence) for sentence in sentences)),))
+    drafts = drafts_of(Script("Title", (part,)), Research(brief="x", documents=[], items=[]))
+    assert [len(draft.lines) for draft in drafts] == [1, 2]
+
+
 def test_what_does_not_fit_is_divided() -> None:
     """A list with too much text for the frame becomes two pictures; every sentence is still told."""
     drafts = _told("A bell rings in the night.", "You look out of it.", room=30)

@@ -169,7 +169,7 @@ def test_figures_come_from_cells_only() -> None:
 
 
 def test_named_figures_are_told_by_their_ends() -> None:
-    """The highest and the lowest are computed, not judged."""
+    """The highest and the lowest are computed, not judged, and told in the order of the rows."""
     figures = figures_of(["Place", "Range (m)"], [["Fundy", "16.3"], ["Hamburg", "3.7"], ["Bristol", "12.3"]])
     assert figures is not None
     assert tell(figures) == ["The highest range is 16.3 m, for Fundy.", "The lowest is 3.7 m, for Hamburg."]
@@ -180,8 +180,8 @@ def test_figures_that_stand_beside_are_told_with_them() -> None:
     columns = ["Tool", "Time (s)", "Size left (%)"]
     figures = every_figures(columns, [["a", "0.1", "30"], ["b", "7", "16"], ["c", "1", "22"]])
     assert tell(*figures) == [
-        "The highest time is 7 s, for b, with size left at 16 %.",
-        "The lowest is 0.1 s, for a, with size left at 30 %.",
+        "The lowest time is 0.1 s, for a, with size left at 30 %.",
+        "The highest is 7 s, for b, with size left at 16 %.",
     ]
     assert every_figures(columns, [["a", "0.1", "much"], ["b", "7", "16"]]) == []
 
@@ -197,10 +197,7 @@ def test_years_and_plurals_are_told_as_a_person_says_them() -> None:
     assert tell(years) == ["Bicycles a day went from 8,120 in 2019 to 16,210 in 2023."]
     peak = figures_of(["Year", "Share (%)"], [["2019", "8"], ["2021", "19"], ["2023", "16"]])
     assert peak is not None
-    assert tell(peak) == [
-        "The share went from 8 % in 2019 to 16 % in 2023.",
-        "The highest between them was 19 %, in 2021.",
-    ]
+    assert tell(peak) == ["The share went from 8 % in 2019 to 19 % in 2021, and then to 16 % in 2023."]
     assert tell(places) == [
         "The bicycles are highest for Halden, at 9,000.",
         "They are lowest for Moss, at 700.",
@@ -212,7 +209,15 @@ def test_an_amount_stands_out_with_its_unit() -> None:
     """A number alone says little: its unit stands out with it, a preposition does not."""
     card = "The tunnel cost 118 million euros for 900 metres"
     assert emphasis(card, card) == "118 million euros"
+    card = "With zstd at level 3 they need 659 gigabytes"
+    assert emphasis(card, card) == "659 gigabytes"
     assert emphasis("It fell from 214 in a year.", "It fell from 214 in a year") == "214"
+
+
+def test_what_a_statement_is_true_of_is_shown_with_it() -> None:
+    """ "With gzip ... each night costs 55 minutes" is no statement about every night."""
+    sentence = "With gzip the copies need 668 gigabytes, and each night costs 55 minutes of processor time."
+    assert strongest_clause(sentence) == sentence.rstrip(".")
 
 
 def test_a_time_of_day_ends_a_sentence_where_one_begins() -> None:
