@@ -40,8 +40,8 @@ RUN = """
 """
 MADE_AGAIN = """
     before daemon.publication:_move; after daemon.publication:_move#2; before daemon.publication:_retire
-    before daemon.publication:_move#4; before os.rmdir in daemon.publication:settle#2
-    before daemon.publication:_move#7; before os.unlink in daemon.publication:settle
+    before daemon.publication:_move#4; before os.rmdir in daemon.publication:clear
+    before daemon.publication:_move#7; before os.unlink in daemon.publication:clear; before daemon.publication:clear
     after daemon.publication:_retire; before os.fsync in daemon.publication:settle#3
     after daemon.publication:_retire#2; after commit:stage_completed#2
     after daemon.publication:settle#3
