@@ -52,7 +52,8 @@ class Backdrop:
             surface = skia.Surface(self.page.width, self.page.height)
             self._paint(surface.getCanvas(), 1.0)
             self._rest = surface.makeImageSnapshot()
-        canvas.drawImage(self._rest, 0, 0)
+        # It hides whatever was there, so nothing has to be blended.
+        canvas.drawImage(self._rest, 0, 0, skia.SamplingOptions(), skia.Paint(BlendMode=skia.BlendMode.kSrc))
 
     def _paint(self, canvas: Canvas, state: float) -> None:
         canvas.clear(fill(self.page.theme.colours.background).getColor())

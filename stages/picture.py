@@ -99,11 +99,14 @@ class Planes:
     """The frame as the encoder takes it: 4:2:0, BT.709, limited range."""
 
     def __init__(self, width: int, height: int) -> None:
-        self.frame = av.VideoFrame(width, height, "yuv420p")
+        self._take(av.VideoFrame(width, height, "yuv420p"))
+        self._whole = VideoReformatter()
+
+    def _take(self, frame: Any) -> None:
+        self.frame = frame
         self.frame.colorspace = Colorspace.ITU709
         self.frame.color_range = ColorRange.MPEG
         self.views = [_view(plane) for plane in self.frame.planes]
-        self._whole = VideoReformatter()
 
     def update(self, canvas: Canvas, area: Rect) -> None:
         """Take over one rectangle of the canvas."""
@@ -122,6 +125,9 @@ class Planes:
             # Threads would take longer to start than most areas take to convert.
             threads=1,
         )
+        if part is canvas.frame:
+            self._take(made)
+            return
         for index, (target, plane) in enumerate(zip(self.views, made.planes, strict=True)):
             half = 2 if index else 1
             source = _view(plane)
