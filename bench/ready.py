@@ -1,7 +1,8 @@
-"""The yardstick below us: encode frames that are ready, with our own settings, and do nothing else.
+"""The yardstick below us: encode frames that are ready, by our own ``Clip``, and do nothing else.
 
 ``python -m bench.ready RUN`` draws the scenes of RUN/storyboard.json a second at a time, which does not count,
-keeps copies of the frames, and then encodes them, which does. One process, as the encoder has one thread.
+keeps copies of the frames, and then encodes them, which does. They are the stage's own frames, and the encoder
+has its settings, one thread among them; no file is read and no process started meanwhile.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import skia
 
+from bench import ready
 from stages import animatics, assets
 from stages.contract import Context
 from stages.drawing import Rect
@@ -123,6 +124,15 @@ def test_two_processes_make_the_same_bytes(
     attempt(tmp_path, animatics)
     for path in (made / "animatics").glob("*.mp4"):
         assert (tmp_path / "animatics" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_the_yardstick_of_the_encoder_takes_as_many_frames(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the bench encodes from ready-made frames are all frames of all scenes."""
+    ready.main(made)
+    told = json.loads(capsys.readouterr().out)
+    assert told["frames"] == 48
 
 
 @pytest.mark.parametrize("index", [0, 2, 3, 4, 6, 11])
