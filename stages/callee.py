@@ -26,6 +26,8 @@ INSIDE = re.compile(
     rf"`{TYPES}(?P<quoted>{NAME})\((?P<given>[^()`]+)\)(?:\s*->[^`]*|;)?`"
     rf"|(?<![\w`]){TYPES}(?P<bare>{NAME})\((?P<typed>[^()`]+)\)"
 )
+LONGEST = 2000
+"""Characters of what can be a sentence; looking for signatures takes the square of it."""
 LITERAL = re.compile(r"^\s*(?:[\"'\d\[{(-]|True\b|False\b|None\b|NULL\b|[A-Z][A-Z_\d]+\b)")
 """An argument that is a value: "sleep(5)" is a call and not a signature."""
 VERBS = {
@@ -59,7 +61,7 @@ def called(heading: str) -> str:
 
 def as_call(text: str) -> str:
     """The text with each signature as a person writes it of a function: ``name()``."""
-    return INSIDE.sub(_as_call, text)
+    return INSIDE.sub(_as_call, text) if "(" in text and len(text) <= LONGEST else text
 
 
 def _as_call(match: re.Match[str]) -> str:
@@ -67,8 +69,8 @@ def _as_call(match: re.Match[str]) -> str:
         name, arguments = match["quoted"], match["given"]
     else:
         name, arguments = match["bare"], match["typed"]
-        if not re.search(r"_|\.|::|[a-z][A-Z]", name):
-            return match[0]  # "argument(s)", "read(2)": words and manual pages
+        if not re.search(r"_|::|->", name):
+            return match[0]  # "argument(s)", "read(2)", "GitHub(the site)": words and manual pages
     if arguments in PLURALS or any(LITERAL.match(each) for each in arguments.split(",")):
         return match[0]
     return f"`{name}()`"

@@ -75,7 +75,13 @@ def test_signatures_in_a_sentence_are_said_as_calls() -> None:
     """A call with a value stays what it is, and so do plain brackets."""
     assert as_call("Each `watch_add(fd, mask)` counts.") == "Each `watch_add()` counts."
     assert as_call("Then int watch_add(int fd, char *path) counts.") == "Then `watch_add()` counts."
-    for kept in ("Call `sleep(5)`.", "See read(2).", "One file(s) more.", "Call `read()`."):
+    for kept in (
+        "Call `sleep(5)`.",
+        "See read(2).",
+        "One file(s) more.",
+        "Node.js(the runtime).",
+        "Call `read()`.",
+    ):
         assert as_call(kept) == kept
     assert whole_member("`reset(fd)`: Clears the queue") == "`reset()` clears the queue"
     assert whole_member("IN_CREATE: a name appeared") == "IN_CREATE: a name appeared"
