@@ -180,8 +180,17 @@ def measure(text: str, face: Face, size: float) -> float:
     """The width in pixels of one line, kerned; trailing spaces count."""
     if not text:
         return 0.0
-    guard = _paragraph("|", face, size, "#000000").LongestLine
-    return float(_paragraph(text + "|", face, size, "#000000").LongestLine) - float(guard)
+    return _longest(text + "|", face, size) - _guard(face, size)
+
+
+@lru_cache(maxsize=1024)
+def _guard(face: Face, size: float) -> float:
+    """The width of what keeps trailing spaces from being left out."""
+    return _longest("|", face, size)
+
+
+def _longest(text: str, face: Face, size: float) -> float:
+    return float(_paragraph(text, face, size, "#000000").LongestLine)
 
 
 def wrap(text: str, face: Face, size: float, width: float) -> tuple[str, ...]:
