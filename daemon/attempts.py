@@ -98,10 +98,17 @@ class Attempts:
 
         OSError where there is no room, or are no descriptors, for it now: the job waits as before.
         """
-        if not self._patience.over(self._clock.boot()) or not self._lane.try_take():
+        if not self._patience.over(self._clock.boot()):
             return False
         started = rulings.start(job, rfc3339(now), limit_seconds=self._limit(job))
-        self._launch(self._recorder.one(Change(job, started)), now)
+        if not self._lane.try_take():
+            return False
+        try:
+            job = self._recorder.one(Change(job, started))
+        except BaseException:
+            self._lane.give_back()
+            raise
+        self._launch(job, now)
         return True
 
     def _launch(self, job: Job, now: datetime) -> None:

@@ -272,12 +272,13 @@ class Loop:
             if Effect.FINISH in due(job):
                 self._recorder.one(Change(job, rulings.finish(job, rfc3339(now))))
                 return True
-            if not self._ready(job):
-                self._unready += 1
-                self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
-                continue
             try:
-                if self._gates.stale(job, now) is not None or self._attempts.start(job, now):
+                stale = self._stale(job, now)
+                if stale is None:
+                    self._unready += 1
+                    self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
+                    continue
+                if stale or self._attempts.start(job, now):
                     return True
             except Invalid as error:
                 self._attempts.fail_unstarted(job, str(error), now)
@@ -287,18 +288,20 @@ class Loop:
         self._lane.stop_waiting()
         return False
 
-    def _ready(self, job: Job) -> bool:
-        """Whether the job's directory and files are where the next stage reads them."""
+    def _stale(self, job: Job, now: datetime) -> bool | None:
+        """Whether the job is back at a gate, its approved files having changed; None where its directory and files
+        are not what the next stage can read now.
+        """
         try:
             if not is_folder(self._workspace.run(job.id)):
                 self._make_run(job)
             if not self._recorder.settle(job):
-                return False
+                return None
             self._recorder.sweep(job.id)
+            return self._gates.stale(job, now) is not None
         except OSError as error:
             self._trouble(error, job=job.id)
-            return False
-        return True
+            return None
 
     def _make_run(self, job: Job) -> None:
         self._ground.check_place()
@@ -356,7 +359,8 @@ class Loop:
             times.append(self.jobs.next_look)
             spans.append(self._gates.next_expiry())
         if not (self.stopping or self.full):
-            times += [self._inbox_again, self._lane_at]
+            # Beside an attempt that runs nothing is started: its end asks for that.
+            times += [self._inbox_again, None if self.running else self._lane_at]
         if self._watcher.unwatched:
             times.append(self._poll_at)
         if boot - self._busy_at < IDLE_SECONDS:

@@ -10,8 +10,13 @@ import pytest
 
 from daemon import publication
 from daemon.changes import Change
+from daemon.documents import whole_file
+from daemon.errors import Invalid
+from daemon.files import is_folder
 from daemon.lane import Lane
+from daemon.loop import Loop
 from daemon.model import Type
+from daemon.orders import LOST
 from tests.studio import QUICK, Studio
 from tests.whole.unplugged import Unplugged
 
@@ -228,3 +233,102 @@ def test_a_start_that_comes_to_nothing_makes_no_other_job_wait(daemon: Daemon) -
     assert daemon.studio.state("j-2")["status"] == "failed"
     assert loop.turn() > 0.0
     assert daemon.at == ("j-3", "a")
+
+
+def _put(daemon: Daemon, job_id: str, priority: str = "urgent") -> Loop:
+    """Another job beside the one that runs."""
+    assert daemon.unplugged.opened is not None
+    loop = daemon.unplugged.opened.loop
+    text = f"intent: x\nid: {job_id}\npipeline: three\npriority: {priority}\n...\n"
+    daemon.studio.drop(f"{job_id}.yaml", text)
+    while not loop._recorder.store.job(job_id):
+        daemon.unplugged.clock.pass_time(1.0)
+        loop.turn()
+    return loop
+
+
+def test_a_job_that_cannot_start_costs_no_turns_beside_one_that_runs(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next try is due when the lane is free: until then the daemon sleeps, however long that takes."""
+    loop = _put(daemon, "j-2")
+    first = daemon.unplugged.acting
+    assert first is not None and daemon.at == ("j-1", "a")
+    with monkeypatch.context() as sick:
+        sick.setattr("daemon.loop.is_folder", lambda path: path.name != "j-2" and is_folder(path))
+        sick.setattr("daemon.loop.make_run", _refused)
+        first.fail(LOST)
+        loop.turn()
+        second = daemon.unplugged.acting
+        assert second is not None and second is not first and daemon.at == ("j-1", "a")
+        daemon.unplugged.clock.pass_time(2.0)
+        loop.turn()
+        assert loop.turn() > 0.0
+    second.fail(LOST)
+    loop.turn()
+    assert daemon.at == ("j-2", "a")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EBUSY])
+def test_an_approved_file_that_cannot_be_read_holds_up_its_own_job_alone(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A bad sector, or somebody who writes on and on: the next in the queue is started, and that job later."""
+    for _ in range(3):
+        daemon.end_stage()
+    loop = _put(daemon, "j-2")
+    assert daemon.at == ("j-2", "a")
+
+    def refused(*_: object) -> None:
+        raise OSError(code, "cannot be read")
+
+    daemon.studio.answer("j-1", "approve")
+    daemon.unplugged.run()
+    with monkeypatch.context() as sick:
+        sick.setattr("hashlib.file_digest", refused)
+        sick.setattr("daemon.digests._look", refused)
+        _put(daemon, "j-3", "normal")
+        running = daemon.unplugged.acting
+        assert running is not None
+        running.fail()
+        loop.turn()
+        assert daemon.at == ("j-3", "a")
+        running = daemon.unplugged.acting
+        assert running is not None
+    running.fail()
+    loop.turn()
+    assert daemon.at == ("j-1", "d")
+
+
+@pytest.mark.parametrize("why", ["pipeline", "room"])
+def test_a_start_that_cannot_be_recorded_gives_the_lane_back(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Its pipeline is damaged, or there is no room: another workspace that shares the lane need not wait for that."""
+    loop = _put(daemon, "j-2")
+    store, first = loop._recorder.store, daemon.unplugged.acting
+    assert first is not None
+
+    def invalid(*_: object) -> None:
+        raise Invalid(whole_file("runs/j-2/pipeline.yaml", "is damaged"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room to record")
+
+    first.fail()
+    with monkeypatch.context() as sick:
+        if why == "pipeline":
+            sick.setattr(loop._attempts, "_limit", invalid)
+        else:
+            record = store.record
+            starts = Type.STAGE_STARTED
+            sick.setattr(
+                store,
+                "record",
+                lambda *c: full() if any(e.type is starts for x in c for e in x.events) else record(*c),
+            )
+        loop.turn()
+        assert daemon.unplugged.acting is None
+        other = Lane(loop._lane.path)
+        assert other.try_take()
+        other.give_back()

@@ -200,7 +200,12 @@ ORDERS = (
             kept = _free_name(rejected, name, whole.data)
 """, (ORDER,)),
     Removal("order", "a start is committed before the keeper hears of it", "attempts.py",
-            """        self._launch(self._recorder.one(Change(job, started)), now)
+            """        try:
+            job = self._recorder.one(Change(job, started))
+        except BaseException:
+            self._lane.give_back()
+            raise
+        self._launch(job, now)
 """, """        from daemon.machine import fold
         self._launch(fold(started, job) or job, now)
         import time
