@@ -27,7 +27,7 @@ def gate_digest(artifacts: Iterable[tuple[str, str]]) -> str:
 
 
 def settle(run: Path, owed: Sequence[Owed]) -> set[Path]:
-    """Do what the attempts owe, in order; gives the folders to `sync` before it may be recorded as done.
+    """Do what the attempts owe; gives the folders to `sync` before it may be recorded as done.
 
     What an earlier call moved counts again: it may not be durable yet. OSError leaves it owed.
     """
@@ -40,27 +40,30 @@ def settle(run: Path, owed: Sequence[Owed]) -> set[Path]:
         # Whoever removed the run directory removed what was to be published in it.
         return set()
     try:
+        # A path may have changed hands between stages since: who had it goes before who has it now comes.
         for debt in owed:
             if debt.goal == "history":
-                _retire(root, debt, _successor(debt, owed), touched)
-            else:
+                _retire(root, debt, _to_come(owed), touched)
+        for debt in owed:
+            if debt.goal == "run":
                 _publish(root, debt, touched)
     finally:
         os.close(root)
     return {run / os.path.dirname(path) for path in touched}
 
 
-def _successor(debt: Owed, owed: Sequence[Owed]) -> dict[str, str]:
-    """Path and sha256 of what the same stage's new attempt is about to publish."""
-    return {a.path: a.sha256 for o in owed if o.stage == debt.stage and o.goal == "run" for a in o.artifacts}
+def _to_come(owed: Sequence[Owed]) -> dict[str, Artifact]:
+    """By path what is about to be published, or was already by an earlier call."""
+    return {artifact.path: artifact for debt in owed if debt.goal == "run" for artifact in debt.artifacts}
 
 
-def _retire(root: int, debt: Owed, successor: dict[str, str], touched: set[str]) -> None:
+def _retire(root: int, debt: Owed, to_come: dict[str, Artifact], touched: set[str]) -> None:
     history = f"history/{debt.label}"
     _make(root, history)
     for artifact in debt.artifacts:
         target, source = f"{history}/{artifact.path}", f".work/{debt.label}/{artifact.path}"
-        kept = successor.get(artifact.path) == artifact.sha256 and _holds(root, artifact)
+        successor = to_come.get(artifact.path)
+        kept = successor is not None and _holds(root, successor)
         if is_beneath(root, target):
             touched.add(target)
         elif is_beneath(root, source) and not _holds(root, artifact):

@@ -43,3 +43,29 @@ def test_what_was_rejected_goes_to_history_from_where_it_lies(tmp_path: Path, mo
         assert settle(tmp_path, [debt]) == {tmp_path / "history/01-draft.1"}
     assert (tmp_path / "history/01-draft.1/a.txt").read_text() == "mine!"
     assert not (tmp_path / "a.txt").exists()
+
+
+def _made(stage: str, attempt: int, number: int, goal: str, text: str) -> Owed:
+    """An attempt whose one file is ``a.txt`` with this text."""
+    artifact = Artifact("a.txt", "text", len(text), hashlib.sha256(text.encode()).hexdigest())
+    return Owed(stage, attempt, number, "run" if goal == "history" else "work", goal, (artifact,))
+
+
+@pytest.mark.parametrize("stage", ["draft", "polish"])
+def test_what_was_published_is_not_retired_for_what_it_replaced(tmp_path: Path, stage: str) -> None:
+    """The old file's place in history was removed before the move there was noted: the new file stays where it is."""
+    (tmp_path / "a.txt").write_text("new")
+    old = _made(stage, 1, 1 if stage == "draft" else 2, "history", "old")
+    settle(tmp_path, [old, _made("draft", 2, 1, "run", "new")])
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_path_that_changed_hands_is_given_up_before_it_is_taken(tmp_path: Path) -> None:
+    """After going back the first stage makes what the second had made, and a power cut took all moves back."""
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / ".work/01-draft.2").mkdir(parents=True)
+    (tmp_path / ".work/01-draft.2/a.txt").write_text("new")
+    for _ in range(2):
+        settle(tmp_path, [_made("draft", 2, 1, "run", "new"), _made("polish", 1, 2, "history", "old")])
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert (tmp_path / "history/02-polish.1/a.txt").read_text() == "old"
