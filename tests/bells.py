@@ -50,8 +50,16 @@ def held(process: subprocess.Popen[bytes] | None) -> Iterator[None]:
 
 def deafen(process: subprocess.Popen[bytes]) -> None:
     """Take every watch off the daemon's own inotify instance, so that it neither hears nor learns of it."""
+    wait_for(lambda: _deafened(process), "the daemon to have a watcher with its watches")
+
+
+def _deafened(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it was made deaf; not while it makes its watcher anew."""
     with held(process):
-        ((number, marks),) = watches(process.pid).items()
+        have = [(number, marks) for number, marks in watches(process.pid).items() if len(marks) > 1]
+        if not have:
+            return False
+        ((number, marks),) = have
         pidfd = os.pidfd_open(process.pid)
         shared = _libc.syscall(_PIDFD_GETFD, pidfd, number, 0)
         os.close(pidfd)
@@ -67,6 +75,7 @@ def deafen(process: subprocess.Popen[bytes]) -> None:
         os.close(shared)
         # While it is held: it may find out in the next instant.
         assert list(watches(process.pid).values()) == [[]]
+        return True
 
 
 def wakings(pid: int) -> int:

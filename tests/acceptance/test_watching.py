@@ -80,8 +80,10 @@ def test_a_deaf_watcher(studio: Studio) -> None:
     studio.answer("g-1", "approve", by="alice")
     studio.wait("g-1", "completed")
     wait_for(lambda: said(studio, "watcher_deaf"), "the daemon to say that it was deaf")
-    (heard,) = watches(studio.process.pid).values()
-    assert len(heard) == 2, "the inbox and the probe are watched again"
+    daemon = studio.process.pid
+    # It says so, and makes the watcher then.
+    again = "the inbox and the probe to be watched again"
+    wait_for(lambda: [len(marks) for marks in watches(daemon).values()] == [2], again)
     # Deaf again, and again: each time it is found out.
     for number in (2, 3):
         deafen(studio.process)
