@@ -6,11 +6,11 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from daemon.harness import Ends, become_stage
+from daemon.harness import EXIT_CANNOT_START, Ends, become_stage
 from daemon.orders import GO, READY
 
 _LET_GO_MS = 1000
@@ -28,8 +28,7 @@ class Stage:
 
     def close(self) -> None:
         """Let go of its descriptors."""
-        for fd in (self.pidfd, self.output, self.said):
-            os.close(fd)
+        _close((self.pidfd, self.output, self.said))
         self.feed.close()
 
     def give(self, order: int, lane: int) -> None:
@@ -52,36 +51,52 @@ def fork_stage(
     It lets go of the stage that is ``running`` and of what is ``held`` for that one, the lane above all, and
     imports what the next stage wants ``ahead`` of it.
     """
-    output, output_end = os.pipe2(os.O_CLOEXEC)
-    said, said_end = os.pipe2(os.O_CLOEXEC)
-    feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     keeper = os.getpid()
+    fds: list[int] = []
     try:
-        pid = os.fork()
+        fds += os.pipe2(os.O_CLOEXEC)
+        fds += os.pipe2(os.O_CLOEXEC)
+        feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            pid = os.fork()
+        except OSError:
+            feed.close()
+            feed_end.close()
+            raise
     except OSError:
-        for end in (feed, feed_end):
-            end.close()
-        for fd in (output, output_end, said, said_end):
-            os.close(fd)
+        _close(fds)
         raise
+    output, output_end, said, said_end = fds
     if pid == 0:
-        for fd in held:
-            os.close(fd)
-        if running is not None:
-            running.close()
-        # A stage that held these open would hide from the daemon that its keeper died.
-        control.close()
-        feed.close()
-        os.close(output)
-        os.close(said)
-        feed_end.send(READY)
-        become_stage(Ends(feed_end, output_end, said_end), keeper, ahead)
+        try:
+            _close(held)
+            if running is not None:
+                running.close()
+            # A stage that held these open would hide from the daemon that its keeper died.
+            control.close()
+            feed.close()
+            _close((output, said))
+            feed_end.send(READY)
+            become_stage(Ends(feed_end, output_end, said_end), keeper, ahead)
+        finally:
+            # Our callers are the keeper's: in this process they must not go on, whatever failed.
+            os._exit(EXIT_CANNOT_START)
     feed_end.close()
-    os.close(output_end)
-    os.close(said_end)
+    _close((output_end, said_end))
     os.set_blocking(output, False)
     os.set_blocking(said, False)
-    return Stage(pid, os.pidfd_open(pid), output, said, feed)
+    try:
+        return Stage(pid, os.pidfd_open(pid), output, said, feed)
+    except OSError:
+        # It ends by itself when it hears that nobody will give it an order.
+        feed.close()
+        _close((output, said))
+        raise
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def let_go(spare: Stage) -> None:

@@ -26,7 +26,7 @@ from stages.contract import Context, StageError
 
 EXIT_CANNOT_START = 127
 _NAME = "spork-stage"
-_SAY_LIMIT = 4_000
+_SAY_LIMIT = 2_500
 _VARIABLES = ("SPORK_RUN", "SPORK_OUT", "SPORK_JOB", "SPORK_STAGE", "SPORK_ATTEMPT", "SPORK_INTENT")
 _REHEARSED = with_environ(Order.rehearsal(), {**os.environ, **dict.fromkeys(_VARIABLES, "")}).encode()
 """As a keeper passes on, made before any fork; with the keeper's environment, most of which a stage has."""
@@ -56,9 +56,10 @@ def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn
         os.setsid()
         die_with(keeper)
         _settle(ends.output)
-        _rehearse()
+        # What is wrong here, the stage that needs it tells.
+        with suppress(Exception):
+            _rehearse()
         for name in ahead:
-            # What is wrong with it, the stage that imports it tells.
             with suppress(Exception, SystemExit):
                 importlib.import_module(name)
         word, fds = receive(ends.feed, 2)
@@ -111,6 +112,8 @@ def _settle(output: int) -> None:
     for number in _DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # It was blocked since before the fork, so that one that came meanwhile counts now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEFAULTS)
     os.umask(0o007)
     # Out of memory, the kernel should end the stage rather than the daemon that has to tell of it.
     with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
@@ -118,6 +121,7 @@ def _settle(output: int) -> None:
 
 
 def _say(said: int, message: str, hint: str = "") -> None:
+    # At most 12 bytes for a character: all of it finds room in the pipe, which is read once this process is gone.
     line = json.dumps({"message": message[:_SAY_LIMIT], "hint": hint[:_SAY_LIMIT]})
     os.write(said, line.encode())
 

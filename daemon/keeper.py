@@ -63,12 +63,14 @@ def main(arguments: Sequence[str]) -> None:
     # Signals are the daemon's to act on; we go when it goes, and not before our stage.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # What is ignored and not blocked is lost on a stage that was forked a moment ago.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     adopt_orphans()
     for name in arguments[1:]:
         try:
             importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001  # the module is a stranger's
-            print(f"spork: cannot preload {name}: {error}", file=sys.stderr, flush=True)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the module is a stranger's
+            print(f"spork: cannot preload {name}: {error!r}", file=sys.stderr, flush=True)
     gc.collect()
     gc.disable()
     gc.freeze()

@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -391,6 +393,79 @@ def test_what_a_stage_wants_imported_ahead_is(tmp_path: Path, seconds: float) ->
         found.append((order.out_dir / "found.txt").read_text())
     place.runner.rest()
     assert found == ["found chunk", "found colorsys chunk", "found chunk"]
+
+
+def test_modules_that_end_the_interpreter_keep_no_stage_from_its_start(tmp_path: Path) -> None:
+    """A script without a guard that somebody named for every stage, or for the next one."""
+    place = Place(tmp_path)
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        place.runner = Runner(place.lane, TOKEN, ["ends"])
+        for attempt in (1, 2):
+            assert place.run(place.shell("exit 0", attempt=attempt, ahead=("ends",))).outcome == "completed"
+    finally:
+        sys.path.remove(str(tmp_path))
+        place.runner.rest()
+
+
+def test_an_order_to_end_reaches_a_stage_that_was_forked_a_moment_ago(tmp_path: Path) -> None:
+    """What its keeper ignores it must not ignore: else it would be ended by KILL alone, a whole grace later."""
+    for number in range(20):
+        base = tmp_path / str(number)
+        base.mkdir()
+        place = Place(base)
+        running = place.start(place.shell("sleep 2"))
+        running.terminate()
+        assert place.finish(running).signal == 15
+        place.runner.rest()
+
+
+LONG = """
+from stages.contract import StageError
+
+def run(context):
+    raise StageError(chr(0x1F600) * 5000, chr(0x1F600) * 5000)
+"""
+
+
+def test_a_long_reason_does_not_keep_its_stage_from_ending(place: Place) -> None:
+    """However many bytes its characters take, it finds room in the pipe that is read once the stage is gone."""
+    report = place.run(place.order(run=module(place, LONG)))
+    assert set(report.message) == set(report.hint) == {chr(0x1F600)}
+
+
+FORK = """
+import os, resource, socket
+from daemon.child import fork_stage
+
+control, ours = socket.socketpair()
+me, held = os.getpid(), len(os.listdir("/proc/self/fd"))
+try:
+    stage = fork_stage(control, None, [999])
+except OSError:
+    print("a child went on as its keeper", flush=True)
+    os._exit(0)
+os.waitpid(stage.pid, 0)
+stage.close()
+for more in range(6):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held - 1 + more, 4096))
+    try:
+        fork_stage(control).close()
+    except OSError:
+        pass
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+print(len(os.listdir("/proc/self/fd")) - held)
+"""
+
+
+@pytest.mark.fault(89)
+def test_a_fork_that_fails_leaves_no_descriptor_and_no_second_keeper() -> None:
+    """Whatever fails, before the fork or in the child: the keeper holds what it held, and is alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 def _sleeps(pid: int) -> bool:
