@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, NamedTuple
@@ -87,8 +88,10 @@ class Helper:
                 f"one of the processes that share the work was killed by signal {-code}",
                 "if nobody killed it, the machine was short of memory: free some, then retry",
             )
-        if self._failure.poll():
-            raise self._failure.recv()
+        # What ended without a word is at the end of its pipe, which `poll` takes for one.
+        with suppress(EOFError):
+            if self._failure.poll():
+                raise self._failure.recv()
         raise RuntimeError(f"one of the processes that share the work ended with {code}: see above")
 
     def end(self) -> None:

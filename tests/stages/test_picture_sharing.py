@@ -73,6 +73,12 @@ def fail_in_a_helper(path: Path, others: list[Path], step: Step) -> None:
         raise StageError("the text is too long", "shorten it")
 
 
+def break_in_a_helper(path: Path, others: list[Path], step: Step) -> None:
+    meet(path, others, step)
+    if os.getpid() != int(os.environ["TEST_PARENT"]):
+        raise ZeroDivisionError("nobody thought of it")
+
+
 def die_in_a_helper(path: Path, others: list[Path], step: Step) -> None:
     meet(path, others, step)
     if os.getpid() != int(os.environ["TEST_PARENT"]):
@@ -95,6 +101,15 @@ def test_what_a_helper_fails_of_is_told(
         share(wanted(tmp_path, make), 2, nothing)
     assert hint in failed.value.hint
     assert not active_children()
+
+
+def test_an_error_of_a_helper_that_nobody_thought_of_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its traceback is in the log, and the reason says where to look."""
+    monkeypatch.setenv("TEST_PARENT", str(os.getpid()))
+    with pytest.raises(RuntimeError, match="ended with 1: see above"):
+        share(wanted(tmp_path, break_in_a_helper), 2, nothing)
 
 
 def wait_for_ever(path: Path, others: list[Path], step: Step) -> None:
