@@ -148,6 +148,9 @@ class Loop:
         """Take nothing new and start nothing while the disk is full; what waited is looked at once it is not."""
         was_full, self.full = self.full, self._ground.full(self._policy)
         self._room.note(boot, refused=self.full)
+        if self.full:
+            # Another workspace shall not wait for the lane behind one that takes it no more.
+            self._lane.stop_waiting()
         if was_full and not self.full:
             self._inbox_again = boot
             self._recorder.catch_up(self._show)

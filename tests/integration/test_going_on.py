@@ -149,6 +149,29 @@ def test_who_waits_for_the_lane_has_it_next(daemon: Daemon) -> None:
     other.give_back()
 
 
+def test_who_has_no_room_keeps_neither_the_turn_nor_the_bell_of_the_lane(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another workspace, with room of its own, goes on stage by stage, and none of its stages wakes this daemon."""
+    assert daemon.unplugged.opened is not None
+    loop, lane = daemon.unplugged.opened.loop, daemon.unplugged.opened.parts.lane
+    other = Lane(lane.path)
+    assert not other.try_take()
+    daemon.end_stage()
+    assert other.try_take()
+    loop.turn()
+    assert lane.fileno() in loop.descriptors
+    monkeypatch.setattr("daemon.ground.shortage", lambda *_: "no room")
+    loop.turn()
+    other.give_back()
+    assert other.try_take()
+    assert lane.fileno() == -1
+    other.give_back()
+    monkeypatch.undo()
+    daemon.unplugged.run()
+    assert daemon.at == ("j-1", "b")
+
+
 def test_what_was_moved_is_not_swept_before_that_is_durable(daemon: Daemon) -> None:
     """An attempt's folder stays until a power cut cannot take the moves out of it back: at the next pause."""
     assert daemon.unplugged.opened is not None
