@@ -86,8 +86,12 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve(control: socket.socket) -> None:
     """One attempt after the other; Abandoned or a return when the daemon is gone."""
-    spare: Stage | None = fork_stage(control)
+    after, spare = _Next(), None
     while True:
+        if spare is None:
+            # Where it fails now it is tried again with the order, and that attempt alone fails if it must.
+            with suppress(OSError):
+                spare = fork_stage(control, ahead=after.ahead)
         word, fds = receive(control, 3)
         if not word:
             return
@@ -115,9 +119,6 @@ def _serve(control: socket.socket) -> None:
         socket.send_fds(control, [ENDED], [carried])
         os.close(carried)
         gc.collect()
-        if spare is None:
-            with suppress(OSError):
-                spare = fork_stage(control, ahead=after.ahead)
 
 
 @dataclass(slots=True)

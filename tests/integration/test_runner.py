@@ -395,18 +395,47 @@ def test_what_a_stage_wants_imported_ahead_is(tmp_path: Path, seconds: float) ->
     assert found == ["found chunk", "found colorsys chunk", "found chunk"]
 
 
-def test_modules_that_end_the_interpreter_keep_no_stage_from_its_start(tmp_path: Path) -> None:
+def test_modules_that_end_the_interpreter_keep_no_stage_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A script without a guard that somebody named for every stage, or for the next one."""
     place = Place(tmp_path)
     (tmp_path / "ends.py").write_text("raise SystemExit(3)\n")
-    sys.path.insert(0, str(tmp_path))
-    try:
-        place.runner = Runner(place.lane, TOKEN, ["ends"])
-        for attempt in (1, 2):
-            assert place.run(place.shell("exit 0", attempt=attempt, ahead=("ends",))).outcome == "completed"
-    finally:
-        sys.path.remove(str(tmp_path))
-        place.runner.rest()
+    monkeypatch.syspath_prepend(tmp_path)
+    place.runner = Runner(place.lane, TOKEN, ["ends"])
+    for attempt in (1, 2):
+        assert place.run(place.shell("exit 0", attempt=attempt, ahead=("ends",))).outcome == "completed"
+    place.runner.rest()
+
+
+NO_FORK = """
+import errno, os
+
+fork = os.fork
+
+def refused():
+    os.fork = fork
+    raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+os.fork = refused
+"""
+
+
+def test_a_keeper_that_cannot_fork_at_first_serves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many processes when it was started: that ends neither the keeper nor, for want of one, the daemon."""
+    place = Place(tmp_path)
+    (tmp_path / "nofork.py").write_text(NO_FORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    place.runner = Runner(place.lane, TOKEN, ["nofork"])
+    keeper = []
+    for attempt in (1, 2):
+        running = place.start(place.shell("exit 0", attempt=attempt))
+        keeper.append(running.keeper_pid)
+        assert place.finish(running).outcome == "completed"
+    place.runner.rest()
+    assert keeper[0] == keeper[1]
 
 
 def test_an_order_to_end_reaches_a_stage_that_was_forked_a_moment_ago(tmp_path: Path) -> None:
