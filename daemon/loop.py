@@ -137,10 +137,17 @@ class Loop:
         self._follow(boot, began=progressed)
         self._copies.note(boot, refused=self._recorder.lagging)
         if self.suspects and not (self.stopping or self.full):
-            self.suspects.some()
+            self._see_to_suspects(self.suspects)
         self._keep_warm(boot, busy=progressed or self._attempts.current is not None)
         # Something ended without a process, such as a start that came to nothing: the next in the queue is due.
         return 0.0 if moved_on and self._attempts.current is None else self._wait(boot, ticks)
+
+    def _see_to_suspects(self, suspects: Suspects) -> None:
+        try:
+            suspects.some()
+        except OSError as error:
+            # The next start looks at them again, unless all others could be noted as seen to.
+            self._trouble(error)
 
     # -- looking
 

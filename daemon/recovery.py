@@ -94,9 +94,9 @@ def _is_made(workspace: Workspace, job_id: str) -> bool:
 
 def _make_run(job_id: str, parts: Parts) -> None:
     """Make the job's directory again; where that cannot be done, the job alone waits for it."""
-    kept = parts.recorder.store.request(job_id)
-    assert kept is not None
     try:
+        kept = parts.recorder.store.request(job_id)
+        assert kept is not None
         make_run(parts.workspace, job_id, *kept)
     except OSError as error:
         say("orchestrator", "cannot_look", logging.ERROR, job=job_id, why=str(error))

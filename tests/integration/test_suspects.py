@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from bench.fill import fill
 from bench.subjects import Daemon
@@ -54,6 +57,27 @@ def test_copies_that_a_power_cut_took_come_back_once_the_daemon_is_ready(tmp_pat
     assert request.read_bytes().startswith(b"intent: measured")
     assert json.loads((runs / "asked-000000/state.json").read_text())["status"] == "needs_approval"
     assert boot_of(db, "suspects").partition(" ")[0] == BOOT_ID.read_text().strip()
+
+
+@pytest.mark.fault(94)
+def test_a_job_whose_request_reads_otherwise_stops_no_start(tmp_path: Path) -> None:
+    """One that waits and one that is over: each is told, and all others are seen to after the power cut."""
+    daemon = Daemon(tmp_path / "workspace")
+    fill(daemon.root, waiting=2, finished=20)
+    db = daemon.root / "jobs/spork.db"
+    damaged = ("asked-000000", "old-000001")
+    with sqlite3.connect(db) as connection:
+        connection.executemany("UPDATE jobs SET request = x'00' WHERE id = ?", [(job,) for job in damaged])
+    connection.close()
+    state = daemon.root / "runs/old-000015/state.json"
+    whole = state.read_bytes()
+    state.write_bytes(b"{")
+    daemon.start()
+    try:
+        wait_for(lambda: boot_of(db, "boot") == BOOT_ID.read_text().strip(), "all suspects to be seen to")
+    finally:
+        daemon.stop()
+    assert state.read_bytes() == whole
 
 
 def test_a_start_with_many_waiting_jobs_sees_answers_at_once_and_edits_by_and_by(tmp_path: Path) -> None:
