@@ -22,3 +22,17 @@ def test_the_stage_authors_example(studio: Studio) -> None:
     state = studio.wait("s-1", "completed")
     assert json.loads((studio.run("s-1") / "count.json").read_text()) == {"words": 4, "ending": "!"}
     assert state["stages"][1]["artifacts"][0]["meta"] == {"note": "4 words"}
+
+
+def test_the_examples_are_asked_for_as_the_readme_says(studio: Studio) -> None:
+    """Each example it names, submitted from a fresh workspace, comes with the documents that it reads."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = re.search(r"can be asked for with `spork submit`.*?\n\n", page, re.DOTALL)
+    assert said is not None
+    names = re.findall(r"`(examples/[a-z]+)\.yaml`", said.group())
+    assert len(names) == 3
+    for name in names:
+        request = studio.root / f"{name}.yaml"
+        studio.spork("submit", str(request))
+        brought = studio.root / "inbox" / request.stem
+        assert {p.stem for p in brought.iterdir()} == {request.stem}
