@@ -135,6 +135,8 @@ class Loop:
         self._desk.put_away(partial(self._cannot_put_away, boot=boot))
         ticks = self._attempts.tick()
         self._follow(boot, began=progressed)
+        if everything or self._attempts.current is None:
+            self._note_moves()
         self._copies.note(boot, refused=self._recorder.lagging)
         if self.suspects and not (self.stopping or self.full):
             self._see_to_suspects(self.suspects)
@@ -328,6 +330,13 @@ class Loop:
         busy = self._recorder.behind and self._attempts.current is not None and not self.stopping
         if self._lull.over(boot, began=busy and began, busy=busy):
             self._recorder.follow(self._show)
+
+    def _note_moves(self) -> None:
+        """Not beside attempts, whose commits carry it: only where none may come soon."""
+        try:
+            self._recorder.note_moves()
+        except OSError as error:
+            self._trouble(error)
 
     def _show(self, job: Job) -> None:
         """Bring what a person sees of the job up to date, and watch it for as long as it can change."""

@@ -55,6 +55,8 @@ class Recorder:
         self._ledger: list[Event] = []
         self._lagging: set[str] = set()
         self._settled: dict[str, _Settled] = {}
+        self._over = False
+        """Files of a job that is over were moved for good, and that is not noted yet."""
 
     def record(self, *changes: Change) -> list[Recorded]:
         """Commit all or nothing; raises what :meth:`Store.record` raises."""
@@ -95,6 +97,7 @@ class Recorder:
                 self._settled[job.id] = settled
             if settled.debts and (job.status not in _MOVES_ON or len(settled.debts) >= _UNSYNCED_AT_MOST):
                 self._make_durable(job.id, settled)
+                self._over |= job.final
         except OSError as error:
             # Looked at afresh the next time: a folder may have been replaced since its files were moved.
             self._settled.pop(job.id, None)
@@ -112,6 +115,14 @@ class Recorder:
         for debt in settled.debts:
             self.store.moved(job_id, debt)
         self._settled.pop(job_id, None)
+
+    def note_moves(self) -> None:
+        """Note now what was moved for jobs that are over: no commit of their own follows, and until it is noted they
+        are not pruned. OSError, and later, if there is no room.
+        """
+        if self._over:
+            self.store.note_moves()
+            self._over = False
 
     def sweep(self, job_id: str) -> None:
         """Remove what attempts left in the job's ``.work``, but for what is not in its place for good yet."""

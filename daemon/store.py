@@ -46,9 +46,8 @@ class Store:
 
     def close(self) -> None:
         """Note what has been moved since the last commit, and let go."""
-        if self._moved:
-            with contextlib.suppress(Halt, OSError, sqlite3.Error):
-                self.record()
+        with contextlib.suppress(Halt, OSError, sqlite3.Error):
+            self.note_moves()
         self._db.close()
 
     def prove(self) -> None:
@@ -172,6 +171,11 @@ class Store:
     def moved(self, job_id: str, owed: Owed) -> None:
         """The attempt's files are where they belong. Noted with the next commit: doing it again is harmless."""
         self._moved.append((owed.goal, job_id, owed.stage, owed.attempt))
+
+    def note_moves(self) -> None:
+        """Note what has been moved in a commit of its own, where no other may come soon. Raises as `record`."""
+        if self._moved:
+            self.record()
 
     def _settle_moves(self) -> None:
         self._db.executemany(

@@ -32,3 +32,16 @@ def test_the_daemon_removes_what_is_kept_no_longer(studio: Studio) -> None:
     note = studio.root / "inbox/rejected/again.yaml.error.txt"
     wait_for(note.exists, "the refusal")
     assert "'over' is taken" in note.read_text()
+
+
+def test_the_last_job_is_over_once_it_is_done(studio: Studio) -> None:
+    """Where nothing follows it, a finished job can be pruned and is left out of a backup without a restart."""
+    studio.pipeline("short", "name: short\nstages:\n  - {name: make, command: [touch, made]}\n")
+    studio.start()
+    studio.submit("last", "short")
+    studio.wait("last", "completed")
+    wait_for(
+        lambda: studio.spork("prune", "--older-than", "0d", "--dry-run").stdout == "runs/last\n",
+        "the finished job to be over",
+    )
+    assert "the runs of 0 jobs" in studio.spork("backup", str(studio.root / "kept.tar")).stderr
