@@ -17,6 +17,7 @@ from typing import Literal
 from watchdog.observers.inotify_c import WatchDescriptor
 
 from daemon import inotify
+from daemon.files import PASSING
 from daemon.mounts import needs_polling
 from daemon.names import is_ours
 
@@ -115,7 +116,9 @@ class Watcher:
         return self._drop_arrival(key, name)
 
     def probe(self) -> bool:
-        """Whether a change in the private folder is heard; if not, `rebuild`. True where none is watched."""
+        """Whether a change in the private folder is heard; if not, `rebuild`. True where none is watched, or it
+        cannot be told now.
+        """
         if self._fd is None or self._probe_folder is None:
             return True
         self._read()
@@ -125,6 +128,11 @@ class Watcher:
             os.close(os.open(self._probe_folder / "probe", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except FileNotFoundError:
             return False
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            # For want of descriptors, say: that tells nothing of the bell, and the next probe may.
+            return True
         self._read()
         return self._probed
 

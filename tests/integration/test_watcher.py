@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import subprocess
@@ -251,6 +252,21 @@ def test_probe(tmp_path: Path, watcher: Watcher, inbox: Path) -> None:
     (tmp_path / ".bell").rmdir()
     assert not watcher.probe()
     watcher.rebuild()
+    assert watcher.probe()
+
+
+@pytest.mark.fault(89)
+def test_a_probe_for_which_there_is_no_descriptor_tells_nothing(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends nobody, and the bell is not made anew for it."""
+
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", refused)
+        assert watcher.probe()
     assert watcher.probe()
 
 
