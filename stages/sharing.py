@@ -38,7 +38,9 @@ class Tally:
     """How far each process is. Each writes its own numbers only, so that no lock is left by one that is killed."""
 
     def __init__(self, how: Any, processes: int) -> None:
-        self._steps, self._done = how.RawArray("L", processes), how.RawArray("L", processes)
+        # OSError where there is no shared memory.
+        self._steps: Any = how.RawArray("L", processes) if processes > 1 else [0]
+        self._done: Any = how.RawArray("L", processes) if processes > 1 else [0]
 
     def work(self, number: int, wanted: Wanted, look: Callable[[], None]) -> None:
         """As process ``number`` make files until none is left; ``look`` is called after each step and each file."""
@@ -108,7 +110,12 @@ def share(wanted: Wanted, processes: int, tell: Callable[[int, int], None]) -> N
     # A fork has everything imported already, but in it locks that other threads held stay locked for ever.
     # (The threads of numpy's OpenBLAS are no danger: it ends them before a fork.)
     how: Any = get_context("fork" if threading.active_count() == 1 else "spawn")
-    tally = Tally(how, processes)
+    try:
+        tally = Tally(how, processes)
+    except OSError:
+        # No /dev/shm, or none for us, as in some containers: then this process makes all of them.
+        processes = 1
+        tally = Tally(how, processes)
     helpers: list[Helper] = []
     heard = [time.monotonic(), 0]
 

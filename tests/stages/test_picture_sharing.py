@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing import active_children
+from multiprocessing import active_children, heap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,24 @@ def test_what_an_earlier_try_left_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "0").write_text("left")
     share(wanted(tmp_path, meet, files=1), 1, nothing)
     assert (tmp_path / "0").read_text() == str(os.getpid())
+
+
+def alone(path: Path, _others: list[Path], step: Step) -> None:
+    step()
+    path.write_text(str(os.getpid()))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_without_shared_memory_this_process_makes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """Some containers have no /dev/shm: the work takes longer there, and is done."""
+    monkeypatch.setattr(heap.Arena, "_dir_candidates", [str(tmp_path / "nowhere")])
+    monkeypatch.setattr(heap.BufferWrapper, "_heap", heap.Heap())
+    told: list[tuple[int, int]] = []
+    share(wanted(tmp_path, alone), processes, lambda *far: told.append(far))
+    assert {(tmp_path / name).read_text() for name in ("0", "1")} == {str(os.getpid())}
+    assert told[-1] == (2, 2)
 
 
 def fail_in_a_helper(path: Path, others: list[Path], step: Step) -> None:
