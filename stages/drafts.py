@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from stages.cardtext import headline
 from stages.items import Item, Research
-from stages.scenes import Statement
+from stages.scenes import Statement, part_count
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words, points_back
-from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of
+from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of, together
+from stages.wishes import Wish
 
 SCENE_LEAST = 7
 SCENE_WORDS = 30
@@ -36,51 +38,83 @@ class Draft:
     items: tuple[str, ...]
     note: str = ""
     """What could not be shown as it should."""
+    refused: bool = False
+    """Whether it stays as it was although a person asked for something else."""
 
     @property
     def text(self) -> str:
         return " ".join(line.text for line in self.lines)
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What a rejected storyboard is to look like, by scene id."""
-
-    layouts: Mapping[str, str]
-    tight: frozenset[str] = frozenset()
-    divided: frozenset[str] = frozenset()
-
-
-NO_WISHES = Wishes({})
-
-
 def drafts_of(
     script: Script,
     research: Research,
     audience: str = "",
-    wishes: Wishes = NO_WISHES,
+    wishes: Mapping[str, Wish] = MappingProxyType({}),
     fits: Callable[[Draft], bool] | None = None,
 ) -> list[Draft]:
-    """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture."""
+    """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture.
+
+    ``wishes`` name the scenes by the numbers that they have without wishes.
+    """
     items = {item.id: item for item in research.items}
+    frame = Frame(script, research, Look(f"for {audience}" if audience else ""))
     found: list[Draft] = []
+    number = 0
     pieces = [piece for part, paragraph in script.paragraphs for piece in _pieces(part, paragraph)]
     for part, paragraph in _joined(pieces):
-        scene = f"scene_{len(found):03d}"
-        look = Look(
-            f"for {audience}" if audience else "",
-            scene in wishes.tight,
-            wishes.layouts.get(scene, ""),
-        )
-        frame = Frame(script, research, look)
-        halves = (
-            [Paragraph((line,)) for line in paragraph.lines]
-            if scene in wishes.divided and not paragraph.show
-            else [paragraph]
-        )
-        for half in halves:
-            found += _fitting(part, half, items, frame, fits)
+        for draft in _fitting(part, paragraph, items, frame, fits):
+            wish = wishes.get(f"scene_{number:03d}")
+            own = replace(paragraph, lines=draft.lines)
+            found += _wished(wish, draft, (part, own), items, frame, fits) if wish else [draft]
+            number += 1
     return found
+
+
+def _wished(
+    wish: Wish,
+    draft: Draft,
+    piece: tuple[ScriptPart, Paragraph],
+    items: Mapping[str, Item],
+    frame: Frame,
+    fits: Callable[[Draft], bool] | None,
+) -> list[Draft]:
+    """A scene as a person asks for it; as it was, with the reason, where that cannot be done."""
+    if not wish.understood:
+        return [replace(draft, refused=True)]
+    part, paragraph = piece
+    frame = replace(frame, look=replace(frame.look, tight=wish.tight, layout=wish.layout))
+    whole = not wish.divided or paragraph.show
+    pieces = [paragraph] if whole else [Paragraph((line,)) for line in paragraph.lines]
+    made = [each for one in pieces for each in _fitting(part, one, items, frame, fits)]
+    why = _hindrance(wish, draft, made, paragraph)
+    if not why:
+        return made
+    return [replace(draft, note="; ".join(filter(None, (draft.note, wish.refused(why)))), refused=True)]
+
+
+def _hindrance(wish: Wish, draft: Draft, made: Sequence[Draft], paragraph: Paragraph) -> str:
+    """Why a wish does not give what it asks for; empty if it does."""
+    lines, content = paragraph.lines, made[0].shape.content
+    same, layout = made[0].shape == draft.shape, content.layout
+    why = ""
+    if wish.divided:
+        if len(made) == 1:
+            why = "what it shows belongs to all that is said" if paragraph.show else "it is one sentence"
+    elif wish.tight:
+        if same:
+            why = "no rule tells it in fewer words that are as true"
+    elif same and layout == wish.layout:
+        why = f"it is a {layout} already"
+    elif layout == "statement" == wish.layout:
+        if len(lines) > 1 and not together(lines):
+            why = "its sentences are too long for one statement, and none is left out"
+    elif layout == "recap" and part_count(content) < len(lines) - 1:
+        why = f"it has more sentences than the {part_count(content)} of a recap"
+    elif layout != wish.layout and (wish.layout, layout) != ("list", "comparison"):
+        few = f"as {wish.layout} it would need two sentences or more"
+        why = "it does not fit the frame" if made[0].note else few
+    return why
 
 
 def _fitting(

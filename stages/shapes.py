@@ -88,7 +88,7 @@ def shape_of(
     elif asked == "sources":
         shape = _sources(script, research)
     elif asked == "statement":
-        shape = _statement(lines, look)
+        shape = _whole(lines) if together(lines) else _statement(lines, look)
     elif asked == "steps":
         shape = _list(lines, _only_list(lines, research), "steps", look)
     elif asked in ("list", "recap"):
@@ -151,6 +151,19 @@ def _statement(lines: Sequence[Line], look: Look) -> Shape:
     text = strongest_clause(lines[place].text, TIGHT if look.tight else STATEMENT)
     strong = emphasis(lines[place].text, text)
     return Shape(Statement(text=text, emphasis=strong), (Cue(0),))
+
+
+def together(lines: Sequence[Line]) -> str:
+    """Several sentences as one large text; empty if they are too long for that, or one alone."""
+    text = headline(" ".join(line.text for line in lines), MOST)
+    return text if len(lines) > 1 and len(text) <= MOST else ""
+
+
+def _whole(lines: Sequence[Line]) -> Shape:
+    """All of the sentences, large."""
+    text = together(lines)
+    strong = next(filter(None, (emphasis(line.text, headline(line.text, MOST)) for line in lines)), "")
+    return Shape(Statement(text=text, emphasis=strong if strong in text else ""), (Cue(0),))
 
 
 def _quote(lines: Sequence[Line], source: str) -> Shape:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 from stages import theme as themes
 from stages.brief import audience_asked
 from stages.contract import Context, StageError
-from stages.drafts import Draft, Wishes, drafts_of
+from stages.drafts import Draft, drafts_of
 from stages.earlier import earlier
 from stages.formats import size_asked
 from stages.items import Research, load_research
@@ -23,9 +23,9 @@ from stages.shapes import Cue
 from stages.spoken import Said, narration, say
 from stages.theme import Theme
 from stages.timing import FIRST_LEAD, LEAD, scene_seconds
+from stages.wishes import read_wishes, unheard
 
 FPS = 30
-LAYOUTS = re.compile(r"\b(title|statement|list|steps|recap|quote)\b", re.I)
 
 
 def run(context: Context) -> None:
@@ -34,23 +34,22 @@ def run(context: Context) -> None:
     theme = themes.asked(context.params, context.sources)
     research = load_research(context.run_dir)
     script = load_script(context.run_dir, {item.id for item in research.items})
-    redo = {**scenes_named(context.feedback), **context.redo}
-    wishes, notes = _wishes(redo, context.feedback)
+    wishes = read_wishes({**scenes_named(context.feedback), **context.redo})
     fits = partial(
         _fits, size=(width, height), theme=theme, captions=bool(context.params.get("captions", True))
     )
     drafts = drafts_of(script, research, audience_asked(context.params), wishes, fits)
-    notes += [f"scene_{number:03d}: {draft.note}" for number, draft in enumerate(drafts) if draft.note]
+    names = [f"scene_{number:03d}" for number in range(len(drafts))]
+    notes = unheard(wishes, context.feedback, names)
+    notes += [f"{name}: {draft.note}" for name, draft in zip(names, drafts, strict=True) if draft.note]
     voice = _voice(context)
-    scenes: list[Scene] = []
-    for number, draft in enumerate(drafts):
-        context.progress(number / len(drafts), f"speaking scene {number}")
-        place = (number == 0, number == len(drafts) - 1)
-        scenes.append(_scene(number, draft, research, place, voice))
+    scenes = _spoken(drafts, research, voice, context)
     board = Storyboard(
         title=script.title, width=width, height=height, fps=FPS, voice=voice, scenes=scenes, notes=notes
     )
-    board = _kept(board, context, redo)
+    if wishes:
+        refused = {name for name, draft in zip(names, drafts, strict=True) if draft.refused}
+        board = _kept(board, context, wishes.keys() - refused)
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]
     context.describe(
@@ -62,6 +61,16 @@ def run(context: Context) -> None:
         note=f"{len(scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
         notes=notes,
     )
+
+
+def _spoken(drafts: Sequence[Draft], research: Research, voice: str, context: Context) -> list[Scene]:
+    """The scenes, each timed by speaking it."""
+    scenes: list[Scene] = []
+    for number, draft in enumerate(drafts):
+        context.progress(number / len(drafts), f"speaking scene {number}")
+        place = (number == 0, number == len(drafts) - 1)
+        scenes.append(_scene(number, draft, research, place, voice))
+    return scenes
 
 
 def _fits(draft: Draft, size: tuple[int, int], theme: Theme, *, captions: bool) -> bool:
@@ -195,35 +204,11 @@ def _citations(names: Sequence[str], research: Research) -> list[Citation]:
     ]
 
 
-def _wishes(redo: dict[str, str], feedback: str) -> tuple[Wishes, list[str]]:
-    """What the reasons ask for, and which of them ask for nothing that rules can do."""
-    layouts: dict[str, str] = {}
-    tight: set[str] = set()
-    divided: set[str] = set()
-    notes: list[str] = []
-    for scene, reason in redo.items():
-        if re.search(r"\b(split|divide|too long|two scenes)\b", reason, re.I):
-            divided.add(scene)
-        elif re.search(r"\b(text|words|crowded|shorter|wordy)\b", reason, re.I):
-            tight.add(scene)
-        elif match := LAYOUTS.search(reason):
-            layouts[scene] = match[1].lower()
-        else:
-            notes.append(f"could not be honoured without a writer: {scene}: {reason}")
-    if feedback.strip() and not redo:
-        notes.append(
-            f"could not be honoured: {' '.join(feedback.split())[:200]!r}. Name scenes (redo: "
-            f"{{scene_003: too much text}}), "
-            "edit storyboard.json, or reject with from: script"
-        )
-    return Wishes(layouts, frozenset(tight), frozenset(divided)), notes
-
-
-def _kept(board: Storyboard, context: Context, redo: dict[str, str]) -> Storyboard:
-    """With scenes to make again: all others as the last attempt had them, hand edits included."""
+def _kept(board: Storyboard, context: Context, redo: Collection[str]) -> Storyboard:
+    """Only the scenes ``redo`` anew: all others as the last attempt had them, hand edits included."""
     # A rewind moves the last attempt to history/ before this one begins.
     kept = earlier(context, "storyboard.json")
-    if not redo or not kept:
+    if not kept:
         return board
     try:
         last = Storyboard.model_validate_json(kept[0].read_text(encoding="utf-8"))
