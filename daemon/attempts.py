@@ -138,8 +138,11 @@ class Attempts:
         if self._put_off is not None:
             job = self._recorder.store.job(self._put_off)
             assert job is not None
-            limit = self._policy.stages.max_interruptions
-            events = rulings.interrupted(job, rfc3339(now), cause="stop", max_interruptions=limit)
+            if job.status is Status.CANCELED:
+                events = rulings.attempt_gone(job, rfc3339(now))
+            else:
+                limit = self._policy.stages.max_interruptions
+                events = rulings.interrupted(job, rfc3339(now), cause="stop", max_interruptions=limit)
             self._recorder.one(Change(job, events))
             self._put_off = None
 

@@ -355,3 +355,32 @@ def test_a_start_that_cannot_be_recorded_gives_the_lane_back(
         other = Lane(loop._lane.path)
         assert other.try_take()
         other.give_back()
+
+
+def test_a_job_canceled_before_its_start_could_be_taken_back_is_over(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was no room for its attempt, nor to record that: what is recorded once there is fits a canceled job."""
+    assert daemon.unplugged.opened is not None
+    loop, running = daemon.unplugged.opened.loop, daemon.unplugged.acting
+    store = loop._recorder.store
+    record = store.record
+    assert running is not None
+
+    def full(*changes: Change) -> object:
+        events = [event for change in changes for event in change.events]
+        if any(e.type is Type.STAGE_INTERRUPTED and e.attempt == 2 for e in events):
+            raise OSError(errno.ENOSPC, "no room to record")
+        return record(*changes)
+
+    with monkeypatch.context() as sick:
+        sick.setattr(store, "record", full)
+        sick.setattr(loop._attempts._runner, "start", _refused)
+        running.fail(LOST)
+        loop.turn()
+        _canceled(daemon)
+        daemon.unplugged.clock.pass_time(2.0)
+        loop.turn()
+    daemon.unplugged.run()
+    job = store.job("j-1")
+    assert job is not None and job.status == "canceled" and not job.open_attempt
