@@ -97,13 +97,13 @@ class Inbox:
             meant = classify_inbox(name)
             if isinstance(meant, Ignored) or only not in (None, name):
                 continue
-            if meant.unfit:
-                self._refuse_in_place(name, meant.unfit, now)
-                continue
             if len(taken) + self._refused >= BATCH:
                 again.append(0.0)
                 break
             try:
+                if meant.unfit:
+                    self._refuse_in_place(name, meant.unfit, now)
+                    continue
                 retry = self._look_at(folder, name, partial(arrived_whole, name), taken, now)
             except OSError as error:
                 retry = self._stuck(name, error)
@@ -245,7 +245,7 @@ class Inbox:
         self._box.claim_unlink(self._folder, name, whole.identity)
 
     def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:
-        """What cannot be read as a file stays where it is; its reason is told once."""
+        """What cannot be read as a file stays where it is; its reason is told once. OSError: not yet."""
         if self._told.get(name) == reason:
             return
         self._told[name] = reason

@@ -100,6 +100,29 @@ def test_a_job_whose_birth_the_disk_cut_short_has_each_event_once(
 
 
 @pytest.mark.fault(84)
+def test_a_reason_that_cannot_be_left_now_holds_up_no_other_request(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is to be refused, and a folder for refusals that takes nothing: told later, others are taken."""
+    rejected = daemon.studio.root / "inbox/rejected"
+
+    def nowhere(*_: Any) -> Any:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), "rejected")
+
+    name = "a\x01.yaml"
+    daemon.studio.drop(name, "intent: x\n...\n")
+    daemon.studio.submit("j-2", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.inbox.opened_rejected", nowhere)
+        daemon.unplugged.run()
+        assert daemon.studio.run("j-2").is_dir()
+        assert "tried again" in daemon.inbox.waiting[name]
+    daemon.run_later()
+    assert "control characters" in next(rejected.glob("*.error.txt")).read_text()
+    assert name not in daemon.inbox.waiting
+
+
+@pytest.mark.fault(84)
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_sources_that_the_disk_does_not_let_go_are_taken_away_later(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch, call: str
