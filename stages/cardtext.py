@@ -148,6 +148,11 @@ def emphasis(sentence: str, card: str) -> str:
     return ending[0] if ending and len(ending[0]) < 0.6 * len(card) else ""
 
 
+def names(text: str, label: str) -> bool:
+    """Whether a text says a label or a number as it is written, and not only a part of a longer one."""
+    return bool(label) and bool(re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(text)))
+
+
 def overlap(first: str, second: str) -> float:
     """The share of the shorter text's words that the other one has, 0 to 1."""
     words: list[Collection[str]] = [set(re.findall(r"\w+", bare(text).lower())) for text in (first, second)]

@@ -32,6 +32,12 @@ class Figures:
     cells: tuple[str, ...]
     """The numbers as the source writes them."""
 
+    @property
+    def decimals(self) -> int | None:
+        """How many decimals the source gives each number; None if not all the same."""
+        counts = {len(cell.partition(".")[2]) for cell in self.cells}
+        return counts.pop() if len(counts) == 1 else None
+
 
 def every_figures(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Figures]:
     """One Figures for each column of a table that holds one label and else only numbers."""

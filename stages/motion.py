@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from stages.reveals import reveal_times
+from stages.reveals import reveal_times, unspoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,8 @@ class Timing:
     came: Transition | None
     goes: Transition | None
     """None at the beginning and the end of the video."""
+    quiet: frozenset[int] = frozenset()
+    """The parts that are not spoken of: none of them takes the focus from another."""
 
     @property
     def leaves(self) -> float:
@@ -69,6 +71,7 @@ def timing(
         unit,
         ways[(index - 1) % len(ways)] if index else None,
         ways[index % len(ways)] if index + 1 < count else None,
+        unspoken(scene),
     )
 
 
@@ -185,7 +188,8 @@ def _turns(element: Element, times: Timing) -> list[float]:
     if times.reveals[0] == times.reveals[-1] and len(times.reveals) > 1:
         return []
     start = times.reveals[element.part]
-    return [start, *[time for time in times.reveals[element.part + 1 :] if time > start][:1]]
+    later = [time for part, time in enumerate(times.reveals) if part not in times.quiet and time > start]
+    return [start, *later[:1]]
 
 
 def _focus(element: Element, seconds: float, times: Timing) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stages.scenes import Comparison, Statement
+from stages.cardtext import bare, names
+from stages.scenes import Chart, Comparison, Statement, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,19 @@ def reveal_times(scene: Scene, parts: int, last: float) -> tuple[float, ...]:
         said = _within([scene.content.emphasis], first, end, scene.words)
         return (given[0], *(min(time, max(end - _SEEN, first)) for time in said))
     return tuple(given[min(index, len(given) - 1)] for index in range(parts))
+
+
+def unspoken(scene: Scene) -> frozenset[int]:
+    """The rows of a chart or a table that the voice does not name: they come without standing out."""
+    content = scene.content
+    if isinstance(content, Chart):
+        rows = [point.label for point in content.points]
+    elif isinstance(content, Table):
+        rows = [row[0] if row else "" for row in content.rows]
+    else:
+        return frozenset()
+    text = " ".join(word.text for word in scene.words)
+    return frozenset(part for part, label in enumerate(rows) if text and not names(text, bare(label)))
 
 
 def _within(texts: Sequence[str], start: float, end: float, words: Sequence[Word]) -> list[float]:

@@ -83,6 +83,8 @@ class Chart(Strict):
 
     layout: Literal["chart"] = "chart"
     unit: str = ""
+    decimals: int | None = Field(None, ge=0, le=6)
+    """How many each number is shown with; none: as many as it needs."""
     points: list[Point] = Field(min_length=2, max_length=8)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap, strongest_clause
+from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, names, overlap, strongest_clause
 from stages.dates import divided
 from stages.figures import figures_of
 from stages.items import Item, Research
@@ -236,7 +236,11 @@ def _table(lines: Sequence[Line], item: Item) -> Shape:
             for label, value in zip(figures.labels, figures.values, strict=True)
         ]
         axes = f"{figures.heading} by {figures.label_heading[:1].lower()}{figures.label_heading[1:]}"
-        return Shape(Chart(unit=unit, points=points), _point_cues(lines, figures.labels), bare(axes))
+        return Shape(
+            Chart(unit=unit, decimals=figures.decimals, points=points),
+            _point_cues(lines, figures.labels),
+            bare(axes),
+        )
     rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
     columns = [bare(column) for column in item.columns]
     if comparison := _comparison(columns, rows):
@@ -267,11 +271,7 @@ def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | Non
     """Each row comes with the sentence that names it; the first with the first sentence."""
     cues: list[Cue | None] = []
     for label in labels:
-        named = [
-            at
-            for at, line in enumerate(lines)
-            if re.search(rf"(?<![\w,.]){re.escape(label)}(?![\w]|[,.]\d)", bare(line.text))
-        ]
+        named = [at for at, line in enumerate(lines) if names(line.text, label)]
         cues.append(Cue(named[0]) if named else None)
     shared = [cue for cue in cues if cue is not None and cues.count(cue) > 1]
     cues = [

@@ -38,6 +38,7 @@ DRAWN_BY = (
     "cues.py",
     "motion.py",
     "reveals.py",
+    "cardtext.py",
     "layers.py",
     "backdrop.py",
     "picture.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stages.contract import StageError
@@ -22,6 +23,7 @@ from stages.layouts import (
 )
 from stages.layouts.base import Element, Page, heading, new_page
 from stages.layouts.citation import citation
+from stages.reveals import unspoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +61,7 @@ def compose(
     page = new_page(*size, theme, variant, f"{scene.heading} {scene.narration}", captions=captions)
     _check_letters(scene)
     try:
-        head, rest = heading(page, scene.heading, shared)
+        head, rest = heading(replace(page, quiet=unspoken(scene)), scene.heading, shared)
         body = _LAYOUTS[scene.content.layout](scene.content, rest)
         foot = citation(page, scene.citations)
     except Unfit as error:

@@ -92,6 +92,8 @@ class Page:
     words: str = ""
     """The scene's heading and narration, for choosing figures."""
     used_icons: tuple[str, ...] = field(default=())
+    quiet: frozenset[int] = frozenset()
+    """The parts that are not spoken of, and so never stand out."""
 
     @property
     def unit(self) -> float:

@@ -28,9 +28,10 @@ def elements(content: Chart, page: Page) -> list[Element]:
     return first_that_fits(upright, lying)
 
 
-def shown_value(value: float, unit: str) -> str:
-    """The number as a person writes it: thousands apart, no needless decimals, its unit behind."""
-    number = f"{value:,.4f}".rstrip("0").rstrip(".").replace("-", "−")
+def shown_value(value: float, unit: str, decimals: int | None = None) -> str:
+    """The number as a person writes it: thousands apart, its unit behind, with its decimals or as few as it needs."""
+    few = f"{value:,.4f}".rstrip("0").rstrip(".")
+    number = (few if decimals is None else f"{value:,.{decimals}f}").replace("-", "−")
     if not unit:
         return number
     if unit in ("$", "€", "£"):
@@ -38,11 +39,15 @@ def shown_value(value: float, unit: str) -> str:
     return f"{number}{unit}" if unit in _GLUED else f"{number}\u00a0{unit}"
 
 
+def _numbers(content: Chart) -> list[str]:
+    return [shown_value(point.value, content.unit, content.decimals) for point in content.points]
+
+
 def _columns(content: Chart, page: Page) -> list[Element]:
     u, body = page.unit, page.body
     count = len(content.points)
     places = columns(body.inset(body.w * (0.08 if count <= 3 else 0.0), 0), count, page.gap * 1.6)
-    values = [shown_value(point.value, content.unit) for point in content.points]
+    values = _numbers(content)
     numbers = fit_all(
         values, BOLD, [(places[0].w, 76 * u)] * count, page.sizes(page.theme.type.body * 1.2), 1.2
     )
@@ -77,7 +82,7 @@ def _rows(content: Chart, page: Page) -> list[Element]:
     count = len(content.points)
     places = rows(body, count, page.gap * 0.7, page.tall(150))
     share = 0.26 if page.format == "wide" else 0.34
-    values = [shown_value(point.value, content.unit) for point in content.points]
+    values = _numbers(content)
     space = (body.w * share, places[0].h)
     labels = fit_all(
         [p.label for p in content.points], MEDIUM, [space] * count, page.sizes(page.theme.type.body), 1.16
@@ -113,7 +118,7 @@ def _stacked(content: Chart, page: Page) -> list[Element]:
     u, body = page.unit, page.body
     count = len(content.points)
     places = rows(body, count, page.gap * 0.9, page.tall(176))
-    values = [shown_value(point.value, content.unit) for point in content.points]
+    values = _numbers(content)
     thick = min(places[0].h * 0.42, 84 * u)
     space = places[0].h - thick - 6 * u
     size = page.theme.type.body * 1.05
@@ -144,7 +149,7 @@ def _bar(
     index: int, bar: Rect, number: tuple[Block, Rect], label: tuple[Block, Rect], page: Page, *, upright: bool
 ) -> list[Element]:
     """Label from the start, then the bar, then its number."""
-    colours = page.theme.colours
+    colours, quiet = page.theme.colours, index in page.quiet
     align: Align = "center" if upright else "left"
     name = Element(
         f"label_{index}",
@@ -160,18 +165,18 @@ def _bar(
         number[1],
         lambda canvas: draw_block(canvas, number[0], number[1], colours.ink, align),
         part=index,
-        lit=lambda canvas: draw_block(canvas, number[0], number[1], colours.accent, align),
+        lit=None if quiet else lambda canvas: draw_block(canvas, number[0], number[1], colours.accent, align),
         entrance="rise",
         delay=0.35,
-        texts=(noted(*number, colours.accent, colours.surface, align),),
+        texts=(noted(*number, colours.ink if quiet else colours.accent, colours.surface, align),),
     )
     body = Element(
         f"bar_{index}",
         bar,
         _filled(bar, colours.second, page),
         part=index,
-        lit=_filled(bar, colours.accent, page),
-        grow=_growing(bar, colours.accent, page, upright=upright),
+        lit=None if quiet else _filled(bar, colours.accent, page),
+        grow=_growing(bar, colours.second if quiet else colours.accent, page, upright=upright),
         entrance="grow",
     )
     return [name, body, value]
