@@ -147,18 +147,16 @@ class Inbox:
         sha = hashlib.sha256(whole.data).hexdigest()
         before = store.claimed_as(whole.identity.keys)
         if before is not None and before[1] == sha:
-            say("inbox", "request_repeated", file=shown(name), job=before[0])
             self._make_again(before[0])
             self._sources.clear_taken(Path(name).stem, before[0])
-            self._box.claim_unlink(self._folder, name, whole.identity)
+            self._repeated(name, whole, before[0])
             return None
         try:
             where = f"inbox/{shown(name)}"
             vetted = vet_request(whole.data, where, self._policy, self._workspace, self._load)
             job_id = self._id_for(vetted, name, sha, taken, now)
             if job_id is None:
-                say("inbox", "request_repeated", file=shown(name), job=str(vetted.request.id))
-                self._box.claim_unlink(self._folder, name, whole.identity)
+                self._repeated(name, whole, str(vetted.request.id))
                 return None
             self._sources.bring(job_id, Path(name).stem, vetted)
         except SourcesMissing as missing:
@@ -169,6 +167,11 @@ class Inbox:
             return None
         taken.append(Taken(name, whole, vetted, job_id))
         return None
+
+    def _repeated(self, name: str, whole: Whole, job_id: str) -> None:
+        # Told once it is gone: one that cannot be removed is found again and again.
+        self._box.claim_unlink(self._folder, name, whole.identity)
+        say("inbox", "request_repeated", file=shown(name), job=job_id)
 
     def _make_again(self, job_id: str) -> None:
         """What a crash or the disk kept a claim from making; not the directory of a job that is over."""

@@ -122,6 +122,30 @@ def test_a_reason_that_cannot_be_left_now_holds_up_no_other_request(
     assert name not in daemon.inbox.waiting
 
 
+def test_a_request_that_cannot_be_removed_is_one_job_and_told_once(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody made it immutable: the log does not grow by a line every other second."""
+    kept, said = os.unlink, list[str]()
+
+    def immutable(path: Any, *more: Any, **named: Any) -> None:
+        if path == "j-2.yaml":
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), path)
+        kept(path, *more, **named)
+
+    monkeypatch.setattr("daemon.inbox.say", lambda _tag, event, *_, **facts: said.append(event))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", immutable)
+        daemon.studio.submit("j-2", "one")
+        daemon.unplugged.run()
+        for _ in range(3):
+            daemon.run_later()
+        assert said == ["cannot_look"]
+    daemon.run_later()
+    assert said == ["cannot_look", "request_repeated"]
+    assert daemon.studio.types("j-2") == ["job_queued"]
+
+
 @pytest.mark.fault(84)
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_sources_that_the_disk_does_not_let_go_are_taken_away_later(
