@@ -322,7 +322,7 @@ def test_a_second_name_of_a_request_is_no_second_job(rescanned: Studio) -> None:
         target = rescanned.root / "inbox" / name
         os.link(kept, target)
         wait_for(partial(_gone, target), f"{name} to be taken")
-    assert b'"request_repeated"' in rescanned.log.read_bytes()
+    wait_for(lambda: b'"request_repeated"' in rescanned.log.read_bytes(), "the repetition to be told")
     assert len(list((rescanned.root / "jobs").glob("2*.yaml"))) == 1
 
 
