@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +45,10 @@ _SIZES = {
     "too_short": "has too few entries: at least {min_length}",
 }
 
+_FOR_A_SHELL = re.compile(r"[|&;<>$`*?~]")
+_PLAIN_WORD = re.compile(r"(?!(?i:true|false|null)\Z)(-{1,2}|\./)?[A-Za-z_/][\w./=+-]*", re.ASCII)
+"""What YAML reads as the same text without quotes, inside [] too."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for a word close to a known one, else a list of the known ones."""
@@ -57,9 +64,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def explain(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Every complaint of the model as a problem at its line and column, in the file's order."""
-    problems = [
-        _problem(document, detail, model) for detail in error.errors(include_url=False)[:MAX_PROBLEMS]
-    ]
+    details = error.errors(include_url=False)
+    told = [detail for detail in details if not _follows(detail, details)]
+    problems = [_problem(document, detail, model) for detail in told[:MAX_PROBLEMS]]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
@@ -97,7 +104,7 @@ def _known_path(document: Document, location: Iterable[str | int]) -> tuple[str 
 def _message(kind: str, detail: ErrorDetails, node: Node | None) -> str:
     context: Mapping[str, Any] = detail.get("ctx", {})
     if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, {_got(node)}{_advice(kind, node)}"
+        return f"expected {_EXPECTED[kind]}, {_got(node)}{_advice(kind, node, detail['loc'])}"
     if kind == "literal_error":
         choices = [
             choice.strip("' ") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")
@@ -125,11 +132,14 @@ def _got(node: Node | None) -> str:
     return f"not {shown(node.text)}"
 
 
-def _advice(kind: str, node: Node | None) -> str:
+def _advice(kind: str, node: Node | None, location: Sequence[str | int]) -> str:
     if not isinstance(node, ScalarNode) or node.value is None:
         return ""
     text = node.text
-    advice = {"string_type": f'; put it in quotes: "{text}"', "tuple_type": f"; write [{text}]"}.get(kind, "")
+    entries = _argv(text) if location[-1:] == ("command",) else text
+    advice = {"string_type": f'; put it in quotes: "{text}"', "tuple_type": f"; write [{entries}]"}.get(
+        kind, ""
+    )
     if kind == "bool_type":
         meant = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
         word = meant.get(text.lower(), "")
@@ -137,6 +147,15 @@ def _advice(kind: str, node: Node | None) -> str:
     if kind in ("int_type", "float_type") and isinstance(node.value, str) and text[:1].isdigit():
         advice = "; write it without quotes or units"
     return advice if len(text) <= 60 and text.isprintable() else ""
+
+
+def _argv(text: str) -> str:
+    """A command line as the entries of a YAML list: its words, or a shell's where only a shell reads it so."""
+    try:
+        words = ["sh", "-euc", text] if _FOR_A_SHELL.search(text) else shlex.split(text)
+    except ValueError:
+        words = ["sh", "-euc", text]
+    return ", ".join(w if _PLAIN_WORD.fullmatch(w) else json.dumps(w, ensure_ascii=False) for w in words)
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

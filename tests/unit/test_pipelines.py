@@ -50,6 +50,12 @@ def test_needs_default_to_all_earlier_stages() -> None:
     assert [s.needs for s in load(text, "p.yaml").stages] == [(), (), ("a", "b")]
 
 
+@pytest.mark.parametrize("rest", ["comand: [x]", "command: ['{foo}']"])
+def test_an_error_within_a_stage_is_the_only_one(rest: str) -> None:
+    """That no stage is left of them is no fault of its own."""
+    assert "too few" not in told(f"name: p\nstages:\n  - {{name: a, {rest}}}\n")
+
+
 def param(spec: str) -> str:
     return f"name: p\nparams: {{a: {spec}}}\nstages: [{{name: a, command: [x]}}]\n"
 
@@ -67,6 +73,8 @@ def param(spec: str) -> str:
         (stage("run: stages.outline"), "is not a function"),
         (stage("run: './../x.py:run'"), "must not hold .."),
         (stage("command: []"), "too few entries"),
+        (stage("command: echo 'a b' -n"), 'expected a list, not "echo \'a b\' -n"; write [echo, "a b", -n]'),
+        (stage("command: 'make > log'"), 'write [sh, -euc, "make > log"]'),
         (stage("command: [sleep, 5]"), 'put it in quotes: "5"'),
         (stage("command: ['{ot}']"), "'{ot}' is not replaced by anything; did you mean 'out'?"),
         (stage("command: ['${x}']"), "'{x}' is not replaced"),
