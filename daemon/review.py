@@ -103,6 +103,7 @@ def _template(job: Job, gate: Gate, on_disk: OnDisk, decision: str) -> str:
             "# notes: what to change",
             "then: pause   # pause | retry (make it again with the notes) | stop (cancel the job)",
             "# from: an earlier stage to go back to, in place of then",
+            "# redo: {NAME: why}   what to make again, by the stage's own names, as {scene_003: too much text}",
         ]
     else:
         lines.append("# notes: anything to remember")

@@ -39,6 +39,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             if getattr(report, "when", "") == "teardown":
                 totals.update({k: v for k, v in report.user_properties if k in NAMES})
     terminalreporter.write_line(
-        f"editors: {totals['operations']} saves, {totals['decisions']} right decisions, "
-        f"{totals['waits']} right waits, {totals['early']} early reads"
+        f"editors: {totals['operations']} saves, {totals['decisions']} became the decision or job that was meant, "
+        f"the others were cut off; {totals['waits']} looks in between found it waiting, {totals['early']} early reads"
     )
