@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon import pipelines, strictyaml
-from daemon.documents import DECISION_KEYS, Request, as_model, load_decision, slug_of, whole_file
+from daemon.documents import Request, as_model, load_decision, slug_of, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
 from daemon.names import shown as shown_name
+from daemon.names import verb_of
 from daemon.pipelines import Pipeline, check_params, check_settled, load_named
 from daemon.settings import Policy, gate_rule, load_policy, parse_policy
 from daemon.tightening import check_tightening
@@ -84,14 +85,13 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
     try:
         data = _read(path, where)
         name, place = path.name, path.absolute()
-        verb = name.removesuffix(".yaml")
-        if name != verb and verb in DECISION_KEYS:
+        if verb := verb_of(name):
             load_decision(data, verb, where)
         elif place == workspace.policy_file or place.parts[-2:] == ("conf", "operator.yaml"):
             _check_policy(data, where, workspace)
         elif place.parts[-3:-1] == ("conf", "pipelines"):
             _check_pipeline(data, where, path.stem)
-        elif "stages" in strictyaml.parse(data, where).root.entries:
+        elif data and "stages" in strictyaml.parse(data, where).root.entries:
             _check_pipeline(data, where, None)
         else:
             return _request(data, where, path, workspace)
@@ -110,6 +110,9 @@ def check_request(path: Path, workspace: Workspace) -> list[Problem]:
 
 
 def _request(data: bytes, where: str, path: Path, workspace: Workspace) -> list[Problem]:
+    if not data:
+        message = "is empty: the inbox waits for its content; the one key that is required is intent"
+        raise Invalid(whole_file(where, message))
     policy = load_policy(workspace)
     vetted = vet_request(data, where, policy, workspace)
     return _missing_sources(vetted, path, policy, workspace)

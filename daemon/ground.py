@@ -17,6 +17,7 @@ from daemon.files import is_folder
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.mounts import unfit_for_locks
+from daemon.names import for_shell
 from daemon.retention import outdated, remove
 from daemon.room import shortage
 from daemon.settings import Policy
@@ -207,7 +208,7 @@ def _own_folders(workspace: Workspace, policy: Policy) -> None:
     for path, found in exposed.items():
         now = stat.S_IMODE(path.stat().st_mode)
         mended = f"{now:04o}" if now != found else None
-        hint = None if mended else f"anybody gives orders here; chmod o-w {path}"
+        hint = None if mended else f"anybody gives orders here; chmod o-w {for_shell(str(path))}"
         say(
             "inbox",
             "folder_world_writable",

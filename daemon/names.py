@@ -118,6 +118,12 @@ def classify_decision(name: str) -> Decision | Ignored:
     return Ignored(name, f"the exact name is {meant}" if meant else "not a decision's name", meant)
 
 
+def verb_of(name: str) -> str:
+    """The decision that a file of this name is, or becomes when its template is renamed; empty for others."""
+    verb = name.removesuffix(".yaml").removesuffix(".template")
+    return verb if name.endswith(".yaml") and verb in DECISIONS else ""
+
+
 def is_ours(name: str) -> bool:
     """Whether the daemon itself writes files of this name beside those of strangers."""
     return name in _OURS or name.startswith(".spork-") or name.endswith(".error.txt")
@@ -128,6 +134,16 @@ def shown(name: str) -> str:
     if name.isprintable() and "\\" not in name:
         return name
     return "".join(_escaped(character) for character in name)
+
+
+def for_shell(path: str) -> str:
+    """A path as a shell takes it, safe to show: what is displayed can be copied into a command."""
+    if path.isprintable():
+        import shlex
+
+        return shlex.quote(path)
+    # $'...' of bash, zsh and ksh knows bytes, so that what cannot be displayed is named for certain.
+    return "$'" + "".join(c if c.isprintable() and c not in "\\'" else _bytes(c) for c in path) + "'"
 
 
 def beside(name: str, suffix: str) -> str:
@@ -197,6 +213,10 @@ def _folded(name: str) -> str:
         return name.lower().strip()
     visible = (c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
     return "".join(visible).casefold().strip()
+
+
+def _bytes(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def _escaped(character: str) -> str:

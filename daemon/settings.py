@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from daemon import strictyaml
 from daemon.documents import Line, Minutes, Name, Strict, as_model
-from daemon.errors import BadPolicy, Invalid
+from daemon.errors import BadPolicy, Invalid, Problem
 from daemon.files import read_of_operator
 from daemon.pipelines import Module, Variable
 from daemon.room import MIN_FREE_MIB
@@ -63,7 +63,9 @@ class InboxPolicy(Strict):
     settle_seconds: Seconds = Field(
         default=2, description="Unchanged for so long, and nobody writes: complete"
     )
-    empty_seconds: Seconds = Field(default=10, description="An empty decision file counts after so long")
+    empty_seconds: Seconds = Field(
+        default=10, description="An empty decision file counts after so long; an empty request never does"
+    )
     roots: tuple[PathSetting, ...] = Field(
         default=(Path("sources"),), description="Folders a request's sources may lie in, besides the inbox"
     )
@@ -173,7 +175,10 @@ class GateRule:
 
 def parse_policy(data: bytes, where: str) -> Policy:
     """A policy from its file's bytes, its paths as written. Raises Invalid, with everything wrong."""
-    document = strictyaml.parse(data, where)
+    try:
+        document = strictyaml.parse(data, where)
+    except Invalid as error:
+        raise Invalid(*(_of_nothing(problem) for problem in error.problems)) from None
     policy = as_model(document, Policy)
     problems = [
         document.problem(
@@ -186,6 +191,11 @@ def parse_policy(data: bytes, where: str) -> Policy:
         raise Invalid(*problems)
     policy._document = document  # noqa: SLF001 - its own; pydantic knows no private argument
     return policy
+
+
+def _of_nothing(problem: Problem) -> Problem:
+    hint = " (a policy of nothing but defaults is {})" if problem.message == strictyaml.NOTHING_THERE else ""
+    return replace(problem, message=problem.message + hint)
 
 
 def load_policy(workspace: Path | Workspace) -> Policy:

@@ -21,6 +21,7 @@ MAX_LINES = 20_000
 MAX_NODES = 10_000
 """Keys and values together; more is no document a person wrote, and time and memory grow with it."""
 
+NOTHING_THERE = "expected a mapping (key: value), the file holds none"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+|(?<=[0-9])\.?)([eE][-+]?[0-9]{1,4})?\Z")
 _WORDS: dict[str, bool | None] = {
@@ -123,9 +124,7 @@ class _Reader:
         loader.get_event()
         start = loader.get_event()
         if isinstance(start, yaml.StreamEndEvent):
-            self.refuse(
-                "expected a mapping (key: value), the file holds none (a policy of nothing but defaults is {})"
-            )
+            self.refuse(NOTHING_THERE)
         first = loader.get_event()
         if not isinstance(first, yaml.MappingStartEvent):
             self.own(first)

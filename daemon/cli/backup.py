@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
 from daemon.cli.places import catalog_of, workspace_of
-from daemon.cli.screen import show, tell
+from daemon.cli.screen import counted, show, tell
 from daemon.errors import CannotWrite, Halt, NotPossible
 from daemon.eventfile import last_line
 from daemon.files import fsync_folder, is_folder
@@ -50,7 +50,8 @@ def command(args: Namespace) -> int:
     finally:
         catalog.close()
     show(str(target))
-    tell(f"with the runs of {runs} jobs that are not over; finished runs are not in it (spork backup --help)")
+    of = counted(runs, "job that is not over", "jobs that are not over")
+    tell(f"with the runs of {of}; finished runs are not in it (spork backup --help)")
     return 0
 
 

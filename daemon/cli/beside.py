@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
-from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
+from daemon.names import Decision, Ignored, classify_decision, classify_inbox, for_shell, shown
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _modified(entry: os.DirEntry[str]) -> float:
 def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     meant = classify_inbox(name)
     if isinstance(meant, Ignored):
-        return _folder_note(workspace, name) if is_folder else _ignored_note(name, meant)
+        return _folder_note(workspace, name) if is_folder else _ignored_note(workspace, name, meant)
     if is_folder:
         return f"{shown(name)}: a folder, not read"
     path = workspace.inbox / name
@@ -75,15 +75,34 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     wrong = meant.unfit or ("not a regular file" if not stat.S_ISREG(status.st_mode) else unfit(status))
     if wrong:
         return f"{shown(name)}: {wrong}, refused where it is"
-    why = _held(path) or ("empty, not taken yet" if status.st_size == 0 else "not taken yet")
-    return f"{shown(name)}: {why}; why: spork explain inbox/{shown(name)}"
+    why = _held(path) or ("empty, waits for its content" if status.st_size == 0 else "not taken yet")
+    return f"{shown(name)}: {why}; why: spork explain {for_shell(f'inbox/{name}')}"
 
 
-def _ignored_note(name: str, meant: Ignored) -> str:
+def _ignored_note(workspace: Workspace, name: str, meant: Ignored) -> str:
     """Only for what somebody may think is a request."""
-    if meant.meant:
-        return f"{shown(name)}: not read, {meant.rule}; did you mean {shown(meant.meant)}?"
+    right = meant.meant or request_by_content(workspace.inbox / name)
+    if right:
+        return f"{shown(name)}: not read, {meant.rule}; did you mean {shown(right)}?"
     return f"{shown(name)}: not read, {meant.rule}" if "conflict copy" in meant.rule else ""
+
+
+def request_by_content(path: Path) -> str:
+    """The name that would be read, of a file that begins like a request but is named like a text; else nothing."""
+    stem, dot, ending = path.name.rpartition(".")
+    if (
+        not isinstance(classify_inbox(path.name), Ignored)
+        or path.name[0] in "._~#"
+        or (dot and ending != "txt")
+    ):
+        return ""
+    try:
+        with _open(path) as file:
+            begins = file.read(TAIL) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except OSError:
+        return ""
+    wants = any(line.startswith((b"intent:", b"\xef\xbb\xbfintent:")) for line in begins.splitlines())
+    return f"{stem if dot else path.name}.yaml" if wants else ""
 
 
 def _folder_note(workspace: Workspace, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, show_json
 from daemon.documents import whole_file
 from daemon.errors import Problem
-from daemon.names import Ignored, classify_decision, shown
+from daemon.names import shown, verb_of
 from daemon.workspace import Workspace
 
 BAD_INPUT = 65
@@ -39,8 +40,8 @@ def command(args: Namespace) -> int:
 def _problems(path: Path, workspace: Workspace) -> list[Problem]:
     """What is wrong with the file, and with a decision in a run directory for the job it would decide."""
     problems = check(path, workspace)
-    run, meant = path.absolute().parent, classify_decision(path.name)
-    if problems or isinstance(meant, Ignored) or run.parent != workspace.runs:
+    run, verb = Path(os.path.normpath(path.absolute())).parent, verb_of(path.name)
+    if problems or not verb or run.parent != workspace.runs:
         return problems
     from daemon.cli.explain_run import objection
 
@@ -48,7 +49,7 @@ def _problems(path: Path, workspace: Workspace) -> list[Problem]:
     job = catalog.job(run.name) if catalog is not None else None
     if catalog is None or job is None:
         return [whole_file(shown(str(path)), f"there is no job {shown(run.name)} that it could decide")]
-    why = objection(workspace, catalog, job, path, meant.verb)
+    why = objection(workspace, catalog, job, path, verb)
     return [whole_file(shown(str(path)), why)] if why else []
 
 

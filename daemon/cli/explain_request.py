@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
+from daemon.cli.beside import request_by_content
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
 from daemon.files import read_regular
@@ -37,7 +39,10 @@ def is_refused(path: Path) -> bool:
 def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story:
     meant = classify_inbox(path.name)
     if isinstance(meant, Ignored):
-        return story(workspace, path, "ignored", *by_its_name(meant))
+        right = "" if meant.meant else request_by_content(path)
+        return story(
+            workspace, path, "ignored", *by_its_name(replace(meant, meant=right) if right else meant)
+        )
     status = look(path)
     if status is None:
         return _gone(workspace, catalog, path)

@@ -10,10 +10,11 @@ from typing import get_args
 from daemon.catalog import Catalog, Looked, file_key
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
+from daemon.digests import FileDigests
 from daemon.documents import load_decision
 from daemon.errors import Invalid
 from daemon.files import read_regular
-from daemon.model import Job
+from daemon.model import Job, Stage
 from daemon.names import Decision, Ignored, classify_decision, shown
 from daemon.rulings import Decision as Ruled
 from daemon.rulings import GateTerms, OnDisk, Refused, Repeated, Verb, answer
@@ -126,7 +127,7 @@ def _other(workspace: Workspace, catalog: Catalog, job: Job, path: Path, relativ
     for stage in job.stages:
         if relative in (artifact.path for artifact in stage.artifacts):
             said = f"made by {stage.name}, attempt {stage.attempts}"
-            return story(workspace, path, "artifact", said)
+            return story(workspace, path, "artifact", said, *_edits(workspace, catalog, job, stage, relative))
     top = relative.split("/", 1)[0]
     if top in _OURS:
         why = f"{top}/ is the daemon's: nothing in it is read as an answer"
@@ -142,6 +143,24 @@ def _other(workspace: Workspace, catalog: Catalog, job: Job, path: Path, relativ
     if meant.meant and job.final:
         lines = [lines[0], f"and the job is {job.status}: nothing can be decided any more"]
     return story(workspace, path, verdict, *lines)
+
+
+def _edits(workspace: Workspace, catalog: Catalog, job: Job, stage: Stage, relative: str) -> list[str]:
+    """Whether a person changed what the stage made."""
+    at = [
+        event.ts
+        for event in catalog.events(job.id)
+        if event.type == "artifact_edited"
+        and (event.stage, event.attempt) == (stage.name, stage.attempts)
+        and relative in (artifact["path"] for artifact in event.payload["artifacts"])
+    ]
+    lines = [f"edited at its gate, noted at {at[-1]}"] if at else []
+    known = next(a.sha256 for a in stage.artifacts if a.path == relative)
+    try:
+        now = FileDigests().digest(workspace.run(job.id), relative)
+    except OSError:
+        return lines
+    return lines if now == known else [*lines, "changed since then: other bytes than the job knows of"]
 
 
 def _kept(catalog: Catalog, job: Job, path: Path, top: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.cli.places import job_of, workspace_of
-from daemon.cli.screen import clean
+from daemon.cli.screen import clean, tell
 from daemon.errors import NotPossible
 from daemon.model import Job
 from daemon.workspace import Workspace
@@ -29,7 +29,10 @@ def command(args: Namespace) -> int:
         raise NotPossible(_no_log(workspace, job, args.stage or "any stage"))
     if not args.follow:
         assert path is not None
-        _Printer(path).more()
+        printer = _Printer(path)
+        printer.more()
+        if not printer.printed:
+            tell(f"{path.stem.partition('-')[2]} printed nothing")
         return 0
     _follow(catalog, job, folder, args.stage, path)
     return 0
@@ -88,6 +91,11 @@ class _Printer:
         self.path = path
         self._place = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")
+
+    @property
+    def printed(self) -> bool:
+        """Whether there was anything so far."""
+        return self._place > 0
 
     def more(self) -> None:
         """Print up to the file's end."""

@@ -54,7 +54,7 @@ def job_of(workspace: Workspace, text: str) -> tuple[Catalog, Job]:
 
 
 def _from_path(workspace: Workspace, text: str) -> str:
-    if "/" not in text:
+    if "/" not in text and text not in (".", ".."):
         return text
     path = Path(text).absolute()
     inside = path if path.is_relative_to(workspace.runs) else Path(os.path.realpath(path))

@@ -6,7 +6,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from daemon.cli.places import catalog_of, workspace_of
-from daemon.cli.screen import show, tell
+from daemon.cli.screen import counted, show, tell
 from daemon.retention import outdated, remove
 
 
@@ -19,7 +19,7 @@ def command(args: Namespace) -> int:
         if not args.dry_run:
             remove(workspace, job_id)
         show(f"runs/{job_id}")
-    tell(
-        f"{len(there)} run directories {'would be' if args.dry_run else 'were'} removed; their ids stay taken"
-    )
+    what = counted(len(there), "run directory", "run directories")
+    done = "would be" if args.dry_run else "was" if len(there) == 1 else "were"
+    tell(f"{what} {done} removed; their ids stay taken")
     return 0

@@ -50,6 +50,11 @@ def tell(text: str) -> None:
         print(clean(text), file=sys.stderr, flush=True)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """``1 job``, ``2 jobs``; ``more`` where the plural is not one with s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
 def show_json(value: Any) -> None:
     """One JSON document on stdout; ASCII, so nothing in it can play tricks on a terminal."""
     print(json.dumps(value, indent=2))

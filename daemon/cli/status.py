@@ -70,7 +70,7 @@ def _watch(as_lines: Any) -> None:
     on = colorful()
     with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
         while True:
-            drawn = Text.from_ansi("\n".join(as_lines(on=on)), no_wrap=True, overflow="crop")
+            drawn = Text.from_ansi("\n".join(as_lines(on=on)), no_wrap=True, overflow="ellipsis")
             live.update(drawn, refresh=True)
             time.sleep(WATCH_SECONDS)
 
@@ -128,8 +128,9 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
     lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on, width=columns())
     if more:
         lines.append("... and more open ones; --limit N shows them, --stats counts them")
-    for job in opened[:limit]:
-        lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
+    notes = [note for job in opened[:limit] for note in beside.run_notes(workspace, job)]
+    if notes:
+        lines += ["", "In the run directories:", *(f"  {clean(note)}" for note in notes)]
     return lines
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from daemon.cli import main
 from tests.studio import ROOT, Studio
+from tests.support import PATIENCE
 
 SOURCES = """\
 name: quoting
@@ -183,7 +189,8 @@ def test_what_waits_in_the_inbox_is_named(studio: Studio) -> None:
     for name in ("plan.yaml.txt", "\x1b[2Jevil.yaml", "ok.yaml", "picture.png", "notes"):
         (inbox / name).write_text(NOTE)
     said = studio.spork("status").stdout
-    assert "2 files whose names are no request's" in said
+    assert "1 file whose name is no request's" in said
+    assert "notes: not read, does not end in .yaml or .yml; did you mean notes.yaml?" in said
     assert "plan.yaml.txt" in said
     assert "did you mean plan.yaml" in said
     assert "\x1b" not in said
@@ -201,6 +208,63 @@ def test_status_names_what_looks_like_a_request(
     assert main(["--workspace", str(studio.root), "status"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if name in line]
     assert "did you mean plan.yaml?" in line
+
+
+def test_a_text_that_holds_a_request_is_named(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """By what it begins with: a source that lies there in passing is only counted."""
+    for name, text in (("job.txt", f"# mine\n{NOTE}"), ("notes.txt", "what the intent: of it is\n")):
+        (studio.root / "inbox" / name).write_text(text)
+    assert main(["--workspace", str(studio.root), "status"]) == 0
+    said = capsys.readouterr().out
+    assert "job.txt: not read, does not end in .yaml or .yml; did you mean job.yaml?" in said
+    assert "notes.txt" not in said
+    assert main(["--workspace", str(studio.root), "explain", "inbox/job.txt"]) == 0
+    assert "did you mean job.yaml?" in capsys.readouterr().out
+
+
+def test_watching_tells_that_a_line_is_cut(studio: Studio) -> None:
+    """On a terminal of 80 columns a longer line ends with an ellipsis, never in the middle of a word unsaid."""
+    (studio.root / "inbox" / f"{'long-' * 12}name.yaml").write_text("")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    watching = subprocess.Popen(
+        studio.command("status", "--watch"), env={**env, "TERM": "xterm"}, stdout=theirs, stderr=theirs
+    )
+    seen = b""
+    try:
+        while b"No daemon runs" not in seen and select.select([ours], [], [], PATIENCE)[0]:
+            seen += os.read(ours, 4096)
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
+        os.close(theirs)
+    (line,) = [line for line in seen.decode().splitlines() if "long-name.yaml" in line]
+    assert line.endswith("…")
+
+
+@pytest.mark.parametrize("name", ["my job.yml", "it's.yaml", "$(id).yaml", "a\u00a0'b\\.yaml"])
+def test_a_hint_can_be_copied_into_a_shell(studio: Studio, name: str) -> None:
+    """What status proposes for a file with an odd name asks about that very file."""
+    (studio.root / "inbox" / name).write_text("")
+    (note,) = json.loads(studio.spork("status", "--json").stdout)["inbox"]
+    words = note.partition("why: spork explain ")[2]
+    done = subprocess.run(
+        ["bash", "-c", f"printf %s {words}"], cwd=studio.root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"inbox/{name}"
+
+
+def test_check_tells_of_an_empty_request(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the inbox would do, and nothing about a policy, which has advice of its own."""
+    for name in ("inbox/a.yaml", "conf/operator.yaml"):
+        (studio.root / name).write_text("")
+    root = ["--workspace", str(studio.root)]
+    assert main([*root, "check", str(studio.root / "inbox/a.yaml")]) == 65
+    assert "waits for its content" in capsys.readouterr().out
+    assert main([*root, "check", str(studio.root / "conf/operator.yaml")]) == 65
+    assert "a policy of nothing but defaults is {}" in capsys.readouterr().out
 
 
 def test_status_counts_what_was_refused_lately(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,6 +70,36 @@ def test_check_holds_an_answer_against_its_gate(gated: Studio) -> None:
         assert done.returncode == code, done.stdout
 
 
+def test_check_judges_a_template_as_the_answer_it_becomes(gated: Studio) -> None:
+    """As it was made it is right; what would be refused once it is renamed is wrong."""
+    for verb in ("approve", "reject"):
+        template = gated.run("g-1") / f"{verb}.template.yaml"
+        assert f"{template}: right" in gated.spork("check", str(template)).stdout
+        template.write_text(template.read_text().replace("attempt: 1", "attempt: 7"))
+        assert "draft attempt 1 waits" in gated.spork("check", str(template), check=False).stdout
+        template.write_text("intent: x\n...\n")
+        assert "intent: unknown key" in gated.spork("check", str(template), check=False).stdout
+
+
+def test_a_job_is_named_by_the_folder_one_stands_in(gated: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``.`` in a run directory, and ``..`` below it."""
+    for folder, path in ((".", "."), ("logs", "..")):
+        monkeypatch.chdir(gated.run("g-1") / folder)
+        assert json.loads(gated.spork("status", path, "--json").stdout)["id"] == "g-1"
+
+
+def test_explain_tells_of_an_edit(gated: Studio) -> None:
+    """First that the bytes are others, then, once the gate has noted it, when."""
+    said = gated.spork("explain", "runs/g-1/a.txt").stdout
+    assert "made by draft, attempt 1" in said and "edited" not in said and "changed" not in said
+    (gated.run("g-1") / "a.txt").write_text("mine\n")
+    wait_for(lambda: "artifact_edited" in gated.types("g-1"), "the edit to be noted")
+    assert "edited at its gate, noted at" in gated.spork("explain", "runs/g-1/a.txt").stdout
+    gated.stop()
+    (gated.run("g-1") / "a.txt").write_text("mine again\n")
+    assert "changed since then" in gated.spork("explain", "runs/g-1/a.txt").stdout
+
+
 def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
     """65, the reason, and no file in the run directory."""
     before = files(gated)
@@ -176,6 +206,7 @@ def test_status_says_what_a_person_must_do(gated: Studio) -> None:
     """The job in the table, how to answer with --waiting, the detail, and the daemon that runs."""
     (gated.run("g-1") / "Approve.yml").write_text("...\n")
     table = gated.spork("status").stdout
+    assert "\n\nIn the run directories:\n  runs/g-1/Approve.yml: not read" in table
     assert "needs_approval (gate_open)" in table
     assert "did you mean approve.yaml?" in table
     assert gated.process is not None
@@ -198,6 +229,9 @@ def test_events_and_logs(gated: Studio) -> None:
     assert gated.spork("logs", "g-1").stdout == "drawing\n"
     assert gated.spork("logs", "g-1", "draft.1").stdout == "drawing\n"
     assert gated.spork("logs", "g-1", "use", check=False).returncode == 65
+    (gated.run("g-1") / "logs/01-draft.1.log").write_bytes(b"")
+    silent = gated.spork("logs", "g-1")
+    assert (silent.stdout, silent.stderr) == ("", "draft.1 printed nothing\n")
     follower = subprocess.Popen(gated.command("events", "g-1", "-f"), stdout=subprocess.PIPE, text=True)
     gated.spork("approve", "g-1", "--wait")
     said, _ = follower.communicate(timeout=60)

@@ -13,6 +13,7 @@ from daemon.cli.places import daemon_line, holder_of
 from daemon.errors import BadPolicy, Invalid
 from daemon.exposure import is_root, open_to_all, too_few_files, writable_by_all
 from daemon.mounts import needs_polling, unfit_for_locks
+from daemon.names import for_shell
 from daemon.settings import Policy, load_policy
 from daemon.workspace import Workspace
 
@@ -70,17 +71,25 @@ def _folders(workspace: Workspace) -> Iterator[Finding]:
             )
         elif found & stat.S_IWOTH:
             yield Finding(
-                "folder", f"{name} is writable for everybody ({found:04o})", f"chmod {mode:04o} {path}"
+                "folder",
+                f"{name} is writable for everybody ({found:04o})",
+                f"chmod {mode:04o} {for_shell(str(path))}",
             )
         elif found != mode:
             yield Finding(
-                "folder", f"{name} has mode {found:04o}, not {mode:04o}", f"chmod {mode:04o} {path}"
+                "folder",
+                f"{name} has mode {found:04o}, not {mode:04o}",
+                f"chmod {mode:04o} {for_shell(str(path))}",
             )
         else:
             yield Finding("folder", f"{name} {found:04o}")
     for path, found in writable_by_all(workspace):
         if path not in wanted:
-            yield Finding("folder", f"{path} is writable for everybody ({found:04o})", f"chmod o-w {path}")
+            yield Finding(
+                "folder",
+                f"{path} is writable for everybody ({found:04o})",
+                f"chmod o-w {for_shell(str(path))}",
+            )
 
 
 def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
@@ -89,7 +98,9 @@ def _locks(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
     lane = policy.lane.path if policy.lane.path.is_absolute() else workspace.root / policy.lane.path
     for name, path in (("daemon.lock", workspace.daemon_lock), ("lane", lane)):
         if path.is_symlink():
-            yield Finding("lock", f"{path} is a link", f"rm {path} (locks are files of their own)")
+            yield Finding(
+                "lock", f"{path} is a link", f"rm {for_shell(str(path))} (locks are files of their own)"
+            )
         elif kind := unfit_for_locks(path.parent):
             mend = "a daemon does not start so: locks and database need a local file system"
             yield Finding("lock", f"{name} lies on {kind}", mend)

@@ -8,6 +8,7 @@ from daemon.catalog import Catalog
 from daemon.cli.doctor import copies
 from daemon.cli.doctor.finding import Finding
 from daemon.cli.places import catalog_of
+from daemon.cli.screen import counted
 from daemon.database import NewerSchema
 from daemon.errors import Halt
 from daemon.generation import conflict
@@ -46,5 +47,5 @@ def _of(workspace: Workspace, catalog: Catalog, *, full: bool) -> Iterator[Findi
     if why:
         yield Finding("database", f"jobs/spork.db {why}", REBUILD)
         return
-    yield Finding("database", f"sound, {sum(catalog.counts().values())} jobs")
+    yield Finding("database", f"sound, {counted(sum(catalog.counts().values()), 'job')}")
     yield from copies.findings(workspace, catalog, full=full)
