@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from daemon.beneath import is_beneath, make_folders
@@ -24,6 +24,7 @@ TEXT_LIMIT = 1024 * 1024
 DIFF_LINES = 200
 QUOTED_BYTES = 6000
 TABLE_ROWS = 200
+AS_MADE = "before the edit"
 NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml")
 
 
@@ -123,7 +124,7 @@ def _review(
         yield "**Asked again: a file changed after it was approved. Later stages that read it are made again.**\n"
     if on_disk.missing:
         yield f"**Missing, so it cannot be approved: {', '.join(on_disk.missing)}**\n"
-    yield from _made(job, stage, gate)
+    yield from _made(job, stage, gate, _edited(run, job, stage))
     yield from _quoted(run, stage)
     yield from _answering(gate, on_disk)
     notes = list(others)
@@ -134,7 +135,14 @@ def _review(
     yield ""
 
 
-def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
+def _edited(run: Path, job: Job, stage: Stage) -> frozenset[str]:
+    """The texts that are no longer as the stage made them: what it said of them may not hold."""
+    made = _made_by(job, stage)
+    kept = ((a.path, _text(run, f"{made}{a.path}")) for a in stage.artifacts)
+    return frozenset(path for path, text in kept if text is not None and text != _text(run, path))
+
+
+def _made(job: Job, stage: Stage, gate: Gate, edited: frozenset[str]) -> Iterator[str]:
     spent = sum(s.seconds for s in job.stages)
     yield f"Attempt {gate.attempt}, made in {span(stage.seconds)}; all stages as they stand: {span(spent)}."
     if gate.expires_at and job.reason != "expired":
@@ -146,6 +154,8 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
     for artifact in stage.artifacts:
         note = " ".join(str(artifact.meta.get("note", "")).split())
         mark = "**PLACEHOLDER**" if artifact.meta.get("placeholder") else note
+        if artifact.path in edited:
+            mark = f"**edited**{f'; {AS_MADE}: {mark}' if mark else ''}"
         yield f"| {artifact.path} | {artifact.kind} | {artifact.bytes} | {mark} |"
     # What a stage says of its files is its own; only a list is read as one.
     lists = (a.meta.get("notes") for a in stage.artifacts)
@@ -154,17 +164,17 @@ def _made(job: Job, stage: Stage, gate: Gate) -> Iterator[str]:
     ):
         yield f"\n- {note}"
     for artifact in stage.artifacts:
-        yield from _table(artifact)
+        yield from _table(artifact, f", {AS_MADE}" if artifact.path in edited else "")
 
 
-def _table(artifact: Artifact) -> Iterator[str]:
+def _table(artifact: Artifact, when: str = "") -> Iterator[str]:
     """A table that a stage brings with a file: a list of rows, the first one its heading."""
     rows = artifact.meta.get("table")
     if not isinstance(rows, list | tuple) or not all(isinstance(row, list | tuple) and row for row in rows):
         return
     for number, row in enumerate(rows[: TABLE_ROWS + 1]):
         if number == 0:
-            yield f"\n## {artifact.path}\n"
+            yield f"\n## {artifact.path}{when}\n"
         cells = (" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
         yield f"| {' | '.join(cells)} |"
         if number == 0:
@@ -196,8 +206,24 @@ def _answering(gate: Gate, on_disk: OnDisk) -> Iterator[str]:
 def _changes(run: Path, job: Job, stage: Stage) -> Iterator[str]:
     yield from _section(run, "Changed since it was published", _made_by(job, stage), stage.artifacts)
     earlier = _earlier_attempt(run, job, stage)
-    if earlier is not None:
-        yield from _section(run, f"Changed since {earlier}", f"history/{earlier}/", stage.artifacts)
+    if earlier is None:
+        return
+    untold = []
+    for artifact in stage.artifacts:
+        told = artifact.meta.get("changes")
+        if isinstance(told, list | tuple):
+            yield from _told(f"{artifact.path}: changed since {earlier}", told)
+        else:
+            untold.append(artifact)
+    yield from _section(run, f"Changed since {earlier}", f"history/{earlier}/", untold)
+
+
+def _told(title: str, changes: Sequence[object]) -> Iterator[str]:
+    """What a stage itself says it made otherwise than in its last attempt, in place of the lines."""
+    yield f"\n## {title}\n"
+    yield from (f"- {' '.join(str(each).split())}" for each in changes[:DIFF_LINES] or ["nothing"])
+    if len(changes) > DIFF_LINES:
+        yield f"\n{len(changes) - DIFF_LINES} more"
 
 
 def _earlier_attempt(run: Path, job: Job, stage: Stage) -> str | None:

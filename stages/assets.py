@@ -79,7 +79,12 @@ def run(context: Context) -> None:
         *unhonoured(context, [shot["id"] for shot in planned], INSTEAD),
     ]
     context.describe(
-        PLAN, "asset_plan", theme=theme.name, lowest_contrast=plan["lowest_contrast"], notes=notes
+        PLAN,
+        "asset_plan",
+        theme=theme.name,
+        lowest_contrast=plan["lowest_contrast"],
+        notes=notes,
+        **({"changes": _changes(planned, before)} if before else {}),
     )
 
 
@@ -128,6 +133,17 @@ def _arranged(
         for shot in planned
         if (reason := redo.get(shot["id"])) is not None
     ]
+
+
+def _changes(planned: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Each scene whose picture is not the last attempt's."""
+    told = [
+        f"{shot['id']}: {'drawn anew' if shot['id'] in before else 'new'}"
+        for shot in planned
+        if shot["sha256"] != before.get(shot["id"], {}).get("sha256")
+    ]
+    left = {shot["id"] for shot in planned}
+    return [*told, *(f"{name}: gone" for name in before if name not in left)]
 
 
 def _kept(context: Context, wanted: Order, before: Mapping[str, Mapping[str, Any]], still: Path) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from stages import theme as themes
+from stages.board_review import scene_changes, scene_table
 from stages.brief import audience_asked
 from stages.contract import Context, StageError
 from stages.drafts import Draft, drafts_of
@@ -47,9 +48,10 @@ def run(context: Context) -> None:
     board = Storyboard(
         title=script.title, width=width, height=height, fps=FPS, voice=voice, scenes=scenes, notes=notes
     )
-    if wishes:
+    last = _last(context)
+    if wishes and last:
         refused = {name for name, draft in zip(names, drafts, strict=True) if draft.refused}
-        board = _kept(board, context, wishes.keys() - refused)
+        board = _kept(board, last, wishes.keys() - refused)
     save_storyboard(board, context.out_dir / "storyboard.json")
     layouts = [scene.content.layout for scene in board.scenes]
     context.describe(
@@ -60,6 +62,8 @@ def run(context: Context) -> None:
         layouts=layouts,
         note=f"{len(scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
         notes=notes,
+        table=scene_table(board),
+        **({"changes": scene_changes(last, board)} if last else {}),
     )
 
 
@@ -204,16 +208,18 @@ def _citations(names: Sequence[str], research: Research) -> list[Citation]:
     ]
 
 
-def _kept(board: Storyboard, context: Context, redo: Collection[str]) -> Storyboard:
-    """Only the scenes ``redo`` anew: all others as the last attempt had them, hand edits included."""
+def _last(context: Context) -> Storyboard | None:
+    """The last attempt's storyboard as a person left it; None if there is none that can be read."""
     # A rewind moves the last attempt to history/ before this one begins.
     kept = earlier(context, "storyboard.json")
-    if not kept:
-        return board
     try:
-        last = Storyboard.model_validate_json(kept[0].read_text(encoding="utf-8"))
+        return Storyboard.model_validate_json(kept[0].read_text(encoding="utf-8")) if kept else None
     except ValueError:
-        return board
+        return None
+
+
+def _kept(board: Storyboard, last: Storyboard, redo: Collection[str]) -> Storyboard:
+    """Only the scenes ``redo`` anew: all others as the last attempt had them, hand edits included."""
     if len(last.scenes) != len(board.scenes):
         return board
     scenes = [

@@ -315,7 +315,9 @@ def test_the_notes_of_a_rejection_are_answered(made: Path, tmp_path: Path) -> No
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     stills = attempt(tmp_path, assets, 2, feedback="scene_001: crowded; warmer colours please")
     assert stills["assets/scene_001.png"] != (made / "assets/scene_001.png").read_bytes()
-    notes = json.loads(stills[".meta.json"])["asset_plan.json"]["meta"]["notes"]
+    meta = json.loads(stills[".meta.json"])["asset_plan.json"]["meta"]
+    assert meta["changes"] == ["scene_001: drawn anew"]
+    notes = meta["notes"]
     assert notes[0] == "scene_001: has another arrangement for 'crowded'"
     assert notes[1].startswith("could not be honoured: 'warmer colours please'. ")
     assert len(notes) == 2

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stages import storyboard
+from stages.contract import META_NAME
 from stages.drafts import drafts_of
 from stages.items import Research
 from stages.scenes import Storyboard
@@ -119,3 +122,28 @@ def test_scenes_are_named_by_the_numbers_on_the_page(hive: Run) -> None:
     board = board_of(hive)
     assert [scene.content.layout for scene in board.scenes[2:]] == ["statement", "statement", "quote"]
     assert board.notes == []
+
+
+def described(run: Run, redo: dict[str, str] | None = None) -> dict[str, Any]:
+    """What the stage tells the gate of its storyboard."""
+    context = run.context("storyboard", redo=redo)
+    context.out_dir.mkdir(parents=True, exist_ok=True)
+    storyboard.run(context)
+    told: dict[str, Any] = json.loads((context.out_dir / META_NAME).read_text())["storyboard.json"]["meta"]
+    return told
+
+
+def test_the_gate_shows_the_scenes_and_which_of_them_changed(hive: Run) -> None:
+    """By the names that redo takes, with what each says, in place of the lines of JSON."""
+    meta = described(hive, redo={"scene_002": "as a statement", "scene_001": "as a list"})
+    head, _, number, *_ = meta["table"]
+    assert head == ["scene", "layout", "seconds", "heading", "narration"]
+    assert number[:2] == ["scene_001", "statement"]
+    assert number[3:] == ["One", "A hive holds 30,000 bees in a warm summer."]
+    assert meta["changes"] == ["scene_002: statement instead of list, other times"]
+
+
+def test_a_first_storyboard_has_changed_nothing(hive: Run) -> None:
+    """There is nothing to compare it with."""
+    (hive.path / "storyboard.json").unlink()
+    assert "changes" not in described(hive)

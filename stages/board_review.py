@@ -1,0 +1,53 @@
+"""What a person reads of a storyboard at its gate: its scenes as a table, and which of them have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.scenes import Scene, Storyboard
+
+HEADING = ["scene", "layout", "seconds", "heading", "narration"]
+SHORT = 90
+"""Characters of a scene's narration that tell it from its neighbours."""
+
+
+def scene_table(board: Storyboard) -> list[list[str]]:
+    """One row a scene, by the name that ``redo`` calls it."""
+    return [HEADING, *(_row(scene) for scene in board.scenes)]
+
+
+def _row(scene: Scene) -> list[str]:
+    said = " ".join(word.text for word in scene.words) or scene.narration
+    short = said if len(said) <= SHORT else f"{said[:SHORT].rpartition(' ')[0]} …"
+    return [scene.id, scene.content.layout, f"{scene.seconds:.1f}", scene.heading, short]
+
+
+def scene_changes(last: Storyboard, board: Storyboard) -> list[str]:
+    """Each scene that is not as the last attempt had it, and what of it is different."""
+    before = {scene.id: scene for scene in last.scenes}
+    told = [
+        f"{scene.id}: {what}"
+        for scene in board.scenes
+        if (what := ", ".join(_differences(before.get(scene.id), scene)))
+    ]
+    left = {scene.id for scene in board.scenes}
+    return [*told, *(f"{name}: gone" for name in before if name not in left)]
+
+
+def _differences(old: Scene | None, new: Scene) -> Iterator[str]:
+    if old is None:
+        yield "new"
+    elif old != new:
+        layouts = old.content.layout, new.content.layout
+        if layouts[0] != layouts[1]:
+            yield f"{layouts[1]} instead of {layouts[0]}"
+        elif old.content != new.content:
+            yield "other texts in the picture"
+        if old.heading != new.heading:
+            yield f"heading {new.heading!r} instead of {old.heading!r}"
+        if old.narration != new.narration:
+            yield "other narration"
+        if (old.words, old.reveals, old.seconds) != (new.words, new.reveals, new.seconds):
+            yield "other times"
+        if old.citations != new.citations:
+            yield "other sources"
