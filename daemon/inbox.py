@@ -233,7 +233,6 @@ class Inbox:
         self._box.claim_unlink(self._folder, t.name, t.whole.identity, dir_fd=folder)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:
-        self._refused += 1
         if self._recorded.get(shown(name)) == whole.identity.key:
             # Refused already, but not removed.
             self._box.claim_unlink(self._folder, name, whole.identity)
@@ -245,6 +244,8 @@ class Inbox:
             write_durable(beside(kept, ".error.txt"), reason, folder=rejected)
             write_durable(kept, whole.data, folder=rejected)
         self._tell(name, str(error), now, whole.identity.key)
+        # Only now: a hundred that cannot be refused, or removed, must not hide the names behind them.
+        self._refused += 1
         self._box.claim_unlink(self._folder, name, whole.identity)
 
     def _refuse_in_place(self, name: str, reason: str, now: datetime) -> None:

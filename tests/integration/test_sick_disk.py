@@ -146,6 +146,27 @@ def test_a_request_that_cannot_be_removed_is_one_job_and_told_once(
     assert daemon.studio.types("j-2") == ["job_queued"]
 
 
+def test_refused_requests_that_cannot_be_removed_hide_no_other(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as one look takes: the next one goes past them, and the daemon sleeps."""
+    kept = os.unlink
+
+    def immutable(path: Any, *more: Any, **named: Any) -> None:
+        if str(path).startswith("bad"):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), path)
+        kept(path, *more, **named)
+
+    monkeypatch.setattr(os, "unlink", immutable)
+    monkeypatch.setattr("daemon.inbox.BATCH", 2)
+    for number in range(2):
+        daemon.studio.drop(f"bad{number}.yaml", "intnet: x\n...\n")
+    daemon.studio.submit("j-2", "one")
+    assert daemon.unplugged.opened is not None
+    waits = [daemon.unplugged.opened.loop.turn() for _ in range(4)]
+    assert daemon.studio.run("j-2").is_dir() and waits[-1] > 0
+
+
 @pytest.mark.fault(84)
 @pytest.mark.parametrize("call", ["unlink", "rmdir"])
 def test_sources_that_the_disk_does_not_let_go_are_taken_away_later(
