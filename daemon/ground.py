@@ -111,11 +111,12 @@ class Ground:
         if days is None or boot < self._prune_at:
             return
         self._prune_at = boot + PRUNE_SECONDS
-        catalog = Catalog(self._workspace.db)
         try:
-            found = outdated(self._workspace, catalog, now, days)
-        finally:
-            catalog.close()
+            found = self._outdated(now, days)
+        except (OSError, Halt) as error:
+            # For want of descriptors, say; whether the database is sound, others ask.
+            say("orchestrator", "prune_failed", logging.ERROR, why=str(error))
+            return
         for job_id in found[:PRUNE_BATCH]:
             try:
                 remove(self._workspace, job_id)
@@ -125,6 +126,13 @@ class Ground:
                 say("orchestrator", "run_pruned", job=job_id, runs_days=days)
         if len(found) > PRUNE_BATCH:
             self._prune_at = boot
+
+    def _outdated(self, now: datetime, days: float) -> list[str]:
+        catalog = Catalog(self._workspace.db)
+        try:
+            return outdated(self._workspace, catalog, now, days)
+        finally:
+            catalog.close()
 
 
 def _place(path: Path) -> tuple[int, int] | None:

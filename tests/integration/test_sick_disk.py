@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,25 @@ def test_what_the_disk_took_half_of_is_never_seen(daemon: Daemon, monkeypatch: p
     assert not left and appeared == [False]
     assert daemon.studio.state("j-2")["status"] == "queued"
     assert not disagreements(daemon.studio.root)
+
+
+@pytest.mark.fault(89)
+def test_a_daemon_that_cannot_see_now_what_to_prune_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of descriptors at that moment: old runs go an hour later."""
+    studio = Studio(tmp_path / "studio", QUICK + "retention: {runs_days: 1}\n")
+    studio.pipeline("one", PIPELINE, work="")
+    unplugged = Unplugged(studio.root)
+    try:
+        unplugged.run()
+        unplugged.clock.pass_time(3600.0)
+
+        def refused(*_: Any, **__: Any) -> Any:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        with monkeypatch.context() as full:
+            full.setattr(sqlite3, "connect", refused)
+            unplugged.run()
+    finally:
+        unplugged.close()
