@@ -327,7 +327,13 @@ class Attempts:
     ) -> Job:
         facts = {"seconds": round(report.seconds, 6), "exit_code": report.exit_code, "signal": report.signal}
         events = rulings.failed(
-            job, rfc3339(now), reason=reason, message=report.message, hint=report.hint, **facts
+            job,
+            rfc3339(now),
+            reason=reason,
+            message=report.message,
+            hint=report.hint,
+            final=report.final,
+            **facts,
         )
         return self._recorder.one(Change(job, events))
 

@@ -22,7 +22,7 @@ from typing import Any, NoReturn, TextIO
 from daemon.beneath import opened_beneath
 from daemon.orders import Order, receive, seen_from, unpack, with_environ
 from daemon.processes import die_with, set_name
-from stages.contract import Context, StageError
+from stages.contract import Context, EditError, StageError
 
 EXIT_CANNOT_START = 127
 _NAME = "spork-stage"
@@ -43,7 +43,7 @@ class Ends:
     """Brings the order, and the lane's descriptor."""
     output: int
     said: int
-    """Where the one line of JSON ``{message, hint}`` goes that the daemon shows."""
+    """Where the one line of JSON ``{message, hint, final}`` goes that the daemon shows."""
 
 
 def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn:
@@ -120,9 +120,9 @@ def _settle(output: int) -> None:
         file.write(b"500")
 
 
-def _say(said: int, message: str, hint: str = "") -> None:
+def _say(said: int, message: str, hint: str = "", *, final: bool = False) -> None:
     # At most 12 bytes for a character: all of it finds room in the pipe, which is read once this process is gone.
-    line = json.dumps({"message": message[:_SAY_LIMIT], "hint": hint[:_SAY_LIMIT]})
+    line = json.dumps({"message": message[:_SAY_LIMIT], "hint": hint[:_SAY_LIMIT], "final": final})
     os.write(said, line.encode())
 
 
@@ -148,7 +148,7 @@ def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     try:
         _find(order)(context)
     except StageError as error:
-        _say(said, str(error) or "the stage gave no reason", error.hint)
+        _say(said, str(error) or "the stage gave no reason", error.hint, final=isinstance(error, EditError))
         return _leave(1)
     except SystemExit as leaving:
         if isinstance(leaving.code, str):

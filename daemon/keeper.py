@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from daemon.child import Stage, fork_stage, let_go, signal_group
 from daemon.harvest import Refused, Stopped, anchor, harvest
@@ -178,7 +179,7 @@ def _see_through(
         if not log.take(stage.output):
             break
     log.close()
-    message, hint = _verdict(code, ordered, stage.said, max(oom_kills() - lacked, 0) if code else 0)
+    message, hint, final = _verdict(code, ordered, stage.said, max(oom_kills() - lacked, 0) if code else 0)
     made: tuple[Made, ...] = ()
     if not message:
         try:
@@ -195,6 +196,7 @@ def _see_through(
         outcome=FAILED if message else COMPLETED,
         message=message,
         hint=hint,
+        final=final,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         ordered=ordered,
@@ -261,29 +263,29 @@ def _told_to_stop(control: socket.socket) -> bool:
     return word == KILL
 
 
-def _verdict(code: int, ordered: str, said_fd: int, lacked: int) -> tuple[str, str]:
-    """Message and hint for how the stage's process ended; an empty message means that all is well.
+def _verdict(code: int, ordered: str, said_fd: int, lacked: int) -> tuple[str, str, bool]:
+    """Message, hint and finality for how the stage's process ended; an empty message means that all is well.
 
     ``lacked``: how many processes the kernel killed meanwhile for want of memory.
     """
-    said = {"message": "", "hint": ""}
+    said: dict[str, Any] = {"message": "", "hint": "", "final": False}
     with suppress(BlockingIOError, ValueError):
         said |= json.loads(os.read(said_fd, _SAID_BYTES) or b"{}")
     if ordered:
-        return f"ended by the daemon ({ordered})", ""
+        return f"ended by the daemon ({ordered})", "", False
     if code == -signal.SIGKILL:
         sure, hint = ("", _NO_MEMORY) if lacked else ("possibly ", "")
-        return f"killed by SIGKILL ({sure}out of memory)", hint
+        return f"killed by SIGKILL ({sure}out of memory)", hint, False
     if code < 0:
-        return f"killed by {_signal_name(-code)}", ""
+        return f"killed by {_signal_name(-code)}", "", False
     if code:
         hint = (
             f"the kernel killed {lacked} of its processes, out of memory: {_NO_MEMORY}"
             if lacked
             else "see the log"
         )
-        return said["message"] or f"exit code {code}", said["hint"] or hint
-    return "", ""
+        return said["message"] or f"exit code {code}", said["hint"] or hint, said["final"]
+    return "", "", False
 
 
 def _signal_name(number: int) -> str:

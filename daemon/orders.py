@@ -194,6 +194,8 @@ class Report:
     """Processes that outlived the stage's own and were ended."""
     log_error: str = ""
     """Why the log is incomplete; empty if it is not."""
+    final: bool = False
+    """Whether another attempt would fail in the same way."""
     made: tuple[Made, ...] = ()
     """Sorted by path bytes; empty unless completed."""
 

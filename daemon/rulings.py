@@ -120,12 +120,19 @@ def finish(job: Job, now: str) -> list[Event]:
 
 
 def failed(
-    job: Job, now: str, *, reason: Literal["stage_failed", "timeout"], message: str, hint: str, **facts: Any
+    job: Job,
+    now: str,
+    *,
+    reason: Literal["stage_failed", "timeout"],
+    message: str,
+    hint: str,
+    final: bool = False,
+    **facts: Any,
 ) -> list[Event]:
-    """The attempt failed: tried again while the budget lasts, else the job fails."""
+    """The attempt failed: tried again while the budget lasts, unless that is ``final``; else the job fails."""
     ended = _event(job, Type.STAGE_FAILED, now, message, reason=reason, hint=hint, **facts)
     left = job.at(job.stage).retries_left
-    if left:
+    if left and not final:
         again = f"{job.stage} is tried again, {left - 1} retries left"
         return [ended, _event(job, Type.STAGE_RETRIED, now, again, reason="retry")]
     return [ended, _job_failed(job, now, reason, message, hint)]

@@ -29,6 +29,13 @@ class StageError(Exception):
         self.hint = hint
 
 
+class EditError(StageError):
+    """What a person wrote in a file of the run cannot be followed.
+
+    It is the same in every attempt until they mend it: none of the stage's retries is spent on it.
+    """
+
+
 @dataclass(frozen=True)
 class Published:
     """One artifact of an earlier stage, as it is in the run directory."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.sections import Section
 
 HEADER = """\
@@ -87,7 +87,7 @@ def parse_plan(text: str, known: Sequence[Section] = ()) -> Plan:
         elif match := PART.match(line):
             parts[where].append(_planned(match, number, known))
         else:
-            raise StageError(
+            raise EditError(
                 f"outline.txt line {number}: {line.strip()[:60]!r} is neither a field nor a part",
                 'write a part as "- heading (source)", or begin the line with # to make it a note',
             )
@@ -105,7 +105,7 @@ def _minutes(fields: dict[str, str]) -> float:
     text = fields.get("minutes") or fields.get("length") or "1.5"
     match = re.match(r"\d+(?:\.\d+)?", text)
     if not match or not 0 < float(match[0]) <= 60:
-        raise StageError(f"outline.txt: Minutes: {text!r} is not a length", "write for example Minutes: 1.5")
+        raise EditError(f"outline.txt: Minutes: {text!r} is not a length", "write for example Minutes: 1.5")
     return float(match[0])
 
 
@@ -119,7 +119,7 @@ def _planned(match: re.Match[str], number: int, known: Sequence[Section]) -> Pla
         return PlannedPart(heading, source)
     near = difflib.get_close_matches(heading, [section.heading for section in known], 1, 0.3)
     hint = f"did you mean {near[0]!r}?" if near else "use a heading of the sources"
-    raise StageError(f"outline.txt line {number}: no source has a part {heading!r}", hint)
+    raise EditError(f"outline.txt line {number}: no source has a part {heading!r}", hint)
 
 
 def load_plan(run_dir: Path, known: Sequence[Section] = ()) -> Plan:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.sentences import split_sentences
 
 HEADER = """\
@@ -100,7 +100,7 @@ def load_script(run_dir: Path, known: Collection[str]) -> Script:
     try:
         return parse_script(path.read_text(encoding="utf-8-sig"), known)
     except UnicodeDecodeError:
-        raise StageError("script.txt is not UTF-8 text", "save it as UTF-8") from None
+        raise EditError("script.txt is not UTF-8 text", "save it as UTF-8") from None
 
 
 def parse_script(text: str, known: Collection[str]) -> Script:
@@ -140,7 +140,7 @@ def parse_script(text: str, known: Collection[str]) -> Script:
     close()
     filled = tuple(ScriptPart(heading, tuple(paragraphs)) for heading, paragraphs in parts if paragraphs)
     if not filled:
-        raise StageError(
+        raise EditError(
             "script.txt says nothing", "write at least one sentence, or reject the gate with notes"
         )
     return Script(title or filled[0].heading, filled)
@@ -155,13 +155,13 @@ def _lines(raw: str, number: int, known: Collection[str]) -> Iterator[Line]:
             _check(name, number, known)
         stray = re.search(r"\[\s*f\d+[^\]]*$|(?<!\[)\bf\d{3,}\s*\]", text)
         if stray:
-            raise StageError(
+            raise EditError(
                 f"script.txt line {number}: the marker {stray[0].strip()!r} is not closed",
                 "write it as [f012]",
             )
         sentences = [sentence.text for sentence in split_sentences(text)]
         if not sentences and ids and not at:
-            raise StageError(
+            raise EditError(
                 f"script.txt line {number}: the marker [{ids[0]}] follows no sentence",
                 "put it at the end of the sentence that rests on it",
             )
@@ -194,7 +194,7 @@ def _check(name: str, number: int, known: Collection[str]) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, list(known), 1)
         hint = f"did you mean [{near[0]}]? " if near else ""
-        raise StageError(
+        raise EditError(
             f"script.txt line {number}: [{name}] is not an item of research.json",
             f"{hint}correct it, or remove the marker if the sentence is your own",
         )
@@ -209,7 +209,7 @@ def _show(what: str, number: int, known: Collection[str]) -> str:
         return what
     near = difflib.get_close_matches(what, LAYOUTS, 1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise StageError(
+    raise EditError(
         f"script.txt line {number}: nothing can be shown as {what!r}",
         f"{hint}write show: and an item such as f012, or one of {', '.join(LAYOUTS)}",
     )

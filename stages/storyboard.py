@@ -12,7 +12,7 @@ from pathlib import Path
 from stages import theme as themes
 from stages.board_review import scene_changes, scene_table
 from stages.brief import audience_asked
-from stages.contract import Context, StageError
+from stages.contract import Context, EditError, StageError
 from stages.drafts import Draft, drafts_of
 from stages.earlier import earlier
 from stages.formats import size_asked
@@ -125,7 +125,7 @@ def _scene(number: int, draft: Draft, research: Research, place: tuple[bool, boo
     spoken_lines = [say(line.text) for line in draft.lines]
     said = [word for line in spoken_lines for word in line]
     if not said:
-        raise StageError(
+        raise EditError(
             f"scene {number}: {draft.text!r} has no words that can be said", "change it in script.txt"
         )
     text = narration(said)

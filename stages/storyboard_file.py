@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.scenes import Storyboard
 
 NAME = "storyboard.json"
@@ -22,7 +22,7 @@ def load(run_dir: Path) -> Storyboard:
         return Storyboard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:8]]
-        raise StageError(
+        raise EditError(
             f"{NAME} is not a storyboard:\n" + "\n".join(lines), hint="mend these fields and approve again"
         ) from error
 

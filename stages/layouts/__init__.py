@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.drawing import Unfit, unknown_letters
 from stages.layouts import (
     bullets,
@@ -65,7 +65,7 @@ def compose(
         body = _LAYOUTS[scene.content.layout](scene.content, rest)
         foot = citation(page, scene.citations)
     except Unfit as error:
-        raise StageError(
+        raise EditError(
             f"{scene.id}: its {scene.content.layout} is {error}",
             f"shorten the texts of {scene.id} in storyboard.json, or divide it into two scenes",
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.studio import QUICK, Studio
+from tests.support import wait_for
 
 ECHO = """\
 import json
@@ -46,6 +47,39 @@ def test_feedback_and_redo_reach_the_next_attempt(studio: Studio) -> None:
     studio.write("e-1", "resume.yaml", "notes: louder\n...\n")
     studio.wait("e-1", "needs_approval", stage="second", attempt=2)
     assert (studio.run("e-1") / "second.txt").read_text() == "no\nlouder2\n"
+
+
+CHOOSY = """\
+from stages.contract import EditError
+
+def run(context):
+    text = (context.run_dir / "draft.txt").read_text()
+    if text != "good\\n":
+        raise EditError(f"draft.txt line 1: {text.strip()} is no word", "write good")
+    (context.out_dir / "read.txt").write_text(text)
+"""
+CHOOSING = """\
+name: choosing
+stages:
+  - {name: draft, command: [sh, -c, "echo good > draft.txt"], gate: true, outputs: [draft.txt]}
+  - {name: reads, run: "./choosy.py:run", needs: [draft], retries: 2, outputs: [read.txt]}
+"""
+
+
+def test_what_a_person_wrote_wrongly_is_told_at_once(studio: Studio) -> None:
+    """Reading it again would not mend it: no retry is spent, and it goes on where the file is mended."""
+    studio.pipeline("choosing", CHOOSING, choosy=CHOOSY)
+    studio.start()
+    studio.submit("w-1", "choosing")
+    studio.wait("w-1", "needs_approval", stage="draft")
+    template = studio.run("w-1") / "approve.template.yaml"
+    before = template.read_text()
+    studio.write("w-1", "draft.txt", "bad\n")
+    wait_for(lambda: template.read_text() != before, "the page to follow the edit")
+    studio.answer("w-1", "approve")
+    state = studio.wait("w-1", "failed", "stage_failed", stage="reads", attempt=1)
+    assert state["error"]["message"] == "draft.txt line 1: bad is no word"
+    assert state["error"]["hint"] == "write good"
 
 
 MISSING = """\

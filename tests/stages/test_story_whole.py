@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.alone import main
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.items import load_research
 from stages.plan import load_plan
 from stages.scenes import Storyboard, part_count, schema
@@ -233,10 +233,10 @@ def test_a_lead_has_no_card(tmp_path: Path) -> None:
 
 
 def test_a_broken_edit_is_refused(short: Run) -> None:
-    """A marker that names nothing stops the storyboard with the line."""
+    """A marker that names nothing stops the storyboard with the line, and no retry is spent on it."""
     text = short.text("script.txt")
     (short.path / "script.txt").write_text(text + "\nMore. [f099]\n", encoding="utf-8")
-    with pytest.raises(StageError, match=r"script\.txt line \d+: \[f099\]"):
+    with pytest.raises(EditError, match=r"script\.txt line \d+: \[f099\]"):
         short.stage("storyboard")
 
 

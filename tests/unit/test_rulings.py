@@ -217,6 +217,13 @@ def test_failures_are_retried_while_the_budget_lasts() -> None:
     assert job.error is not None and (job.error.message, job.error.hint) == ("boom", "look")
 
 
+def test_a_final_failure_is_not_retried() -> None:
+    """What would fail in the same way again leaves the budget as it is."""
+    job = then(new_job(retries=1), rulings.start(new_job(retries=1), NOW, limit_seconds=60))
+    job = then(job, rulings.failed(job, NOW, reason="stage_failed", message="boom", hint="", final=True))
+    assert where(job) == ("failed", "stage_failed", "outline", 1)
+
+
 def test_the_fourth_crash_in_a_row_fails_the_job() -> None:
     """Three are forgiven; a stop in between is none."""
     job = new_job()
