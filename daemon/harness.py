@@ -183,6 +183,11 @@ def _printer(fd: int) -> TextIO:
 
 def _leave(code: int) -> int:
     # os._exit follows: it spares the teardown of a warm interpreter, so what it would do is done here.
+    threads = sys.modules.get("threading")
+    with suppress(BaseException):
+        if threads is not None:
+            # Waits for those that an interpreter waits for: what they still write belongs to the stage.
+            threads._shutdown()  # noqa: SLF001  # the interpreter itself calls it
     with suppress(BaseException):
         atexit._run_exitfuncs()  # noqa: SLF001  # as multiprocessing does
     with suppress(OSError, ValueError):

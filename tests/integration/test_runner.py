@@ -450,6 +450,27 @@ def test_an_order_to_end_reaches_a_stage_that_was_forked_a_moment_ago(tmp_path: 
         place.runner.rest()
 
 
+THREADS = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+
+def write(path):
+    time.sleep(0.2)
+    path.write_text("done")
+
+def run(context):
+    threading.Thread(target=write, args=[context.out_dir / "a.txt"]).start()
+    ThreadPoolExecutor().submit(write, context.out_dir / "b.txt")
+    threading.Thread(target=time.sleep, args=[600], daemon=True).start()
+"""
+
+
+def test_what_a_functions_threads_still_write_belongs_to_the_stage(place: Place) -> None:
+    """It is over when an interpreter would end: after its threads, but for daemon threads."""
+    report = place.run(place.order(run=module(place, THREADS), outputs=("a.txt", "b.txt")))
+    assert report.outcome == "completed", report
+
+
 LONG = """
 from stages.contract import StageError
 
