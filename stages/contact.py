@@ -8,6 +8,7 @@ format than the run's own.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,14 @@ from stages import theme as themes
 from stages.contact_sheet import Seen, write_sheet
 from stages.contract import StageError
 from stages.formats import FORMATS
+from stages.theme import Theme
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the sheet; 0, or 1 after saying why it cannot be made."""
     options = _parser().parse_args(arguments)
     try:
-        theme = themes.load(options.theme)
+        theme = themes.load(options.theme) if options.theme else _own_theme(options.path)
         seen = list(
             _decoded(options.path, options.frames)
             if options.path.suffix in (".mp4", ".mkv", ".webm")
@@ -37,7 +39,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _drawn(options: argparse.Namespace, theme: Any) -> Iterator[Seen]:
+def _own_theme(path: Path) -> Theme:
+    """The theme that the request of a run asks for, by its state.json; for anything else the default."""
+    run_dir = path if path.is_dir() else path.parent
+    try:
+        params = json.loads((run_dir / "state.json").read_bytes())["params"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return themes.load()
+    return themes.asked(params if isinstance(params, dict) else {}, run_dir / "sources")
+
+
+def _drawn(options: argparse.Namespace, theme: Theme) -> Iterator[Seen]:
     """The scenes of a storyboard at their instants, captions and all."""
     from stages import storyboard_file
     from stages.shot import order, prepare
@@ -102,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("path", type=Path, help="a run directory, a storyboard.json or a video")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--theme", default="midnight", help="the look of drawn scenes (default: midnight)")
+    parser.add_argument("--theme", default="", help="the look of drawn scenes (default: the run's own)")
     parser.add_argument("--format", choices=FORMATS, help="draw the scenes in this format")
     parser.add_argument(
         "--frames", type=int, default=1, help="pictures of each scene or chapter (default: 1)"

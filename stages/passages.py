@@ -88,14 +88,15 @@ def _list(item: Item) -> Iterator[str]:
     whole = len(told) == len(item.parts)
     heading = "" if re.search(r"[()`_<>{}]|::", item.section) else _heading(item)
     if heading and whole and CLOSING.match(heading):
-        general = f"{heading}."
+        general = ""  # "In short." under the heading "In short" says nothing
     elif heading and whole:
         general = f"{heading}: {count} points."
     elif whole:
         general = f"There are {count} points."
     else:
         general = f"Here are {count} of {cardinal(len(item.parts))}."
-    yield _lead(item, general) if whole else general
+    if lead := _lead(item, general) if whole else general:
+        yield lead
     yield from told
 
 

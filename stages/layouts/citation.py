@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from stages.drawing import REGULAR, Rect, Unfit, fit
@@ -36,16 +37,25 @@ def citation(page: Page, citations: Sequence[Citation]) -> list[Element]:
 
 def _wordings(citations: Sequence[Citation]) -> list[str]:
     """From the fullest to the shortest."""
-    lines: dict[str, list[int]] = {}
+    places: dict[tuple[str, str], list[int]] = {}
     for each in citations:
-        lines.setdefault(each.source, []).append(each.line)
-    full = [
-        f"{name}, line {', '.join(str(n) for n in dict.fromkeys(found))}" for name, found in lines.items()
-    ]
+        word, number = ("page", each.page) if each.page else ("line", each.line)
+        places.setdefault((each.source, word), []).append(number)
+    full = [f"{name}, {_numbered(word, found)}" for (name, word), found in places.items()]
     first = citations[0]
+    word, number = ("page", first.page) if first.page else ("line", first.line)
     return [
         "  ·  ".join(full),
         full[0],
-        f"{first.source}, line {first.line}",
+        f"{first.source}, {word} {number}",
         first.source.rpartition("/")[2],
     ]
+
+
+def _numbered(word: str, numbers: Sequence[int]) -> str:
+    """ "line 3", "lines 3, 8", and "lines 3–5" for those that follow each other."""
+    ordered = sorted(set(numbers))
+    groups = [list(group) for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0])]
+    spans = [(group[0][1], group[-1][1]) for group in groups]
+    told = ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)
+    return f"{word}{'s' if len(ordered) > 1 else ''} {told}"

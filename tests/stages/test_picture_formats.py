@@ -10,8 +10,9 @@ from stages.contract import StageError
 from stages.drafts import Draft, drafts_of
 from stages.formats import size_asked
 from stages.items import Item, Research
-from stages.scenes import Timeline
+from stages.scenes import Citation, Timeline
 from stages.script_text import Line, Paragraph, Script, ScriptPart
+from stages.theme import FOLDER
 from tests.stages.storyboards import storyboard
 
 
@@ -42,6 +43,41 @@ def test_the_contact_tool_draws_any_storyboard(tmp_path: Path, capsys: pytest.Ca
     assert 2 * 185 < image.height() < 2 * 300
     assert main([str(tmp_path / "nowhere"), "-o", str(sheet)]) == 1
     assert "storyboard.json is missing" in capsys.readouterr().err
+
+
+def test_the_contact_tool_takes_the_theme_of_the_run(tmp_path: Path) -> None:
+    """The request's shipped theme or its own file; --theme shows another, and a folder without a state the default."""
+    from stages.contact import _own_theme
+
+    assert _own_theme(tmp_path).name == "midnight"
+    (tmp_path / "state.json").write_text('{"params": {"theme": "bold"}}', encoding="utf-8")
+    assert _own_theme(tmp_path).name == _own_theme(tmp_path / "storyboard.json").name == "bold"
+    (tmp_path / "sources").mkdir()
+    own = (FOLDER / "paper.yaml").read_text(encoding="utf-8").replace("name: paper", "name: mine")
+    (tmp_path / "sources" / "mine.yaml").write_text(own, encoding="utf-8")
+    (tmp_path / "state.json").write_text('{"params": {"theme_file": ["mine.yaml"]}}', encoding="utf-8")
+    assert _own_theme(tmp_path).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ([(3, None)], "a.md, line 3"),
+        ([(4, None), (3, None)], "a.md, lines 3–4"),
+        ([(3, None), (8, None), (9, None), (8, None)], "a.md, lines 3, 8–9"),
+        ([(3, 2), (7, 2)], "a.md, page 2"),
+        ([(3, 2), (7, 3)], "a.md, pages 2–3"),
+    ],
+)
+def test_the_line_under_the_picture_counts_as_people_do(
+    places: list[tuple[int, int | None]], told: str
+) -> None:
+    """Several lines are lines, those that follow each other a span; of a PDF it names the pages."""
+    from stages.layouts.citation import _wordings
+
+    assert (
+        _wordings([Citation(item="f001", source="a.md", line=n, page=page) for n, page in places])[0] == told
+    )
 
 
 def _told(*sentences: str, room: int = 1000) -> list[Draft]:

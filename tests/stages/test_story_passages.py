@@ -89,6 +89,12 @@ def test_mere_names_are_one_sentence() -> None:
     assert told(item("list", parts=["REAL", "NULL", "SET OF"])) == []
 
 
+def test_a_heading_that_closes_is_not_said_again() -> None:
+    """ "In short." under the heading "In short" says nothing."""
+    parts = ["It is the faster one by far.", "It needs less room on any disk."]
+    assert told(item("list", "", parts=parts, section="In short")) == parts
+
+
 @pytest.mark.parametrize("lead", ["It can be opened with:", "The module is:"])
 def test_a_lead_that_its_code_would_end_is_not_said(lead: str) -> None:
     """ "It can be opened with." is half a sentence."""
