@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TextIO
 
 from daemon.beneath import opened_beneath
 from daemon.orders import Order, receive, seen_from, unpack, with_environ
-from daemon.processes import die_with, set_name
+from daemon.processes import die_with, flush_streams, set_name
 from stages.contract import Context, EditError, StageError
 
 EXIT_CANNOT_START = 127
@@ -190,9 +190,11 @@ def _leave(code: int) -> int:
             threads._shutdown()  # noqa: SLF001  # the interpreter itself calls it
     with suppress(BaseException):
         atexit._run_exitfuncs()  # noqa: SLF001  # as multiprocessing does
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # The stage may have put anything there.
+        with suppress(Exception):
+            stream.flush()
+    flush_streams()
     return code
 
 

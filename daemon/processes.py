@@ -41,6 +41,11 @@ def set_name(name: str) -> None:
     _prctl(_PR_SET_NAME, ctypes.addressof(text))
 
 
+def flush_streams() -> None:
+    """Write what libraries in C have printed and their streams still hold."""
+    _libc.fflush(None)
+
+
 def children(pid: int) -> list[int]:
     """The children of a process, zombies included; incomplete while they come and go, so ask again."""
     found: list[int] = []

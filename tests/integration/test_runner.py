@@ -471,6 +471,30 @@ def test_what_a_functions_threads_still_write_belongs_to_the_stage(place: Place)
     assert report.outcome == "completed", report
 
 
+PRINTS = """
+import ctypes
+
+def run(context):
+    print("from Python", end="")
+    ctypes.CDLL(None).printf(b", from C")
+"""
+
+
+def test_what_libraries_in_c_print_is_in_the_log(place: Place) -> None:
+    """Their streams are buffers of their own, which the end of a process that is spared its teardown would drop."""
+    order = place.order(run=module(place, PRINTS))
+    assert place.run(order).outcome == "completed"
+    assert place.log(order) == "from Python, from C"
+
+
+def test_a_function_may_leave_without_its_standard_streams(place: Place) -> None:
+    """It took them away; what it made counts all the same."""
+    run = module(
+        place, "import sys\ndef run(c):\n    sys.stdout = None\n    (c.out_dir / 'a.txt').write_text('1')"
+    )
+    assert place.run(place.order(run=run, outputs=("a.txt",))).outcome == "completed"
+
+
 LONG = """
 from stages.contract import StageError
 
