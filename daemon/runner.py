@@ -170,6 +170,8 @@ class Runner:
                 return self._keeper
             self._keeper.close()
             self._keeper = None
+            # One that was killed left its spare to us.
+            end_orphans()
         raise Halt(f"no keeper can be started with {sys.executable}; what it said is in the log")
 
 

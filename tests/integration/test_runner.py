@@ -342,6 +342,20 @@ def test_a_spare_that_was_killed_is_replaced(place: Place) -> None:
     assert place.run(place.shell("exit 0", attempt=3)).outcome == "completed"
 
 
+@pytest.mark.fault(116)
+def test_the_spare_of_a_keeper_that_was_killed_is_no_zombie_for_ever(place: Place) -> None:
+    """It dies with its keeper and becomes a child of the daemon, which must ask for it."""
+    assert place.run(place.shell("exit 0")).outcome == "completed"
+    keeper = place.runner._keeper
+    assert keeper is not None
+    (spare,) = wait_for(lambda: children(keeper.process.pid), "the spare")
+    wait_for(lambda: _sleeps(spare), "its rest")
+    keeper.process.kill()
+    wait_for(lambda: spare in children(os.getpid()), "its new parent")
+    assert place.run(place.shell("exit 0", attempt=2)).outcome == "completed"
+    assert spare not in children(os.getpid())
+
+
 def test_the_next_spare_is_ready_before_a_stage_ends_and_holds_nothing_of_it(place: Place) -> None:
     """Forked while a stage is at work, it keeps neither the lane nor the stage's output open, and outlives it."""
     running = place.start(place.witness("wait"))
