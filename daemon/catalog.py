@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.database import open_reader
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 _SUMMARY = "id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """One job in a line."""
 
     id: str
@@ -36,8 +34,7 @@ class Summary:
     expires_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """A decision file that was looked at."""
 
     name: str

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import NamedTuple
 
 DECISIONS = ("approve", "reject", "cancel", "resume")
 LONGEST_NAME = 240
@@ -53,30 +52,25 @@ _SIDE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The name of a job request."""
 
-    is_request: ClassVar[bool] = True
     name: str
     stem: str
     unfit: str = ""
     """Why such a name cannot be carried through, so that the file is to be refused; empty for most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The exact name of a decision; ``verb`` is one of `DECISIONS`."""
 
     name: str
     verb: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A name that means nothing here."""
 
-    is_request: ClassVar[bool] = False
     name: str
     rule: str
     """Why, as in "a hidden file"."""

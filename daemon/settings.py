@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -195,7 +195,7 @@ def parse_policy(data: bytes, where: str) -> Policy:
 
 def _of_nothing(problem: Problem) -> Problem:
     hint = " (a policy of nothing but defaults is {})" if problem.message == strictyaml.NOTHING_THERE else ""
-    return replace(problem, message=problem.message + hint)
+    return problem._replace(message=problem.message + hint)
 
 
 def load_policy(workspace: Path | Workspace) -> Policy:

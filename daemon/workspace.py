@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from daemon.errors import SporkError
 
@@ -33,8 +33,7 @@ class NoWorkspace(SporkError):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """The paths of one workspace (contract 1). ``root`` is absolute."""
 
     root: Path

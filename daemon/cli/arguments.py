@@ -4,9 +4,10 @@ from __future__ import annotations
 
 # argparse and not typer: typer, click and rich cost more start time than `spork status` has in all.
 import argparse
-import os
 from collections.abc import Callable
 from typing import Any
+
+from daemon.cli.screen import terminal_width
 
 EXIT_CODES = """exit codes:
   0 done   1 the job failed   2 usage   3 waits for a decision   65 bad input   73 cannot write
@@ -92,18 +93,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """argparse asks a formatter about every option, and its own imports shutil for the terminal's width."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    try:
-        return int(os.environ.get("COLUMNS", "")) or 80
-    except ValueError:
-        pass
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:
-        return 80
+        super().__init__(prog, width=terminal_width() - 2)
 
 
 class _Version(str):

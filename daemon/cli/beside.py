@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.catalog import Summary
-from daemon.names import Decision, Ignored, classify_decision, classify_inbox, for_shell, shown
+from daemon.names import Decision, Ignored, Request, classify_decision, classify_inbox, for_shell, shown
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def inbox_notes(workspace: Workspace) -> list[str]:
     with os.scandir(workspace.inbox) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             is_folder = entry.is_dir(follow_symlinks=False)
-            if count >= MOST and classify_inbox(entry.name).is_request:
+            if count >= MOST and isinstance(classify_inbox(entry.name), Request):
                 count += 1  # ten thousand at once are counted and not looked into
                 continue
             said = _inbox_note(workspace, entry.name, is_folder)
@@ -110,7 +110,7 @@ def _folder_note(workspace: Workspace, name: str) -> str:
     if name == "rejected" or any((workspace.inbox / f"{name}{end}").exists() for end in (".yaml", ".yml")):
         return ""
     with suppress(OSError), os.scandir(workspace.inbox / name) as entries:
-        if any(classify_inbox(entry.name).is_request for entry in entries):
+        if any(isinstance(classify_inbox(entry.name), Request) for entry in entries):
             return f"{shown(name)}/: a folder, and requests in it are not read; put them into inbox/ itself"
     return ""
 

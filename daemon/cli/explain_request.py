@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
@@ -41,7 +40,7 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     if isinstance(meant, Ignored):
         right = "" if meant.meant else request_by_content(path)
         return story(
-            workspace, path, "ignored", *by_its_name(replace(meant, meant=right) if right else meant)
+            workspace, path, "ignored", *by_its_name(meant._replace(meant=right) if right else meant)
         )
     status = look(path)
     if status is None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemon import workspace as workspaces
 from daemon.catalog import Catalog
@@ -65,8 +64,7 @@ def _from_path(workspace: Workspace, text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The daemon that holds the workspace's lock."""
 
     pid: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -78,7 +77,19 @@ def paint(text: str, color: str | None, *, on: bool) -> str:
 
 def columns() -> int | None:
     """How wide the terminal on stdout is; None where there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return terminal_width() if sys.stdout.isatty() else None
+
+
+def terminal_width() -> int:
+    """As the environment says, else the terminal, else 80; shutil knows it too, and takes 5 ms to import."""
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def table(

@@ -76,10 +76,11 @@ def test_usage_is_code_two(studio: Studio) -> None:
 
 
 def test_status_imports_nothing_heavy(studio: Studio) -> None:
-    """`spork status` starts without pydantic, YAML, watchdog, rich or filelock."""
+    """`spork status` starts without pydantic, YAML, watchdog, rich or filelock, and without what takes Python long."""
     script = (
         "import sys; from daemon.cli import main; code = main(['status']);"
         "heavy = {'pydantic', 'yaml', 'watchdog', 'rich', 'filelock', 'daemon.machine', 'logging'};"
+        "heavy |= {'dataclasses', 'inspect', 'shutil'};"
         "print(sorted(heavy & set(sys.modules)), code)"
     )
     done = subprocess.run(
