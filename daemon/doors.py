@@ -98,16 +98,11 @@ def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
         return {"job": job.id, **({"stage": answer.stage} if answer.stage else {})}
     if answer.verb == "resume":
         return {"job": job.id, "stage": job.stage or "", "attempt": job.attempt}
-    try:
-        shown_gate = json.loads(read_regular(run, "gate.json", 1 << 26))
-        bound = {key: shown_gate[key] for key in ("stage", "attempt", "digest")}
-    except (OSError, ValueError, KeyError, TypeError):
-        bound = {}
-    gate = job.gate
-    assert gate is not None
-    if (bound.get("stage"), bound.get("attempt")) != (gate.stage, gate.attempt):
+    assert job.gate is not None
+    bound = shown_gate(run, job)
+    if bound is None:
         raise TryAgain(
-            f"runs/{job.id}/gate.json does not show the {gate.stage} gate yet; try again in a moment"
+            f"runs/{job.id}/gate.json does not show the {job.gate.stage} gate yet; try again in a moment"
         )
     if digest_now(run, job) not in (None, bound["digest"]):
         raise Changed(
@@ -115,6 +110,21 @@ def _bindings(run: Path, job: Job, answer: Answer) -> dict[str, str | int]:
             f" read it again, then {answer.verb}; nothing was written"
         )
     return {"job": job.id, **bound}
+
+
+def shown_gate(run: Path, job: Job) -> dict[str, str | int] | None:
+    """Stage, attempt and digest as gate.json shows them; None while it does not show the job's open gate yet.
+
+    The daemon writes it after the commit, and last: with it, the review and the templates are there.
+    """
+    gate = job.gate
+    assert gate is not None
+    try:
+        facts = json.loads(read_regular(run, "gate.json", 1 << 26))
+        shown = {key: facts[key] for key in ("stage", "attempt", "digest")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return shown if (shown["stage"], shown["attempt"]) == (gate.stage, gate.attempt) else None
 
 
 def digest_now(run: Path, job: Job) -> str | None:

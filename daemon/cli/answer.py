@@ -8,7 +8,7 @@ from argparse import Namespace
 from daemon.catalog import Catalog, key_of
 from daemon.cli.places import holder_of, job_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.doors import Answer, drop_answer, user_name
+from daemon.doors import Answer, drop_answer, shown_gate, user_name
 from daemon.dropping import Dropped
 from daemon.errors import CannotWrite, NotPossible, TryAgain
 from daemon.model import Job
@@ -53,15 +53,20 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     if not workspace.run(job.id).is_dir():
         raise CannotWrite(f"runs/{job.id} is gone; nothing was written")
     refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
+    await_shown(workspace, job)
+    return drop_answer(workspace, job, answer, refused)
+
+
+def await_shown(workspace: Workspace, job: Job) -> None:
+    """Give the daemon a moment to show the gate that it has just opened, if the job is at one.
+
+    The files follow the commit; a daemon that was killed in between writes them when it starts.
+    """
     deadline = time.monotonic() + SHOWN_SECONDS
-    while True:
-        try:
-            return drop_answer(workspace, job, answer, refused)
-        except TryAgain:
-            # gate.json follows the commit; a daemon that was killed in between writes it when it starts.
-            if time.monotonic() > deadline or holder_of(workspace) is None:
-                raise
-            time.sleep(POLL_SECONDS)
+    while job.answerable and shown_gate(workspace.run(job.id), job) is None:
+        if time.monotonic() > deadline or holder_of(workspace) is None:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def await_record(workspace: Workspace, catalog: Catalog, job: Job, dropped: Dropped) -> None:

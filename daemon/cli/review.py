@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
+from daemon.cli.answer import await_shown
 from daemon.cli.places import job_of, workspace_of
 from daemon.cli.screen import clean, colorful, paint, show, show_json, show_lines
 from daemon.errors import NotPossible
@@ -25,6 +26,7 @@ def command(args: Namespace) -> int:
         raise NotPossible(
             f"{job.id} is {job.status}{reason}: no gate waits for an answer; see: spork status {job.id}"
         )
+    await_shown(workspace, job)
     if args.json:
         show_json(json.loads(_read(run / "gate.json", job)) | {"diff": _diff(run, job)})
     elif args.diff:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.catalog import Catalog
 from daemon.check import Vetted
-from daemon.cli.answer import await_record, give
+from daemon.cli.answer import await_record, await_shown, give
 from daemon.cli.asking import Asked, ask, can_ask
 from daemon.cli.board import Board, Lines, board
 from daemon.cli.places import catalog_of, holder_of, workspace_of
@@ -142,6 +142,7 @@ class Run:
             self._insist(catalog, job, Answer("approve", by="approve-all"))
             shown_on.note(f"gate {job.gate.stage}: passed (--approve-all)")
             return None
+        await_shown(self._workspace, job)
         if not can_ask():
             return WAITS
         with shown_on.aside():

@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from daemon.cli.places import holder_of
 from daemon.workspace import Workspace
 from tests.studio import ROOT, Studio
-from tests.support import wait_for
+from tests.support import PATIENCE, wait_for
 
 NOTE = "intent: a note\npipeline: note\n"
 SLOW = """\
@@ -120,6 +121,40 @@ def test_asking_on_a_terminal(studio: Studio, request_file: Path) -> None:
     assert terminal.end() == 0
     given = sorted(path.name for path in (studio.run(job) / "decisions").iterdir())
     assert given == ["01-draft.1.reject.yaml", "01-draft.2.approve.yaml"]
+
+
+def test_no_question_before_there_is_something_to_look_at(studio: Studio, request_file: Path) -> None:
+    """The review follows the gate's commit: `spork run` asks, and `spork review` answers, once it is there."""
+    request_file.write_text(NOTE + "id: n-1\n")
+    process = studio.start()
+    studio.spork("submit", str(request_file))
+    studio.wait("n-1", "needs_approval")
+    shown = [studio.run("n-1") / name for name in ("REVIEW.md", "gate.json")]
+    wait_for(shown[-1].exists, "the gate to be shown")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        for path in shown:
+            path.rename(path.with_suffix(".kept"))
+        terminal = Terminal(studio.command("run", str(request_file)))
+        reading = subprocess.Popen(
+            studio.command("review", "n-1"),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        terminal.expect("draft")
+        terminal.type("v\n")
+        time.sleep(1)  # long enough for either to answer too soon
+        for path in shown:
+            path.with_suffix(".kept").rename(path)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert "please decide" in reading.communicate(timeout=PATIENCE)[0]
+    terminal.expect("please decide")
+    terminal.expect("[a]pprove")
+    terminal.type("l\n")
+    assert terminal.end() == 3
 
 
 def test_leaving_at_the_question(studio: Studio, request_file: Path) -> None:
