@@ -46,6 +46,7 @@ class Ground:
         self._folders = {path: _place(path) for path in (workspace.jobs, workspace.runs)}
         self._full = False
         self._prune_at = 0.0
+        self._stuck: set[str] = set()
 
     def check(self) -> None:
         """Halt where going on would be guessing; a deaf bell is made anew."""
@@ -106,7 +107,10 @@ class Ground:
         return self._full
 
     def prune(self, policy: Policy, now: datetime, boot: float) -> None:
-        """Once an hour, and a few at a time, remove the runs that the policy keeps no longer."""
+        """Once an hour, and a few at a time, remove the runs that the policy keeps no longer.
+
+        One that cannot be removed stands in no other's way: it is tried again with the next hour.
+        """
         days = policy.retention.runs_days
         if days is None or boot < self._prune_at:
             return
@@ -117,15 +121,19 @@ class Ground:
             # For want of descriptors, say; whether the database is sound, others ask.
             say("orchestrator", "prune_failed", logging.ERROR, why=str(error))
             return
+        found = [job_id for job_id in found if job_id not in self._stuck]
         for job_id in found[:PRUNE_BATCH]:
             try:
                 remove(self._workspace, job_id)
             except OSError as error:
+                self._stuck.add(job_id)
                 say("orchestrator", "prune_failed", logging.ERROR, job=job_id, why=str(error))
             else:
                 say("orchestrator", "run_pruned", job=job_id, runs_days=days)
         if len(found) > PRUNE_BATCH:
             self._prune_at = boot
+        else:
+            self._stuck.clear()
 
     def _outdated(self, now: datetime, days: float) -> list[str]:
         catalog = Catalog(self._workspace.db)

@@ -22,6 +22,7 @@ from typing import Literal
 
 from daemon.escapes import UNSAFE, escape
 from daemon.logstream import LogStream
+from daemon.repeats import Repeats
 
 Tag = Literal["orchestrator", "stage", "gate", "inbox"]
 
@@ -69,6 +70,7 @@ def _handler(environ: Mapping[str, str]) -> logging.Handler:
     stream = LogStream(sys.__stderr__.fileno())
     atexit.register(stream.flush)
     handler = StreamHandler(stream)
+    handler.addFilter(Repeats())
     plain = os.isatty(stream.fd) and not _is_service(environ)
     handler.setFormatter(PlainFormatter(color=_wants_color(environ)) if plain else JsonFormatter())
     return handler

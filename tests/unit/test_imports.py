@@ -29,7 +29,7 @@ runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
 checkup store tables database changes spool digests codec lease sightings strangers
-settings tightening pipelines documents params explain strictyaml tree rulings machine logs logstream notify
+settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
 ledger eventfile
 room
 workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects

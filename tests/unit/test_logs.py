@@ -18,6 +18,7 @@ import pytest
 
 from daemon import logs, logstream
 from daemon.logstream import LogStream
+from daemon.repeats import REMEMBERED, Repeats
 
 HOSTILE = "a\nb\x1b[31m\x9b2J\u202eexe.yaml\u2066\u2028\udcff"
 
@@ -194,6 +195,41 @@ say("stage", "stage_started", bad=Bad())
 """
     (line,) = json_lines(code)
     assert line["event"] == "log_unprintable"
+
+
+def test_an_error_that_comes_again_and_again_is_told_once_a_minute() -> None:
+    """With how often it was held back; another subject, and what is no error, is no repetition of it."""
+    code = """
+import time
+from daemon import repeats
+def sick(job): say("gate", "cannot_look", 40, job=job, why="Input/output error")
+for _ in range(5): sick("a")
+sick("b")
+for _ in range(2): say("gate", "gate_opened", job="a")
+repeats.QUIET_SECONDS = 0.01
+time.sleep(0.02)
+sick("a")
+time.sleep(0.02)
+sick("a")
+"""
+    said = [(line["event"], line["job"], line.get("held_back")) for line in json_lines(code)]
+    assert said == [
+        ("cannot_look", "a", None),
+        ("cannot_look", "b", None),
+        ("gate_opened", "a", None),
+        ("gate_opened", "a", None),
+        ("cannot_look", "a", 4),
+        ("cannot_look", "a", None),
+    ]
+
+
+def test_what_is_remembered_of_errors_is_bounded() -> None:
+    """A million jobs in trouble do not fill the memory."""
+    seen = Repeats()
+    for number in range(REMEMBERED + 50):
+        assert seen.filter(record(logging.ERROR, number=number))
+    assert seen.filter(record(logging.ERROR, number=0))
+    assert not seen.filter(record(logging.ERROR, number=REMEMBERED + 49))
 
 
 def test_a_reader_that_stopped_delays_nothing_and_is_told_what_it_missed(
