@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.digests import FileDigests
@@ -33,6 +34,8 @@ class Answer:
     notes: str | None = None
     then: str | None = None
     from_stage: str | None = None
+    redo: Mapping[str, str] = field(default_factory=dict)
+    """Names of parts, as the stage calls them, and why they are to be made again."""
     stage: str | None = None
     """Refused unless the job is there."""
     unbound: bool = False
@@ -149,8 +152,9 @@ def _written(answer: Answer, bound: dict[str, str | int]) -> bytes:
 
     Whole by its end mark; its first line says that without it a copy was cut short.
     """
-    facts: dict[str, str | int | None] = {
+    facts: dict[str, str | int | dict[str, str] | None] = {
         **bound, "by": answer.by, "notes": answer.notes, "then": answer.then, "from": answer.from_stage,
+        "redo": dict(answer.redo) or None,
     }  # fmt: skip
     plain = ("stage", "attempt", "digest", "then")
     lines = [

@@ -23,12 +23,16 @@ def command(args: Namespace) -> int:
     """Drop the decision; 0 once it is durably there, with ``--wait`` once recorded, 65 if refused."""
     workspace = workspace_of(args)
     catalog, job = job_of(workspace, args.job)
+    redo = dict(getattr(args, "redo", None) or ())
+    then, from_stage = getattr(args, "then", None), getattr(args, "from_stage", None)
     answer = Answer(
         verb=args.verb,
         by=args.by if args.by is not None else user_name(),
         notes=args.notes,
-        then=getattr(args, "then", None),
-        from_stage=getattr(args, "from_stage", None),
+        # Who names what is to be made again means now; to go back to another stage says so already.
+        then="retry" if redo and then is None and from_stage is None else then,
+        from_stage=from_stage,
+        redo=redo,
         stage=args.stage,
         unbound=getattr(args, "unbound", False),
     )

@@ -176,7 +176,16 @@ def _answers(verb: Verbs) -> None:
         made.add_argument("--by", metavar="NAME", help="who says so; default: your user name")
         made.add_argument("--wait", action="store_true", help="until it is recorded or refused")
         if name == "reject":
-            made.add_argument("--then", choices=("pause", "retry", "stop"), help="default: pause")
+            made.add_argument(
+                "--then", choices=("pause", "retry", "stop"), help="default: pause; with --redo: retry"
+            )
+            made.add_argument(
+                "--redo",
+                action="append",
+                type=_part,
+                metavar="NAME=WHY",
+                help="make this part again, by the stage's own names; may be given more than once",
+            )
         if name in ("reject", "resume"):
             made.add_argument(
                 "--from", dest="from_stage", metavar="STAGE", help="go back to this earlier stage"
@@ -235,6 +244,14 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("expected a number from 1")
     return number
+
+
+def _part(text: str) -> tuple[str, str]:
+    """The part's name and why from ``scene_003=too much text``."""
+    name, equals, why = (each.strip() for each in text.partition("="))
+    if not (name and equals and why):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=WHY, like 'scene_003=too much text'")
+    return name, why
 
 
 def _days(text: str) -> float:

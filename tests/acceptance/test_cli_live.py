@@ -120,6 +120,26 @@ def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
         assert gated.spork(verb, "g-1", check=False).returncode == 65
 
 
+def test_reject_names_the_parts_to_make_again(studio: Studio) -> None:
+    """``--redo`` reaches the stage as the file's redo does, and means now; without a reason it is bad usage."""
+    says = "(context.out_dir / 'a.txt').write_text(json.dumps(dict(context.redo)))"
+    work = f"import json\ndef run(context):\n    {says}\n"
+    stage = "  - {name: draw, run: './work.py:run', gate: true, outputs: [a.txt]}\n"
+    studio.pipeline("drawn", f"name: drawn\nstages:\n{stage}", work=work)
+    studio.start()
+    studio.submit("d-1", "drawn")
+    studio.wait("d-1", "needs_approval")
+    parts = {"scene_003": 'too "much": text', "b": "c = d"}
+    for wrong in ("scene_003", "scene_003=", "=why"):
+        done = studio.spork("reject", "d-1", "--redo", wrong, check=False)
+        assert (done.returncode, "expected NAME=WHY" in done.stderr) == (2, True)
+    given = [word for name, why in parts.items() for word in ("--redo", f"{name}={why}")]
+    studio.spork("reject", "d-1", *given, "--wait")
+    wait_for(lambda: studio.state("d-1")["attempt"] == 2, "the stage to run again")
+    studio.wait("d-1", "needs_approval")
+    assert json.loads((studio.run("d-1") / "a.txt").read_text()) == parts
+
+
 def test_reject_resume_cancel(gated: Studio) -> None:
     """The notes reach the stage; a paused job goes on with resume and ends with cancel."""
     gated.spork("reject", "g-1", "--notes", "say hello", "--then", "retry", "--wait")
