@@ -52,21 +52,13 @@ def fork_stage(
     imports what the next stage wants ``ahead`` of it.
     """
     keeper = os.getpid()
-    fds: list[int] = []
+    ours, theirs = _ends()
     try:
-        fds += os.pipe2(os.O_CLOEXEC)
-        fds += os.pipe2(os.O_CLOEXEC)
-        feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            pid = os.fork()
-        except OSError:
-            feed.close()
-            feed_end.close()
-            raise
+        pid = os.fork()
     except OSError:
-        _close(fds)
+        ours.close()
+        theirs.close()
         raise
-    output, output_end, said, said_end = fds
     if pid == 0:
         try:
             _close(held)
@@ -74,24 +66,35 @@ def fork_stage(
                 running.close()
             # A stage that held these open would hide from the daemon that its keeper died.
             control.close()
-            feed.close()
-            _close((output, said))
-            feed_end.send(READY)
-            become_stage(Ends(feed_end, output_end, said_end), keeper, ahead)
+            ours.close()
+            theirs.feed.send(READY)
+            become_stage(theirs, keeper, ahead)
         finally:
             # Our callers are the keeper's: in this process they must not go on, whatever failed.
             os._exit(EXIT_CANNOT_START)
-    feed_end.close()
-    _close((output_end, said_end))
-    os.set_blocking(output, False)
-    os.set_blocking(said, False)
+    theirs.close()
     try:
-        return Stage(pid, os.pidfd_open(pid), output, said, feed)
+        return Stage(pid, os.pidfd_open(pid), ours.output, ours.said, ours.feed)
     except OSError:
         # It ends by itself when it hears that nobody will give it an order.
-        feed.close()
-        _close((output, said))
+        ours.close()
         raise
+
+
+def _ends() -> tuple[Ends, Ends]:
+    """The keeper's side, which never waits, and the stage's, of what is between them. OSError, and nothing is open."""
+    fds: list[int] = []
+    try:
+        fds += os.pipe2(os.O_CLOEXEC)
+        fds += os.pipe2(os.O_CLOEXEC)
+        feed, feed_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        _close(fds)
+        raise
+    output, output_end, said, said_end = fds
+    os.set_blocking(output, False)
+    os.set_blocking(said, False)
+    return Ends(feed, output, said), Ends(feed_end, output_end, said_end)
 
 
 def _close(fds: Iterable[int]) -> None:

@@ -37,13 +37,19 @@ _SYSTEM_PACKAGES = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1", "libGLESv2
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The stage's side of its keeper's descriptors."""
+    """One side of what is between a stage and its keeper."""
 
     feed: socket.socket
     """Brings the order, and the lane's descriptor."""
     output: int
     said: int
     """Where the one line of JSON ``{message, hint, final}`` goes that the daemon shows."""
+
+    def close(self) -> None:
+        """Let go of all of it."""
+        self.feed.close()
+        os.close(self.output)
+        os.close(self.said)
 
 
 def become_stage(ends: Ends, keeper: int, ahead: Sequence[str] = ()) -> NoReturn:
