@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
+TRIED_AGAIN = frozenset("cannot_look copies_behind ledger_behind prune_failed publication_failed".split())
+"""What the daemon says of its own tries. Any other line is news each time: a person asked, or something changed."""
 QUIET_SECONDS = 60.0
 REMEMBERED = 1000
 
 
 class Repeats(logging.Filter):
-    """Lets an error through if it was not logged in the last minute.
+    """Lets word of a try that failed through if the same was not logged in the last minute.
 
     What is tried again every second, while a disk is sick for days, must not fill the disk with lines as well. The
     line that comes through after others were held back tells their number as ``held_back``.
@@ -22,12 +24,9 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         facts = getattr(record, "facts", None)
-        if record.levelno != logging.ERROR or facts is None:
+        if record.msg not in TRIED_AGAIN or facts is None:
             return True
-        try:
-            key = (record.name, record.getMessage(), repr(facts))
-        except Exception:  # noqa: BLE001 - what cannot be compared is no repetition
-            return True
+        key = (record.name, str(record.msg), repr(facts))
         now = time.monotonic()
         since, held = self._held.pop(key, (now - QUIET_SECONDS, 0))
         if now - since < QUIET_SECONDS:

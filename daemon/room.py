@@ -25,11 +25,16 @@ def shortage(workspace: Workspace, min_free_mib: float) -> str:
             room = os.statvfs(folder)
             free = room.f_bavail * room.f_frsize / _MIB
             if free < least:
-                return f"{folder} has {free:.0f} MiB free, {least:g} are wanted (min_free_mib)"
+                return f"{folder} has {free:.0f} MiB free, {_plain(least)} are wanted (min_free_mib)"
             # A file system without a fixed number of inodes says 0 of 0.
             if room.f_files and room.f_favail < LEAST_INODES:
                 return f"{folder} has {room.f_favail} inodes free, {LEAST_INODES} are wanted"
     return ""
+
+
+def _plain(number: float) -> str:
+    """As people write it: never 1e+08."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def wanted(workspace: Workspace) -> float:

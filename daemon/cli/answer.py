@@ -16,7 +16,7 @@ from daemon.workspace import Workspace
 
 POLL_SECONDS = 0.05
 GONE_SECONDS = 2.0
-SHOWN_SECONDS = 5.0
+SHOWN_SECONDS = 10.0
 
 
 def command(args: Namespace) -> int:

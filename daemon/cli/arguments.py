@@ -13,6 +13,8 @@ EXIT_CODES = """exit codes:
   0 done   1 the job failed   2 usage   3 waits for a decision   65 bad input   73 cannot write
   75 try again, a lock is held   78 bad policy"""
 
+MOST_DAYS = 36_500
+
 Verbs = Callable[..., argparse.ArgumentParser]
 
 
@@ -260,4 +262,7 @@ def _days(text: str) -> float:
     number, unit = text[:-1], text[-1:]
     if unit not in factors or not number.replace(".", "", 1).isdigit():
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number and d, h or w, like 30d")
-    return float(number) * factors[unit]
+    days = float(number) * factors[unit]
+    if days > MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r}: at most {MOST_DAYS}d, a hundred years")
+    return days

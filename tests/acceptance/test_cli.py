@@ -68,6 +68,7 @@ def test_usage_is_code_two(studio: Studio) -> None:
         ["frobnicate"],
         ["status", "--bogus"],
         ["prune", "--older-than", "soon"],
+        ["prune", "--older-than", "99999999999d"],
         ["systemd"],
     )
     for arguments in wrong:

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.studio import QUICK, ROOT, Studio
-from tests.support import wait_for
+from tests.support import PATIENCE, wait_for
 
 PIPELINE = """\
 name: gated
@@ -118,6 +119,30 @@ def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
     gated.wait("g-1", "completed")
     for verb in ("approve", "reject", "resume", "cancel"):
         assert gated.spork(verb, "g-1", check=False).returncode == 65
+
+
+def test_review_waits_for_the_daemon_to_write_it(gated: Studio) -> None:
+    """The files follow the gate's commit; who asked first was told that there are none."""
+    shown = [gated.run("g-1") / name for name in ("REVIEW.md", "gate.json")]
+    wait_for(shown[-1].exists, "the gate to be shown")
+    assert gated.process is not None
+    gated.process.send_signal(signal.SIGSTOP)
+    try:
+        for path in shown:
+            path.rename(path.with_suffix(".kept"))
+        reading = subprocess.Popen(
+            gated.command("review", "g-1"),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        time.sleep(1)  # long enough to answer too soon
+        for path in shown:
+            path.with_suffix(".kept").rename(path)
+        assert "please decide" in reading.communicate(timeout=PATIENCE)[0]
+    finally:
+        gated.process.send_signal(signal.SIGCONT)
 
 
 def test_reject_names_the_parts_to_make_again(studio: Studio) -> None:

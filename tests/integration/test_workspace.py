@@ -15,6 +15,7 @@ import pytest
 from daemon.check import check, vet_request
 from daemon.errors import BadPolicy, CannotWrite, Invalid
 from daemon.pipelines import PLACEHOLDERS, fill, load_named
+from daemon.room import shortage
 from daemon.settings import load_policy
 from daemon.setup import SAMPLES, init
 from daemon.workspace import NoWorkspace, Workspace, find
@@ -254,3 +255,13 @@ def test_the_note_pipelines_commands_do_what_they_say(tmp_path: Path) -> None:
     (out / "note.txt").rename(run / "note.txt")
     subprocess.run(fill(publish.command or (), values), check=True, cwd=out, env=environ)
     assert (out / "published/note.txt").read_text() == note
+
+
+@pytest.mark.parametrize(("wanted", "said"), [(99_999_999.0, "99999999"), (1_000_000.5, "1000000.5")])
+def test_the_room_that_is_wanted_is_a_number_as_people_write_it(
+    tmp_path: Path, wanted: float, said: str
+) -> None:
+    """Never 1e+08."""
+    workspace = Workspace(tmp_path)
+    workspace.runs.mkdir()
+    assert f" {said} are wanted (min_free_mib)" in shortage(workspace, wanted)
