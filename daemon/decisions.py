@@ -295,7 +295,7 @@ class Desk:
 
     def _note(self, run: Path, job: Job, file: DecisionFile, now: datetime) -> Job:
         """Record a refusal, once for each file as it is, and leave its reason beside it."""
-        facts = {"name": file.name, "sha256": file.sha256, "identity": file.identity, "why": file.why}
+        facts = {key: getattr(file, key) for key in ("name", "sha256", "identity", "owner", "why")}
         event = Event(Type.DECISION_REFUSED, rfc3339(now), job.id, job.stage, job.attempt, file.why, facts)
         after = self._recorder.one(Change(job, [event], decision=file))
         tell(run, file.name, file.why)

@@ -186,13 +186,12 @@ class _Rebuild:
         sha = event.payload.get("sha256")
         if not sha or event.job_id is None:
             return None
-        refused = event.type is Type.DECISION_REFUSED
-        name = str(event.payload.get("name", "")) if refused else _ANSWERS.get(event.type, "")
+        name = _answer(event)
         if not name:
             return None
         return DecisionFile(
             name,
-            "refused" if refused else "recorded",
+            "refused" if event.type is Type.DECISION_REFUSED else "recorded",
             str(event.payload.get("by", "")),
             event.payload.get("owner"),
             str(event.payload.get("identity", "")),
@@ -214,6 +213,16 @@ class _Rebuild:
                     store.moved(job_id, debt)
         # Moves are noted with a commit; this one holds nothing else.
         store.record()
+
+
+def _answer(event: Event) -> str:
+    """The name of the file that the event records; empty where none is behind it, or another event records that."""
+    if event.type is Type.DECISION_REFUSED:
+        return str(event.payload.get("name", ""))
+    if event.type is Type.JOB_CANCELED and event.payload.get("reason") == "rejected":
+        # Its bytes are those of the rejection before it.
+        return ""
+    return _ANSWERS.get(event.type, "")
 
 
 def _is_settled(run: Path, debt: Owed, published: set[str]) -> bool:

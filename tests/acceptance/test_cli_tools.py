@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -70,6 +73,29 @@ def test_rebuild_keeps_what_only_a_damaged_database_knew(worked: Studio) -> None
         path.write_bytes(b"".join(kept))
     worked.spork("rebuild")
     assert told(worked.root) == before
+
+
+def test_rebuild_knows_each_answer_once(gated: Studio) -> None:
+    """A rejection that ends the job, a cancel, a refused answer: one row each in `decisions`, as before."""
+    for job in ("g-2", "g-3"):
+        gated.submit(job, "gated")
+        gated.wait(job, "needs_approval")
+    gated.spork("reject", "g-1", "--then", "stop", "--wait")
+    gated.write("g-2", "cancel.yaml", "by: bob\n...\n")
+    gated.wait("g-2", "canceled")
+    gated.write("g-3", "approve.yaml", "stage: use\nby: bob\n...\n")
+    wait_for(lambda: "decision_refused" in gated.types("g-3"), "the refusal")
+    gated.stop()
+    before = decisions(gated)
+    gated.spork("rebuild")
+    assert decisions(gated) == before
+    assert [row[3] for row in before] == ["reject.yaml", "cancel.yaml", "approve.yaml"]
+
+
+def decisions(studio: Studio) -> list[tuple[Any, ...]]:
+    """The whole table, but for the rows' numbers."""
+    with closing(sqlite3.connect(studio.root / "jobs/spork.db")) as db:
+        return [row[1:] for row in db.execute("SELECT * FROM decisions ORDER BY id")]
 
 
 def test_rebuild_does_not_take_a_file_twice(worked: Studio) -> None:
