@@ -12,7 +12,7 @@ from daemon.catalog import Catalog
 from daemon.cli.places import job_of, workspace_of
 from daemon.cli.screen import clean, tell
 from daemon.errors import NotPossible
-from daemon.model import Job
+from daemon.model import Event, Job, Type
 from daemon.workspace import Workspace
 
 POLL_SECONDS = 0.2
@@ -34,7 +34,7 @@ def command(args: Namespace) -> int:
         if not printer.printed:
             tell(f"{path.stem.partition('-')[2]} printed nothing")
         return 0
-    _follow(catalog, job, folder, args.stage, path)
+    _follow(catalog, job, folder, args.stage)
     return 0
 
 
@@ -48,21 +48,35 @@ def _no_log(workspace: Workspace, job: Job, what: str) -> str:
     )
 
 
-def _follow(catalog: Catalog, job: Job, folder: Path, stage: str | None, path: Path | None) -> None:
-    printer = _Printer(path) if path else None
+def _follow(catalog: Catalog, job: Job, folder: Path, wanted: str | None) -> None:
+    """Print the latest log, then each that is begun after it, in order, however short its attempt is."""
+    begun, printer = _begun(catalog, job, 0, wanted)[-1:], None
+    last = begun[0].seq if begun else 0
+    if begun:
+        printer = _Printer(_path(folder, job, begun[0].stage or "", begun[0].attempt))
     while True:
         now = catalog.job(job.id)
         assert now is not None
-        newest = _log_of(folder, now, stage)
+        for event in _begun(catalog, job, last, wanted):
+            if printer is not None:
+                printer.more()
+            last = event.seq
+            printer = _Printer(_path(folder, job, event.stage or "", event.attempt), named=True)
         if printer is not None:
-            printer.more()
-        if newest is not None and (printer is None or newest != printer.path):
-            print(f"==> {newest.name}", file=sys.stderr, flush=True)
-            printer = _Printer(newest)
             printer.more()
         if not now.open_attempt and now.status != "queued":
             return
         time.sleep(POLL_SECONDS)
+
+
+def _begun(catalog: Catalog, job: Job, after: int, wanted: str | None) -> list[Event]:
+    """The attempts that began since: of all stages, of one, or that one (``script.2``)."""
+    return [
+        event
+        for event in catalog.events(job.id, after)
+        if event.type is Type.STAGE_STARTED
+        and wanted in (None, event.stage, f"{event.stage}.{event.attempt}")
+    ]
 
 
 def _log_of(folder: Path, job: Job, stage: str | None) -> Path | None:
@@ -80,15 +94,20 @@ def _log_of(folder: Path, job: Job, stage: str | None) -> Path | None:
         raise NotPossible(
             f"{job.id} has the stages {', '.join(s.name for s in job.stages)}, not {name}"
         ) from None
-    path = folder / f"{job.number(name):02d}-{name}.{number or found.attempts}.log"
+    path = _path(folder, job, name, number or found.attempts)
     return path if path.exists() else None
 
 
-class _Printer:
-    """Prints what is new in a log; logs only grow."""
+def _path(folder: Path, job: Job, stage: str, attempt: int | str | None) -> Path:
+    return folder / f"{job.number(stage):02d}-{stage}.{attempt}.log"
 
-    def __init__(self, path: Path) -> None:
+
+class _Printer:
+    """Prints what is new in a log; logs only grow. ``named``: under its name, on stderr, once it is there."""
+
+    def __init__(self, path: Path, *, named: bool = False) -> None:
         self.path = path
+        self._named = named
         self._place = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")
 
@@ -98,8 +117,15 @@ class _Printer:
         return self._place > 0
 
     def more(self) -> None:
-        """Print up to the file's end."""
-        with self.path.open("rb") as file:
+        """Print up to the file's end; nothing while there is no file."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            if self._named:
+                print(f"==> {self.path.name}", file=sys.stderr, flush=True)
+                self._named = False
             file.seek(self._place)
             while chunk := file.read(CHUNK):
                 self._place += len(chunk)

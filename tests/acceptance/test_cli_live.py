@@ -30,6 +30,25 @@ stages:
 """
 
 
+SHORT = """\
+name: short
+stages:
+  - name: tries
+    command:
+      - sh
+      - -euc
+      - |
+        echo try $SPORK_ATTEMPT
+        while ! [ -e {run}/../../go ]; do sleep 0.05; done
+        [ $SPORK_ATTEMPT = 3 ]
+        echo 1 > 1.txt
+    retries: 3
+    outputs: [1.txt]
+  - {name: short, command: [sh, -euc, 'echo short says; echo 2 > 2.txt'], outputs: [2.txt]}
+  - {name: last, command: [sh, -euc, 'echo last says; echo 3 > 3.txt'], outputs: [3.txt]}
+"""
+
+
 @pytest.fixture
 def gated(studio: Studio) -> Studio:
     """A live daemon with job g-1 at the gate of its draft."""
@@ -324,3 +343,26 @@ def test_an_answer_beside_the_contrary_one_is_told(gated: Studio) -> None:
     gated.stop()
     gated.spork("approve", "g-1")
     assert "approve.yaml lies there too" in gated.spork("reject", "g-1").stderr
+
+
+def test_a_follower_of_logs_leaves_nothing_out(studio: Studio) -> None:
+    """Whatever was begun since it last looked is printed, in order: short stages, and why each attempt failed."""
+    studio.pipeline("short", SHORT)
+    studio.start()
+    studio.submit("s-1", "short")
+    wait_for((studio.run("s-1") / "logs/01-tries.1.log").exists, "the first attempt")
+    followers = [
+        subprocess.Popen(studio.command("logs", "s-1", *stage, "-f"), stdout=subprocess.PIPE, text=True)
+        for stage in ((), ("tries",))
+    ]
+    for follower in followers:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "try 1\n"
+        # What happens from here on happens between two looks.
+        follower.send_signal(signal.SIGSTOP)
+    (studio.root / "go").touch()
+    studio.wait("s-1", "completed")
+    for follower in followers:
+        follower.send_signal(signal.SIGCONT)
+    said = [follower.communicate(timeout=PATIENCE)[0].splitlines() for follower in followers]
+    assert said == [["try 2", "try 3", "short says", "last says"], ["try 2", "try 3"]]
