@@ -186,10 +186,7 @@ def copy_in(
     Raises OSError: EINVAL not a regular file, EFBIG larger than ``limit`` bytes, EBUSY changed meanwhile.
     """
     before = os.fstat(source)
-    if not stat.S_ISREG(before.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    if before.st_size > limit:
-        raise OSError(errno.EFBIG, f"{before.st_size} bytes, at most {limit} are accepted")
+    check_fit(before, limit)
     digest = hashlib.sha256()
 
     def fill(fd: int) -> None:
@@ -203,6 +200,14 @@ def copy_in(
 
     _publish(target, folder, mode, fill, durable=True)
     return Copied(before.st_size, digest.hexdigest())
+
+
+def check_fit(status: os.stat_result, limit: int) -> None:
+    """Raise OSError for what `copy_in` does not take: EINVAL not a regular file, EFBIG larger than ``limit`` bytes."""
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if status.st_size > limit:
+        raise OSError(errno.EFBIG, f"{status.st_size} bytes, at most {limit} are accepted")
 
 
 def sweep(root: Path, relative: str = ".") -> int:
