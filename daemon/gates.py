@@ -121,12 +121,12 @@ class Gates:
 
     def _changed(self, job: Job) -> tuple[Stage, OnDisk] | None:
         """The first stage whose files are not what was approved, and what they are."""
-        approved = {d.stage: d.digest for d in job.decided if d.decision == "approve"}
         for stage in job.stages:
-            if stage.name not in approved or stage.status is not StageStatus.COMPLETED:
+            approved = job.approved(stage)
+            if approved is None or stage.status is not StageStatus.COMPLETED:
                 continue
             on_disk = self.on_disk(job, stage, fresh=False)
-            if on_disk.digest != approved[stage.name] or on_disk.missing:
+            if on_disk.digest != approved or on_disk.missing:
                 return stage, on_disk
         return None
 

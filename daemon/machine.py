@@ -258,6 +258,7 @@ def _at_gate(job: Job, event: Event, stage: Stage) -> Job:
 
 def _gate_went_stale(job: Job, event: Event) -> Job:
     stage = _gated_stage(job, event)
+    # Of any attempt: an earlier release asked so where the last one had no gate, and a rebuild folds what it recorded.
     if not any((d.stage, d.decision) == (stage.name, "approve") for d in job.decided):
         raise Illegal(f"gate_reopened of {stage.name}: {job.id} has no approval that could be stale")
     opened = _at_gate(job, event, stage)

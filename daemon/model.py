@@ -193,6 +193,13 @@ class Job:
                 return stage
         raise KeyError(name)
 
+    def approved(self, stage: Stage) -> str | None:
+        """The digest that was last approved of the stage's present attempt; an earlier one's says nothing of it."""
+        mine = (stage.name, stage.attempts, "approve")
+        return next(
+            (d.digest for d in reversed(self.decided) if (d.stage, d.attempt, d.decision) == mine), None
+        )
+
     def number(self, name: str) -> int:
         """The stage's place in the order, from 1, as in ``03-script``."""
         return next(place for place, stage in enumerate(self.stages, 1) if stage.name == name)

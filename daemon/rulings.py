@@ -286,8 +286,7 @@ def _approval(job: Job, decision: Decision, on_disk: OnDisk, now: str) -> list[E
     events = edited(job, now, on_disk)
     message = f"{gate.stage} attempt {gate.attempt} approved by {decision.by}"
     events.append(_event(job, Type.GATE_APPROVED, now, message, **decision.facts(), digest=on_disk.digest))
-    approved = [d.digest for d in job.decided if (d.stage, d.decision) == (gate.stage, "approve")]
-    if gate.stale and approved and approved[-1] != on_disk.digest:
+    if gate.stale and job.approved(job.at(gate.stage)) not in (None, on_disk.digest):
         made = {s.name for s in job.stages if s.status is StageStatus.COMPLETED}
         outdated = [name for name in readers(job, gate.stage)[1:] if name in made]
         if outdated:

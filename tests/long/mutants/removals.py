@@ -134,7 +134,7 @@ CHECKS = (
     Removal("check", "the gated files are read again for a decision, whatever their stamps say", "decisions.py",
             "fresh=True", "fresh=False", (DECISIONS,)),
     Removal("check", "what an approval bound, before its reader starts", "gates.py",
-            "if on_disk.digest != approved[stage.name] or on_disk.missing:", "if on_disk.missing:", (GATES,)),
+            "if on_disk.digest != approved or on_disk.missing:", "if on_disk.missing:", (GATES,)),
     Removal("check", "an output equal in bytes is told by its bytes", "publication.py",
             "return digest_of(root, artifact.path) == artifact.sha256", "return True", ("tests/integration/test_publication.py",)),
     Removal("check", "nobody has a file open for writing", "spool.py",
