@@ -15,6 +15,7 @@ from typing import Literal
 
 from daemon import rulings
 from daemon.changes import Change
+from daemon.clashes import clash
 from daemon.clock import Clock, rfc3339
 from daemon.errors import CannotWrite, Invalid, TryAgain
 from daemon.gates import Gates
@@ -302,10 +303,7 @@ class Attempts:
         return self._fail(job, now, "stage_failed", report)
 
     def _completed(self, job: Job, report: Report, now: datetime, goes_on: Callable[[Job], bool]) -> Job:
-        taken = {a.path: s.name for s in job.stages for a in s.artifacts if s.name != job.stage}
-        clash = next((m.path for m in report.made if m.path in taken), None)
-        if clash is not None:
-            why = f"{job.stage} left {clash}, which belongs to the stage {taken[clash]}"
+        if why := clash(job, (m.path for m in report.made)):
             hint = "a path belongs to the stage that first published it; write another name"
             return self._fail(job, now, "stage_failed", Report("failed", why, hint, seconds=report.seconds))
         made = [Artifact(m.path, m.kind, m.bytes, m.sha256, dict(m.meta)) for m in report.made]

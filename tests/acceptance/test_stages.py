@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.studio import QUICK, Studio
 from tests.support import wait_for
 
@@ -80,6 +82,41 @@ def test_what_a_person_wrote_wrongly_is_told_at_once(studio: Studio) -> None:
     state = studio.wait("w-1", "failed", "stage_failed", stage="reads", attempt=1)
     assert state["error"]["message"] == "draft.txt line 1: bad is no word"
     assert state["error"]["hint"] == "write good"
+
+
+TAKEN = """\
+name: taken
+stages:
+  - {{name: a, command: [sh, -euc, '{first}'], gate: true}}
+  - {{name: b, command: [sh, -euc, '{second}']}}
+  - {{name: c, command: [sh, -euc, 'cat "$SPORK_RUN/x"* > c.txt']}}
+"""
+FILE, FOLDER = "echo file > x", "mkdir x; echo folder > x/y"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "path", "says"),
+    [
+        (FILE, FILE, "x", "b left x, which belongs to the stage a"),
+        (FILE, FOLDER, "x", "b left x/y, but x belongs to the stage a"),
+        (FOLDER, FILE, "x/y", "b left x, but x/y belongs to the stage a"),
+    ],
+    ids=["the same", "a folder for a file", "a file for a folder"],
+)
+def test_an_approved_file_is_replaced_by_no_later_stage(
+    studio: Studio, first: str, second: str, path: str, says: str
+) -> None:
+    """What another stage made belongs to it: the stage that takes its path fails, and the file stays as approved."""
+    studio.pipeline("taken", TAKEN.format(first=first, second=second))
+    studio.start()
+    studio.submit("t-1", "taken")
+    studio.wait("t-1", "needs_approval", stage="a")
+    approved = (studio.run("t-1") / path).read_bytes()
+    studio.answer("t-1", "approve")
+    error = studio.wait("t-1", "failed", "stage_failed", stage="b")["error"]
+    assert error["message"].startswith(says) and "write another name" in error["hint"]
+    assert (studio.run("t-1") / path).read_bytes() == approved
+    assert not list(studio.run("t-1").glob("history/*/before"))
 
 
 MISSING = """\

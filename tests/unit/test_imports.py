@@ -30,7 +30,7 @@ workroom keeper child strays lane harness harvest stagelog processes inotify mou
 anchor catalog exposure storm
 checkup store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
-ledger eventfile
+ledger eventfile clashes
 room
 workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects
 model errors endmark identity

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from daemon import rulings
+from daemon.clashes import clash
 from daemon.machine import fold
 from daemon.model import Artifact, Event, Job, Type
 from daemon.rulings import Decision, GateTerms, OnDisk, Refused, Repeated
@@ -215,6 +216,22 @@ def test_failures_are_retried_while_the_budget_lasts() -> None:
         job = then(job, rulings.failed(job, NOW, reason="stage_failed", message="boom", hint="look"))
         assert where(job) == expected
     assert job.error is not None and (job.error.message, job.error.hint) == ("boom", "look")
+
+
+@pytest.mark.parametrize(
+    ("path", "theirs"),
+    [
+        ("video/a.mp4", "video/a.mp4"), ("video", "video/a.mp4"), ("video/a.mp4/b/c", "video/a.mp4"),
+        ("outline.txt/x", "outline.txt"), ("video/b.mp4", ""), ("outline", ""), ("outline.txt.d/x", ""),
+        ("vide", ""), ("video.mp4", ""), ("script.txt/x", ""),
+    ],
+)  # fmt: skip
+def test_a_path_belongs_to_the_stage_that_published_it(path: str, theirs: str) -> None:
+    """Nor may another leave what cannot lie beside it; folders may be shared, what the stage itself left does not count."""
+    made = [Artifact("outline.txt", "text", 3, "aa"), Artifact("video/a.mp4", "video", 3, "aa")]
+    job = run_stage(run_stage(new_job(), artifacts=made), OPEN, [SCRIPT])
+    told = clash(decide(job, "reject", then="retry"), ["else.txt", path])
+    assert (f"{path}, " in told and "the stage outline" in told and theirs in told) if theirs else told == ""
 
 
 def test_a_final_failure_is_not_retried() -> None:
