@@ -115,6 +115,7 @@ class Inbox:
             seen = {shown(name) for name in here}
             self._recorded = {name: what for name, what in self._recorded.items() if name in seen}
         self._box.keep_only(self._folder, here)
+        self._sources.keep_only(here)
         self.looked = True
         return min(again, default=None)
 
@@ -158,7 +159,7 @@ class Inbox:
             if job_id is None:
                 self._repeated(name, whole, str(vetted.request.id))
                 return None
-            self._sources.bring(job_id, Path(name).stem, vetted)
+            self._sources.bring(job_id, whole, vetted)
         except SourcesMissing as missing:
             self.waiting[name] = str(missing)
             return missing.retry_in
@@ -228,8 +229,7 @@ class Inbox:
         )
         self.made_ids.append(t.job_id)
         # The request goes last: while it lies there, the next start knows that there is more to do.
-        stem = Path(t.name).stem
-        self._sources.clear(stem, t.job_id, has_folder=stem in here)
+        self._sources.clear(Path(t.name).stem, t.job_id, here)
         self._box.claim_unlink(self._folder, t.name, t.whole.identity, dir_fd=folder)
 
     def _refuse(self, name: str, whole: Whole, error: Invalid, now: datetime) -> None:

@@ -7,8 +7,9 @@ outside these folders, and no link, is ever read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from daemon.identity import Identity
 from daemon.incoming import opened_incoming
 from daemon.names import shown
 from daemon.settings import Policy
+from daemon.spool import Whole
 from daemon.workspace import Workspace
 
 RETRY_SECONDS = 0.5
@@ -35,15 +37,27 @@ class SourcesMissing(Exception):
         self.retry_in = retry_in
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What one request, by its identity, has waited for, and since when."""
+
+    request: str
+    since: dict[str, float] = field(default_factory=dict)
+
+
 class Sources:
     """Brings requests' sources into the runs to come."""
 
     def __init__(self, workspace: Workspace, policy: Policy, clock: Callable[[], float]) -> None:
         self._workspace, self._policy, self._clock = workspace, policy, clock
-        self._since: dict[tuple[str, str], float] = {}
+        self._waits: dict[str, Wait] = {}
         self._brought: dict[str, list[Found]] = {}
 
-    def bring(self, job_id: str, stem: str, vetted: Vetted) -> None:
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget the requests that a listing no longer shows: who comes again waits anew."""
+        self._waits = {name: wait for name, wait in self._waits.items() if name in names}
+
+    def bring(self, job_id: str, request: Whole, vetted: Vetted) -> None:
         """Copy all sources to where the run directory is being made, once all are there and fit to be taken.
 
         Raises SourcesMissing while one is missing or being written, Invalid when it stays so, or is no file,
@@ -53,24 +67,25 @@ class Sources:
             return
         try:
             # All are looked at before the first is copied: a wait reads nothing.
+            stem = Path(request.name).stem
             found = [find(name, self._places(stem, name)) for name in vetted.sources]
             with opened_incoming(self._workspace) as incoming:
                 copy_all(incoming, job_id, found)
         except NotYet as error:
-            raise self._missing(vetted, error.name, stem, str(error)) from error
+            raise self._missing(vetted, error.name, request, str(error)) from error
         except Unfit as error:
             raise self._refused(vetted, error.name, str(error)) from error
         self._brought[job_id] = [one for one in found if one.place != one.name]
-        for name in vetted.sources:
-            self._since.pop((stem, name), None)
+        self._waits.pop(request.name, None)
 
-    def clear(self, stem: str, job_id: str, *, has_folder: bool) -> None:
+    def clear(self, stem: str, job_id: str, here: Collection[str]) -> None:
         """Take the claimed request's own folder away: its files are in the run, byte for byte.
 
-        OSError where the disk refuses it now: while the request lies there, `clear_taken` does the rest.
+        ``here``: what lies in the inbox. OSError where the disk refuses it now: while the request lies there,
+        `clear_taken` does the rest.
         """
         brought = self._brought.pop(job_id, None)
-        if brought is None and not has_folder:
+        if brought is None and stem not in here:
             return
         for own in brought or ():
             self._remove_own(stem, own.name, partial(_is, own.identity))
@@ -106,13 +121,14 @@ class Sources:
         roots = dict.fromkeys(root.resolve() for root in named)
         return [(inbox, f"{stem}/{name}"), *((root, name) for root in (inbox, *roots))]
 
-    def _missing(self, vetted: Vetted, name: str, stem: str, why: str) -> Exception:
-        since = self._since.setdefault((stem, name), self._clock())
+    def _missing(self, vetted: Vetted, name: str, request: Whole, why: str) -> Exception:
+        wait = self._waits.get(request.name)
+        if wait is None or wait.request != request.identity.key:
+            wait = self._waits[request.name] = Wait(request.identity.key)
         limit = self._policy.inbox.sources_wait_seconds
-        if self._clock() - since < limit:
+        if self._clock() - wait.since.setdefault(name, self._clock()) < limit:
             return SourcesMissing(why, retry_in=RETRY_SECONDS)
-        del self._since[stem, name]
-        places = "inbox/" + stem + "/, inbox/, sources/"
+        places = f"inbox/{Path(request.name).stem}/, inbox/, sources/"
         told = f"{why} after {limit:g} s; put it into one of {places} and drop the request again"
         return self._refused(vetted, name, told)
 

@@ -70,3 +70,34 @@ def test_nothing_is_copied_until_all_sources_are_there(
     (daemon.sources / "late.txt").write_text("late")
     daemon.run_after(0.5)
     assert daemon.taken() and copied.count(1000) == 1
+
+
+def test_a_request_that_was_withdrawn_waits_anew(daemon: Daemon) -> None:
+    """Its time counts while it lies in the inbox: moved out and back, it has all of it again, and is refused then."""
+    request = daemon.ask("late.txt")
+    daemon.run_after(0)
+    elsewhere = daemon.studio.root / "elsewhere.yaml"
+    request.rename(elsewhere)
+    daemon.run_after(WAIT_SECONDS + 1)
+    elsewhere.rename(request)
+    daemon.run_after(0)
+    daemon.run_after(WAIT_SECONDS / 2)
+    assert request.exists()
+    daemon.run_after(WAIT_SECONDS / 2)
+    assert not request.exists()
+    assert "late.txt is missing after 2 s" in (daemon.inbox / "rejected/j-1.yaml.error.txt").read_text()
+
+
+def test_another_request_under_the_same_name_waits_anew(daemon: Daemon) -> None:
+    """Nobody looked between the two, so the name was never missing: what was waited for is told by the file."""
+    daemon.ask("late.txt")
+    daemon.run_after(0)
+    daemon.unplugged.clock.pass_time(WAIT_SECONDS + 1)
+    request = daemon.ask("other.txt", "late.txt")
+    daemon.run_after(0)
+    (daemon.sources / "other.txt").write_text("here")
+    daemon.run_after(0.5)
+    assert request.exists()
+    (daemon.sources / "late.txt").write_text("late")
+    daemon.run_after(0.5)
+    assert daemon.taken()
