@@ -227,7 +227,7 @@ def test_failures_are_retried_while_the_budget_lasts() -> None:
     ],
 )  # fmt: skip
 def test_a_path_belongs_to_the_stage_that_published_it(path: str, theirs: str) -> None:
-    """Nor may another leave what cannot lie beside it; folders may be shared, what the stage itself left does not count."""
+    """Nor may another leave what cannot lie beside it; folders may be shared, and its own do not count."""
     made = [Artifact("outline.txt", "text", 3, "aa"), Artifact("video/a.mp4", "video", 3, "aa")]
     job = run_stage(run_stage(new_job(), artifacts=made), OPEN, [SCRIPT])
     told = clash(decide(job, "reject", then="retry"), ["else.txt", path])
