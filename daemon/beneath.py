@@ -13,6 +13,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 FOLDER_MODE = 0o2770
@@ -108,6 +109,16 @@ def is_beneath(root: Path | int, relative: str) -> bool:
         if error.errno not in _NOT_THERE:
             raise
         return False
+
+
+def reading(descriptor: int) -> FileIO:
+    """A file, unbuffered, that owns the descriptor. IsADirectoryError where it is a folder, and nothing stays open."""
+    try:
+        return FileIO(descriptor)
+    except OSError:
+        # Python leaves it open, and whoever puts a folder in a file's place has it looked at again and again.
+        os.close(descriptor)
+        raise
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.beneath import open_beneath
+from daemon.beneath import open_beneath, reading
 from daemon.identity import Identity
 
 _TRIES = 5
@@ -88,7 +88,7 @@ def _hash(root: Path | int, relative: str) -> tuple[Identity, str]:
 
 
 def _read(root: Path | int, relative: str) -> tuple[Identity, Identity, str]:
-    with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
+    with reading(open_beneath(root, relative)) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", relative)

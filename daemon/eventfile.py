@@ -6,10 +6,11 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from daemon.beneath import opened_beneath, set_aside
+from daemon.beneath import opened_beneath, reading, set_aside
 
 TAIL = 64 * 1024
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -18,7 +19,7 @@ _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def last_line(path: Path) -> Mapping[str, Any] | None:
     """The last whole line; None where there is no file, no such line, or it is no event of ours."""
     try:
-        with open(os.open(path, os.O_RDONLY | _FLAGS), "rb") as file:
+        with BufferedReader(reading(os.open(path, os.O_RDONLY | _FLAGS))) as file:
             line, _, _ = _tail(file) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else (b"", 0, 0)
     except OSError:
         return None

@@ -15,10 +15,11 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from daemon import beneath
-from daemon.beneath import make_folders, move_beneath, open_beneath, opened_beneath
+from daemon.beneath import make_folders, move_beneath, open_beneath, opened_beneath, reading
 from daemon.identity import Identity
 
 __all__ = [
@@ -88,7 +89,7 @@ def read_regular(root: Path | int, relative: str, limit: int) -> bytes:
 
     Raises OSError: EINVAL not a regular file, EFBIG too large, and what `open_beneath` says.
     """
-    with os.fdopen(open_beneath(root, relative), "rb", buffering=0) as file:
+    with reading(open_beneath(root, relative)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", relative)
@@ -99,7 +100,8 @@ def read_regular(root: Path | int, relative: str, limit: int) -> bytes:
 
 def read_of_operator(path: Path, limit: int) -> bytes:
     """The first ``limit`` bytes of a file in conf/, links followed, never blocking. OSError EINVAL if it is no file."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with BufferedReader(reading(descriptor)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         return file.read(limit)

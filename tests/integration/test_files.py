@@ -9,6 +9,7 @@ import resource
 import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from daemon import beneath
 from daemon.birth import birth_in, birth_of
 from daemon.changes import Owed
 from daemon.digests import FileDigests, digest_of
+from daemon.eventfile import last_line
 from daemon.files import (
     append_copy,
     copy_in,
@@ -26,6 +28,8 @@ from daemon.files import (
     move,
     move_beneath,
     open_beneath,
+    read_of_operator,
+    read_regular,
     sweep,
     write_copy,
     write_durable,
@@ -84,6 +88,21 @@ def test_copied_in_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert calls == ["write", "fsync file", "rename target", "fsync folder"]
     assert copied.bytes == 10
     assert copied.sha256 == hashlib.sha256(b"x" * 10).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "look", [lambda p: read_regular(p.parent, p.name, 9), lambda p: digest_of(p.parent, p.name),
+             lambda p: read_of_operator(p, 9), last_line],
+)  # fmt: skip
+def test_a_folder_in_a_files_place_leaves_nothing_open(
+    tmp_path: Path, look: Callable[[Path], object]
+) -> None:
+    """It may lie there for weeks, and the daemon looks every second."""
+    (tmp_path / "file").mkdir()
+    before = os.listdir("/proc/self/fd")
+    with suppress(OSError):
+        look(tmp_path / "file")
+    assert os.listdir("/proc/self/fd") == before
 
 
 @pytest.mark.parametrize("write", [write_durable, write_copy, append_copy])
