@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from daemon import drafts
 from daemon.beneath import is_beneath, make_folders
 from daemon.clock import span
 from daemon.codec import plain, printed
-from daemon.endmark import TEMPLATE_HEADER
 from daemon.escapes import escape_lines
 from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
@@ -25,7 +25,7 @@ DIFF_LINES = 200
 QUOTED_BYTES = 6000
 TABLE_ROWS = 200
 AS_MADE = "before the edit"
-NAMES = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml")
+NAMES = ("REVIEW.md", "gate.json")
 
 
 def label(job: Job, stage: Stage, attempt: int) -> str:
@@ -57,10 +57,11 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
     assert gate is not None
     stage = job.at(gate.stage)
     # People read it with cat as well: what a stage or a stranger wrote must not act on their terminal.
-    page = escape_lines("\n".join(_review(run, job, stage, gate, on_disk, others)))
+    drafts.make_way(run, job, gate, on_disk.digest)
+    notes = [*others, *drafts.set_aside(run)]
+    page = escape_lines("\n".join(_review(run, job, stage, gate, on_disk, notes)))
     write_copy(run / "REVIEW.md", page.encode())
-    write_copy(run / "approve.template.yaml", _template(job, gate, on_disk, "approve").encode())
-    write_copy(run / "reject.template.yaml", _template(job, gate, on_disk, "reject").encode())
+    drafts.update(run, job, gate, on_disk.digest)
     facts = {
         "job": job.id,
         "stage": gate.stage,
@@ -80,6 +81,7 @@ def clear(run: Path) -> None:
     """Take the review away once nobody can answer."""
     for name in NAMES:
         remove(run / name)
+    drafts.clear(run)
 
 
 def edit_diff(run: Path, job: Job, stage: Stage) -> str:
@@ -88,31 +90,8 @@ def edit_diff(run: Path, job: Job, stage: Stage) -> str:
     return "\n".join(line for artifact in stage.artifacts for line in _diff(run, made, artifact))
 
 
-def _template(job: Job, gate: Gate, on_disk: OnDisk, decision: str) -> str:
-    header = TEMPLATE_HEADER.decode().rstrip("\n")
-    lines = [
-        header,
-        f"# mv {decision}.template.yaml {decision}.yaml   gives this answer; edit it before, keep the last line.",
-        f'job: "{job.id}"',
-        f"stage: {gate.stage}",
-        f"attempt: {gate.attempt}",
-        f"digest: {on_disk.digest}",
-        "# by: your name",
-    ]
-    if decision == "reject":
-        lines += [
-            "# notes: what to change",
-            "then: pause   # pause | retry (make it again with the notes) | stop (cancel the job)",
-            "# from: an earlier stage to go back to, in place of then",
-            "# redo: {NAME: why}   what to make again, by the stage's own names, as {scene_003: too much text}",
-        ]
-    else:
-        lines.append("# notes: anything to remember")
-    return "\n".join([*lines, "...", ""])
-
-
 def _review(
-    run: Path, job: Job, stage: Stage, gate: Gate, on_disk: OnDisk, others: Iterable[str]
+    run: Path, job: Job, stage: Stage, gate: Gate, on_disk: OnDisk, notes: Sequence[str]
 ) -> Iterator[str]:
     yield f"# {gate.stage} of {job.id}: please decide"
     yield ""
@@ -127,7 +106,6 @@ def _review(
     yield from _made(job, stage, gate, _edited(run, job, stage))
     yield from _quoted(run, stage)
     yield from _answering(gate, on_disk)
-    notes = list(others)
     if notes:
         yield "## Beside the gate\n"
         yield from (f"- {note}" for note in notes)
@@ -196,7 +174,8 @@ def _quoted(run: Path, stage: Stage) -> Iterator[str]:
 
 def _answering(gate: Gate, on_disk: OnDisk) -> Iterator[str]:
     yield "\n## How to answer\n"
-    yield "Look at the files above; you may edit them, this page follows. Then, here:\n"
+    yield "Look at the files above; you may edit them: this page follows, and the templates do, with what you"
+    yield "typed there. Then, here:\n"
     yield "    mv approve.template.yaml approve.yaml"
     yield "    mv reject.template.yaml reject.yaml      # add notes, and then: pause | retry | stop\n"
     yield f"This page and the templates stand for `{on_disk.digest}`."

@@ -169,6 +169,20 @@ def test_editing_at_the_gate(gated: Studio) -> None:
     assert edit["payload"]["old"] != edit["payload"]["new"] == digest_of(run)
 
 
+def test_notes_typed_into_a_template_survive_an_edit(gated: Studio) -> None:
+    """Not renamed yet as a file changes: the notes stay, the digest follows, and the renamed template counts."""
+    run = gated.run("g-1")
+    template = run / "reject.template.yaml"
+    text = template.read_text().replace("# notes: what to change", "notes: typed with care")
+    template.write_text(text)
+    (run / "a.txt").write_text("edited")
+    gated.wait_for_review("g-1", "+edited")
+    wait_for(lambda: digest_of(run) in template.read_text(), "the template to follow")
+    template.rename(run / "reject.yaml")
+    gated.wait("g-1", "paused", "rejected")
+    assert "typed with care" in (run / "decisions/01-draft.1.reject.yaml").read_text()
+
+
 def test_edits_are_heard_after_a_restart(gated: Studio) -> None:
     """Also in the folders below the run directory, and without waiting for a rescan."""
     gated.kill()

@@ -22,7 +22,7 @@ watchlist
 attempts inbox decisions ground
 gates
 kept
-recorder sources finding retention review shelf rebuild evidence generation twin
+recorder sources finding retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas
 runner watcher projection publication
