@@ -47,11 +47,20 @@ def _make_workroom(order: Order, run: int) -> None:
         os.mkdir(order.out_dir.name, 0o700, dir_fd=work)
         if order.command:
             params = json.dumps(order.params, ensure_ascii=False, default=dict)
-            for name, text in (("params.json", params), ("feedback.txt", order.feedback)):
+            for name, text in (("params.json", params), ("feedback.txt", _told(order))):
                 with open(_create(order.beside(name).name, 0o600, work), "wb") as file:
                     file.write(text.encode())
     finally:
         os.close(work)
+
+
+def _told(order: Order) -> str:
+    """What a command reads of a rejection: its notes as they are, then a line ``NAME: why`` for each part to redo."""
+    parts = [f"{name}: {' '.join(why.split())}" for name, why in order.redo.items()]
+    if not parts:
+        return order.feedback
+    notes = order.feedback.removesuffix("\n")
+    return "\n".join([*([notes] if notes else []), *parts, ""])
 
 
 def _refuse_links(order: Order) -> None:

@@ -49,6 +49,14 @@ def test_feedback_and_redo_reach_the_next_attempt(studio: Studio) -> None:
     studio.write("e-1", "resume.yaml", "notes: louder\n...\n")
     studio.wait("e-1", "needs_approval", stage="second", attempt=2)
     assert (studio.run("e-1") / "second.txt").read_text() == "no\nlouder2\n"
+    redo = {"note": "too short", "a b": "it is\nall wrong"}
+    studio.answer("e-1", "reject", then="retry", notes="longer", redo=redo)
+    studio.wait("e-1", "needs_approval", stage="second", attempt=3)
+    lines = "longer\nnote: too short\na b: it is all wrong\n3\n"
+    assert (studio.run("e-1") / "second.txt").read_text() == lines
+    studio.spork("reject", "e-1", "--redo", "note=too long")
+    studio.wait("e-1", "needs_approval", stage="second", attempt=4)
+    assert (studio.run("e-1") / "second.txt").read_text() == "note: too long\n4\n"
 
 
 CHOOSY = """\
