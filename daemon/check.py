@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon import pipelines, strictyaml
+from daemon import pipelines, runnable, strictyaml
 from daemon.documents import Request, as_model, load_decision, slug_of, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
@@ -90,9 +90,9 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
         elif place == workspace.policy_file or place.parts[-2:] == ("conf", "operator.yaml"):
             _check_policy(data, where, workspace)
         elif place.parts[-3:-1] == ("conf", "pipelines"):
-            _check_pipeline(data, where, path.stem)
+            _check_pipeline(data, where, path.parent, path.stem)
         elif data and "stages" in strictyaml.parse(data, where).root.entries:
-            _check_pipeline(data, where, None)
+            _check_pipeline(data, where, path.parent, None)
         else:
             return _request(data, where, path, workspace)
     except Invalid as error:
@@ -157,11 +157,13 @@ def _check_policy(data: bytes, where: str, workspace: Workspace) -> None:
         raise Invalid(*problems)
 
 
-def _check_pipeline(data: bytes, where: str, name: str | None) -> None:
+def _check_pipeline(data: bytes, where: str, folder: Path, name: str | None) -> None:
     pipeline = pipelines.load(data, where)
     if name is not None and pipeline.name != name:
         message = f"says {pipeline.name}, its file says {name}; make them equal"
         raise Invalid(whole_file(where, message, "name"))
+    if missing := runnable.problems(pipeline, strictyaml.parse(data, where), folder):
+        raise Invalid(*missing)
 
 
 def _missing_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Workspace) -> list[Problem]:

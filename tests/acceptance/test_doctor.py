@@ -199,6 +199,8 @@ def test_a_pipeline(worked: Studio) -> None:
     odd = worked.root / "conf/pipelines/odd.yaml"
     odd.write_text("name: even\nstages: []\n")
     assert "refused" in only(findings(worked), "odd.yaml")
+    odd.write_text('name: odd\nstages: [{name: a, run: "./nofile.py:run"}]\n')
+    assert "fail at that stage" in only(findings(worked), "./nofile.py")
     odd.unlink()
     assert findings(worked) == {}
 

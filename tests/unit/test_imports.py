@@ -24,7 +24,7 @@ gates
 kept
 recorder sources finding retention review drafts shelf rebuild evidence generation twin
 setup
-check service schemas
+check service schemas runnable
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm

@@ -37,12 +37,18 @@ def findings(workspace: Workspace, policy: Policy) -> Iterator[Finding]:
 
 
 def _pipelines(workspace: Workspace) -> Iterator[Finding]:
+    from daemon import runnable, strictyaml
     from daemon.pipelines import load_named
 
     for path in sorted(workspace.pipelines.glob("*.yaml")):
         try:
-            load_named(workspace.pipelines, path.stem)
-            yield Finding("pipeline", f"{path.stem} is right")
+            pipeline, data = load_named(workspace.pipelines, path.stem)
+            document = strictyaml.parse(data, f"conf/pipelines/{path.name}")
+            missing = runnable.problems(pipeline, document, path.parent)
+            for problem in missing:
+                yield Finding("pipeline", str(problem), "mend it, or its jobs fail at that stage")
+            if not missing:
+                yield Finding("pipeline", f"{path.stem} is right")
         except Invalid as error:
             yield Finding("pipeline", str(error), "mend it; requests that name it are refused")
         except OSError as error:
