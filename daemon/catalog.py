@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SUMMARY = "id, slug, status, reason, stage, attempt, priority, created_at, updated_at, expires_at"
 
+_SEQ = "CASE WHEN json_valid(state) THEN json_extract(state, '$.seq') END"
+"""NULL where SQLite does not take the state for JSON: one job's, and to be asked otherwise."""
+
 
 class Summary(NamedTuple):
     """One job in a line."""
@@ -100,7 +103,7 @@ class Catalog:
         from daemon import codec  # the nouns cost as much to import as a list of jobs does in all
 
         row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return codec.load(row[0]) if row else None
+        return codec.load(row[0], job_id) if row else None
 
     def ids_like(self, text: str, limit: int = 6) -> list[str]:
         """The ids that begin with the text, else those of the jobs with this slug."""
@@ -129,10 +132,13 @@ class Catalog:
 
     def standing(self, job_id: str) -> tuple[bool, int] | None:
         """Whether the job can change no more, and the event its state is of; None if there is none of that id."""
-        row = self._db.execute(
-            "SELECT over, json_extract(state, '$.seq') FROM jobs WHERE id = ?", (job_id,)
-        ).fetchone()
-        return (bool(row[0]), int(row[1])) if row else None
+        row = self._db.execute(f"SELECT over, {_SEQ}, state FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            return None
+        from daemon import codec
+
+        over, seq, state = row
+        return bool(over), codec.load(state, job_id).seq if seq is None else int(seq)
 
     def over_ids(self) -> set[str]:
         """The jobs that can change no more. All of them, but from two indexes alone: rows are large."""
@@ -142,11 +148,13 @@ class Catalog:
 
     def torn(self) -> str | None:
         """A job that can still change and whose state is not that of its last event: they are one commit."""
-        row = self._db.execute(
-            "SELECT id FROM jobs WHERE over = 0 AND json_extract(state, '$.seq') IS NOT"
-            " (SELECT max(seq) FROM events WHERE job_id = jobs.id)"
-        ).fetchone()
-        return row[0] if row else None
+        from daemon import codec
+
+        rows = self._db.execute(
+            "SELECT id, state, (SELECT max(seq) FROM events WHERE job_id = jobs.id) AS last FROM jobs"
+            f" WHERE over = 0 AND {_SEQ} IS NOT last"
+        )
+        return next((job_id for job_id, state, last in rows if codec.load(state, job_id).seq != last), None)
 
     def ids(self) -> list[str]:
         """All jobs, oldest first."""

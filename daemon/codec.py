@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -33,8 +34,29 @@ def printed(facts: Any, indent: int | None = None) -> bytes:
 
 
 def dump(job: Job) -> str:
+    """The job for its row; ValueError for a number that JSON does not have: SQLite takes the whole row for damaged."""
     # The C encoder asks only for what it does not know: a third of the time that `plain` takes beforehand.
-    return json.dumps(job, ensure_ascii=False, separators=(",", ":"), default=_shallow)
+    return json.dumps(job, ensure_ascii=False, separators=(",", ":"), default=_shallow, allow_nan=False)
+
+
+def finite(odd: Callable[[str], None]) -> Callable[[str], float | None]:
+    """Reads a number for `json.loads`, as parse_float and parse_constant: one that JSON does not have as null.
+
+    ``odd`` is told each of these, as written. Earlier releases let a stage say 1e999, and wrote Infinity.
+    """
+
+    def read(word: str) -> float | None:
+        number = float(word)
+        if math.isfinite(number):
+            return number
+        odd(word)
+        return None
+
+    return read
+
+
+_finite = finite(lambda _: None)
+_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
 
 
 def _shallow(value: Any) -> Any:
@@ -55,10 +77,10 @@ def _from_row(of: str) -> Iterator[None]:
         ) from error
 
 
-def load(text: str) -> Job:
-    """The job that was dumped; Halt if the text is something else."""
-    with _from_row("a job"):
-        return _job(json.loads(text))
+def load(text: str, job_id: str) -> Job:
+    """The job that was dumped; Halt, with its id, if the text is something else."""
+    with _from_row(f"job {job_id}"):
+        return _job(_parse(text))
 
 
 EVENT_COLUMNS = "type, ts, job_id, stage, attempt, message, payload, status, seq"
@@ -68,7 +90,7 @@ def event(row: Sequence[Any]) -> Event:
     """The event of a row of ``EVENT_COLUMNS``; Halt if it is none."""
     kind, ts, job, stage, attempt, message, payload, status, seq = row
     with _from_row(f"event {seq}"):
-        return Event(Type(kind), ts, job, stage, attempt, message, json.loads(payload), status, seq)
+        return Event(Type(kind), ts, job, stage, attempt, message, _parse(payload), status, seq)
 
 
 def _job(facts: dict[str, Any]) -> Job:

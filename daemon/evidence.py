@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.catalog import Catalog
+from daemon.codec import finite
 from daemon.database import NewerSchema
 from daemon.errors import Halt
 from daemon.files import is_folder
@@ -88,16 +89,24 @@ class Evidence:
         data = whole(path)
         if data is None:
             return
+        odd: list[str] = []
+        read = finite(odd.append)
         for number, line in enumerate(data.split(b"\n")[:-1], 1):
+            odd.clear()
             try:
-                event = Event.of(json.loads(line))
+                event = Event.of(json.loads(line, parse_float=read, parse_constant=read))
                 if event.seq < 1:
                     raise ValueError
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-                name = path.relative_to(self._workspace.root)
-                self._problems.append(f"{name}:{number}: not an event; left out")
+                self._problem(path, number, "not an event; left out")
                 continue
+            if odd:
+                why = f"{odd[0][:40]} is not a number of JSON; null stands in its place"
+                self._problem(path, number, why)
             yield event
+
+    def _problem(self, path: Path, number: int, what: str) -> None:
+        self._problems.append(f"{path.relative_to(self._workspace.root)}:{number}: {what}")
 
 
 def whole(path: Path) -> bytes | None:

@@ -185,7 +185,7 @@ def _described(root: int) -> dict[str, Any]:
     if len(text) > _META_BYTES:
         raise Refused(f"{META_NAME} is larger than 1 MiB")
     try:
-        said = json.loads(text.decode(), parse_constant=_no_constant)
+        said = json.loads(text.decode(), parse_constant=_no_constant, parse_float=_finite)
         json.dumps(said, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refused(f"{META_NAME} is not JSON in UTF-8: {error}") from None
@@ -198,6 +198,14 @@ def _described(root: int) -> dict[str, Any]:
 
 def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is not a JSON number")
+
+
+def _finite(word: str) -> float:
+    # As infinity it would be recorded by a word that SQLite does not take for JSON.
+    number = float(word)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {word[:40]} is too large")
+    return number
 
 
 def _check_description(path: str, one: Any) -> None:

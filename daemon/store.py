@@ -210,7 +210,7 @@ class Store:
         known = self._known.get(job_id)
         if known is None or known.version != version:
             (text,) = self._db.execute("SELECT state FROM jobs WHERE id=?", (job_id,)).fetchone()
-            known = codec.load(text)
+            known = codec.load(text, job_id)
             self._remember(known)
         return known
 

@@ -18,7 +18,7 @@ INSERT_EVENT = (
 
 def event_row(event: Event) -> tuple[Any, ...]:
     """The event for ``INSERT_EVENT``."""
-    payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"))
+    payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return (event.seq, event.ts, event.job_id, str(event.type), event.stage, event.attempt) + (
         event.status,
         event.message,
@@ -106,7 +106,7 @@ def _replace_artifacts(
                 a["kind"],
                 a["bytes"],
                 a["sha256"],
-                json.dumps(dict(a["meta"]), ensure_ascii=False),
+                json.dumps(dict(a["meta"]), ensure_ascii=False, allow_nan=False),
             )
             for a in artifacts
         ],

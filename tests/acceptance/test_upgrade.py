@@ -79,6 +79,65 @@ def test_an_earlier_releases_workspace_goes_on(studio: Studio, archive: Path) ->
     assert studio.spork("rebuild").stdout.startswith("10 jobs from ")
 
 
+META, ENDLESS = '"meta":{}', '"meta":{"seconds":Infinity}'
+
+
+@pytest.fixture
+def endless(gated: Studio) -> Studio:
+    """What an earlier release left where a stage had said 1e999 of its file; no daemon runs."""
+    gated.stop()
+    with contextlib.closing(sqlite3.connect(gated.root / "jobs/spork.db")) as db:
+        for table, column in (("jobs", "state"), ("events", "payload")):
+            db.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (META, ENDLESS))
+        db.execute("UPDATE artifacts SET meta = replace(meta, '{}', '{\"seconds\": Infinity}')")
+        db.commit()
+    run = gated.run("g-1")
+    for path in (run / "state.json", run / "events.jsonl", gated.root / "jobs/state.jsonl"):
+        text = path.read_text().replace('"meta": {}', ENDLESS).replace(META, ENDLESS)
+        assert "Infinity" in text
+        path.write_text(text)
+    return gated
+
+
+def told_of_numbers(studio: Studio) -> str:
+    """All that is kept of the jobs, as one text."""
+    with contextlib.closing(sqlite3.connect(studio.root / "jobs/spork.db")) as db:
+        rows = [db.execute(f"SELECT * FROM {table}").fetchall() for table in ("jobs", "events", "artifacts")]
+    copies = [*studio.root.glob("jobs/state*.jsonl"), *studio.root.glob("runs/*/*.json*")]
+    return f"{rows}{[path.read_text() for path in copies]}"
+
+
+@pytest.mark.fault(148)
+@pytest.mark.parametrize("verb", ["approve", "cancel"])
+def test_a_job_with_a_number_that_json_does_not_have_goes_on(
+    endless: Studio, tmp_path: Path, verb: str
+) -> None:
+    """Its row holds nobody up: a backup is made, the daemon starts, the job is answered or canceled, others work."""
+    endless.spork("backup", str(tmp_path / "kept.tar"))
+    endless.start()
+    endless.submit("g-2", "gated")
+    endless.wait("g-2", "needs_approval")
+    endless.write("g-1", f"{verb}.yaml", "by: alice\n...\n")
+    endless.wait("g-1", "completed" if verb == "approve" else "canceled")
+    endless.kill()
+    endless.start()
+
+
+@pytest.mark.fault(148)
+def test_a_rebuild_puts_null_for_a_number_that_json_does_not_have(endless: Studio) -> None:
+    """In the database and in every copy, and says so once; doctor finds nothing after that, and the job goes on."""
+    assert "Infinity" in told_of_numbers(endless)
+    done = endless.spork("rebuild", check=False)
+    assert done.returncode == 1
+    assert "Infinity is not a number of JSON; null stands in its place" in done.stderr
+    assert "Infinity" not in told_of_numbers(endless) and '"seconds":null' in told_of_numbers(endless)
+    assert endless.spork("rebuild").stderr == ""
+    assert disagreements(endless.root) == []
+    endless.start()
+    endless.answer("g-1", "approve")
+    endless.wait("g-1", "completed")
+
+
 @pytest.mark.fault(98)
 def test_a_newer_schema_is_refused_and_left_alone(worked: Studio) -> None:
     """73 with both versions and what to do, from daemon, status and doctor; not a byte of it is changed."""

@@ -141,7 +141,7 @@ def test_descriptions_are_read_and_not_published(tmp_path: Path) -> None:
     [
         "[]", "{", "null", '{"a.txt": 1}', '{"a.txt": {"kind": 1}}', '{"a.txt": {"kind": "k", "more": 1}}',
         '{"a.txt": {"meta": []}}', '{"a.txt": {"kind": ""}}', '{"gone.txt": {}}',
-        '{"a.txt": {"meta": {"x": NaN}}}',
+        '{"a.txt": {"meta": {"x": NaN}}}', '{"a.txt": {"meta": {"x": -1e999}}}',
         '{"a.txt": {"meta": {"x": "\\ud800"}}}', "[" * 100_000,
         '{"a.txt": {"meta": {"x": ' + "[" * 40 + "]" * 40 + "}}}",
         '{"a.txt": {"meta": {"x": ' + "9" * 5000 + "}}}", " " * (1 << 20) + "{}",
