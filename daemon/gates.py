@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daemon import review, rulings
-from daemon.beneath import opened_beneath
+from daemon.beneath import open_beneath, opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
@@ -20,6 +21,8 @@ from daemon.digests import FileDigests
 from daemon.files import is_folder, write_durable
 from daemon.identity import Identity
 from daemon.kept import decisions_folder
+from daemon.lease import Writers, writers
+from daemon.logs import say
 from daemon.model import Artifact, Job, Stage, StageStatus
 from daemon.names import Ignored, classify_decision, shown
 from daemon.publication import gate_digest
@@ -46,7 +49,8 @@ class Gates:
         self._digests = FileDigests()
         self._deadlines = Deadlines()
         self._settling: dict[str, tuple[str, float]] = {}
-        self._beside: dict[str, list[str]] = {}
+        self._shown: dict[str, tuple[str, list[str]]] = {}
+        """As which files REVIEW.md has been written, and with which notes."""
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -134,13 +138,14 @@ class Gates:
         """Record what was edited at the open gate, once it has been quiet; gives seconds until another look."""
         assert job.gate is not None
         on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=False)
-        seen = on_disk.digest + "".join(on_disk.missing)
+        seen = _seen(on_disk)
         if seen == job.gate.digest:
             self._settling.pop(job.id, None)
-            if self.notes(job) != self._beside.get(job.id):
+            notes = self.notes(job)
+            if (seen, notes) != self._shown.get(job.id):
                 self._review(job, on_disk)
             # No bell tells that a file went: a note about one that looks like an answer must not outlive it.
-            return job, self._policy.watch.poll_seconds if self._beside[job.id] else None
+            return job, self._policy.watch.poll_seconds if notes else None
         before, since = self._settling.get(job.id, ("", 0.0))
         boot = self._clock.boot()
         if before != seen:
@@ -152,7 +157,9 @@ class Gates:
         events = rulings.edited(job, rfc3339(now), on_disk)
         if events:
             del self._settling[job.id]
-            return self._recorder.one(Change(job, events)), None
+            job = self._recorder.one(Change(job, events))
+            self._give_time_to_look(job)
+            return job, None
         self._review(job, on_disk)
         return job, None
 
@@ -171,14 +178,15 @@ class Gates:
         self._remember_deadline(job)
 
     def _review(self, job: Job, on_disk: OnDisk) -> None:
-        self._beside[job.id] = self.notes(job)
-        review.show(self._workspace.run(job.id), job, on_disk, self._beside[job.id])
+        notes = self.notes(job)
+        review.show(self._workspace.run(job.id), job, on_disk, notes)
+        self._shown[job.id] = _seen(on_disk), notes
 
     def forget(self, job_id: str) -> None:
         """Nobody is asked about this job any more."""
         self._deadlines.drop(job_id)
         self._settling.pop(job_id, None)
-        self._beside.pop(job_id, None)
+        self._shown.pop(job_id, None)
         self._digests.forget(self._workspace.run(job_id))
 
     def _remember_deadline(self, job: Job) -> None:
@@ -223,17 +231,65 @@ class Gates:
         """Ask about the gate's time again so much later: what lies there cannot be looked at now."""
         self._deadlines.put(job_id, self._deadlines.mark(job_id), self._clock.boot() + seconds)
 
+    def _give_time_to_look(self, job: Job) -> None:
+        """What has just been edited is not approved by the timer in the same moment: REVIEW.md has yet to show it."""
+        over, seconds = self._deadlines.at(job.id), self._policy.inbox.settle_seconds
+        approves = job.gate is not None and job.gate.auto_approve
+        if approves and over is not None and over - self._clock.boot() < seconds:
+            self.put_off(job.id, seconds)
+
     def overdue(self) -> Iterable[str]:
         """The ids of the jobs whose gate's time is over."""
         return self._deadlines.over(self._clock.boot())
 
     def expire(self, job: Job, now: datetime) -> bool:
-        """Do what the gate's terms say for the end of its time; True. OSError: it could not be done now."""
+        """Do what the gate's terms say for the end of its time; True. False: its files are being changed, and it would
+        approve them. OSError: it could not be done now.
+        """
         assert job.gate is not None
-        on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=True)
+        stage, approves = job.at(job.gate.stage), job.gate.auto_approve
+        written = _open_for_writing(self._workspace.run(job.id), stage) if approves else None
+        if written is not None:
+            say("orchestrator", "timer_put_off", logging.WARNING, job=job.id, being_written=written)
+            return False
+        on_disk = self.on_disk(job, stage, fresh=True)
+        if approves and not self._rests(job, on_disk):
+            return False
         self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
         self._deadlines.drop(job.id)
         return True
+
+    def _rests(self, job: Job, on_disk: OnDisk) -> bool:
+        """Whether the open gate's files are as recorded and as REVIEW.md shows them, or some stay away."""
+        assert job.gate is not None
+        seen = _seen(on_disk)
+        if seen == job.gate.digest:
+            return self._shown.get(job.id, ("", []))[0] == seen
+        # What has changed is recorded once it has settled; what is missing is not, and nothing approves that.
+        before, since = self._settling.get(job.id, ("", 0.0))
+        settled = self._clock.boot() - since >= self._policy.inbox.settle_seconds
+        return bool(on_disk.missing) and before == seen and settled
+
+
+def _seen(on_disk: OnDisk) -> str:
+    return on_disk.digest + "".join(on_disk.missing)
+
+
+def _open_for_writing(run: Path, stage: Stage) -> str | None:
+    """The first file of the stage that somebody has open for writing, as far as the kernel can tell."""
+    for artifact in stage.artifacts:
+        try:
+            fd = open_beneath(run, artifact.path)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            continue
+        try:
+            if writers(fd) is Writers.SOME:
+                return artifact.path
+        finally:
+            os.close(fd)
+    return None
 
 
 def _present(stage: Stage, missing: list[str]) -> list[Artifact]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-TRIED_AGAIN = frozenset("cannot_look copies_behind ledger_behind prune_failed publication_failed".split())
+TRIED_AGAIN = frozenset(
+    "cannot_look copies_behind ledger_behind prune_failed publication_failed timer_put_off".split()
+)
 """What the daemon says of its own tries. Any other line is news each time: a person asked, or something changed."""
 QUIET_SECONDS = 60.0
 REMEMBERED = 1000

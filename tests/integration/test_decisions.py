@@ -22,6 +22,7 @@ from tests.whole.mortal import Point
 from tests.whole.unplugged import Unplugged
 
 TIMED = QUICK + "gates: {draft: {required: true, timeout_minutes: 60, on_timeout: cancel}}\n"
+APPROVING = QUICK + "gates: {draft: {required: true, timeout_minutes: 60, auto_approve: true}}\n"
 LAST = "name: last\nstages:\n  - {name: draft, command: [never, run], gate: true, outputs: [note.txt]}\n"
 Opener = Callable[..., tuple[Studio, Unplugged]]
 
@@ -132,6 +133,59 @@ def test_the_timer_looks_for_an_answer_that_nobody_heard_of(at_gate: Opener) -> 
     daemon.clock.pass_time(10)
     daemon.run()
     assert studio.state("g")["status"] == "completed"
+
+
+def test_the_timer_approves_nothing_that_is_being_written(at_gate: Opener) -> None:
+    """Half a file is approved at no time: it is closed first, rests, is recorded as an edit and shown."""
+    studio, daemon = at_gate(policy=APPROVING)
+    review = studio.run("g") / "REVIEW.md"
+    with (studio.run("g") / "note.txt").open("a", buffering=1) as file:
+        file.write("half\n")
+        for seconds in (3600, 10, 10):
+            daemon.clock.pass_time(seconds)
+            daemon.run()
+            assert "gate_approved" not in studio.types("g")
+        file.write("rest\n")
+    for _ in range(2):
+        daemon.clock.pass_time(1.1)
+        daemon.run()
+        assert "gate_approved" not in studio.types("g")
+    assert "rest" in review.read_text()
+    daemon.clock.pass_time(1.1)
+    daemon.run()
+    assert studio.types("g")[-3:] == ["artifact_edited", "gate_approved", "job_completed"]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_the_timer_approves_an_edit_once_it_was_shown(at_gate: Opener, *, down: bool) -> None:
+    """What is edited in the last moment counts as at any other: it settles, is recorded, and then REVIEW.md has it."""
+    studio, daemon = at_gate(policy=APPROVING)
+    if down:
+        daemon.stop()
+    daemon.clock.pass_time(3600)
+    (studio.run("g") / "note.txt").write_text("mended\n")
+    daemon.run()
+    assert "mended" not in (studio.run("g") / "REVIEW.md").read_text()
+    daemon.clock.pass_time(1.1)
+    daemon.run()
+    assert studio.types("g")[-1] == "artifact_edited"
+    assert "mended" in (studio.run("g") / "REVIEW.md").read_text()
+    daemon.clock.pass_time(1.1)
+    daemon.run()
+    assert studio.types("g")[-2:] == ["gate_approved", "job_completed"]
+
+
+def test_a_file_that_stays_away_holds_the_timer_no_longer_than_it_takes_to_settle(at_gate: Opener) -> None:
+    """An editor may only be exchanging it; then there is nothing that time could approve, and the gate expires."""
+    studio, daemon = at_gate(policy=APPROVING)
+    daemon.clock.pass_time(3600)
+    note = studio.run("g") / "note.txt"
+    note.rename(note.with_suffix(".aside"))
+    daemon.run()
+    assert studio.state("g")["status"] == "needs_approval"
+    daemon.clock.pass_time(1.1)
+    daemon.run()
+    assert (studio.state("g")["status"], studio.state("g")["reason"]) == ("paused", "expired")
 
 
 @pytest.mark.fault(123)

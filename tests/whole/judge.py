@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tests.whole.nouns import Asked, Fate, Given, StageRule
 
-FOREVER = 1e18
+SETTLE = 2.0
+"""Seconds that a file has to rest, and that an edit is shown before the timer may approve it."""
 PUT_OFF = 1.5
-"""Seconds by which the timer may come later for an answer that lay there and did not count."""
+"""Seconds by which the timer may come later for what lay there and did not count."""
 TICK = 0.002
 """The times in events are whole milliseconds."""
 
@@ -121,11 +122,7 @@ class Judge:
         for job in self.jobs.values():
             if job.owed:
                 yield f"{job.id}: {job.owed} is missing"
-            gate = job.gate
-            late = (
-                gate is not None and not gate.expired and self.boot() >= (gate.deadline or FOREVER) + PUT_OFF
-            )
-            if late and all(given.whole or given.fate for given in job.given):
+            if self._is_late(job) and all(given.whole or given.fate for given in job.given):
                 yield f"{job.id}: the time of its gate is over"
             if not job.final:
                 for given in job.given:
@@ -133,6 +130,22 @@ class Judge:
                         continue
                     if not given.fate and given.whole and self.verdict(job, given) != "repeat":
                         yield f"{job.id}: {given} lies there and nothing was said of it"
+
+    def _is_late(self, job: Fate) -> bool:
+        """Whether the time of the gate is over for longer than anything but an answer may put that off."""
+        gate = job.gate
+        if gate is None or gate.expired or gate.deadline is None:
+            return False
+        over = gate.deadline
+        if self.stages[gate.stage].auto_approve:
+            over = max(over, gate.edited + SETTLE)
+            changing = job.digest(gate.stage) != gate.digest or job.misses(gate.stage)
+            if not changing or self.boot() < over:
+                gate.held = None
+            else:
+                gate.held = self.boot() if gate.held is None else gate.held
+                over = gate.held + SETTLE
+        return self.boot() >= over + PUT_OFF
 
     def waits(self, job: Fate, given: Given) -> bool:
         """Whether approve.yaml has to wait for a reject.yaml beside it that is not whole yet.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Place = tuple[str, int]
+FOREVER = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class Waits:
     expires: str | None
     digest: str
     expired: bool = False
+    edited: float = -FOREVER
+    """When an edit was last recorded, by the boot clock."""
+    held: float | None = None
+    """Since when its time is over and its files are not as recorded, while the same process looks at them."""
 
 
 @dataclass(slots=True)

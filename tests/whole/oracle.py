@@ -192,6 +192,7 @@ class Oracle(Judge):
         assert event["payload"]["new"] == job.digest(gate.stage), "another digest than of its files"
         assert event["payload"]["new"] != gate.digest, "nothing was edited"
         gate.digest = event["payload"]["new"]
+        gate.edited = self.boot()
 
     def _decide(self, job: Fate, event: Line, verb: str) -> None:
         gate = job.gate
@@ -212,6 +213,9 @@ class Oracle(Judge):
             assert job.gate is not None
             assert self.stages[job.gate.stage].auto_approve, "the timer may not approve"
             assert not job.misses(job.gate.stage), "the timer approved what is not there"
+            # A process that begins shows what was edited, and then looks whose time is over.
+            shown = self.boot() > job.gate.edited or "crash" in self.cuts
+            assert shown, "the timer approved what nobody could have seen yet"
         else:
             rejects = [g for g in job.given if g.verb == "reject" and not g.fate and g.whole]
             wins = [g for g in rejects if self.verdict(job, g) == "accept"]

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from daemon.birth import birth_in
 from tests.crashed import disagreements
 from tests.studio import Studio
-from tests.whole.nouns import Asked, Dropped, Fate, Given, StageRule
+from tests.whole.nouns import FOREVER, Asked, Dropped, Fate, Given, StageRule
 from tests.whole.oracle import Oracle
 from tests.whole.unplugged import Acting, Unplugged
 
@@ -162,6 +162,8 @@ class World(RuleBasedStateMachine):
         """Across a restart a gate's rest is counted by the wall clock."""
         for job in self.oracle.jobs.values():
             gate = job.gate
+            if gate is not None:
+                gate.edited, gate.held = -FOREVER, None
             if gate is not None and gate.expires is not None and not gate.expired:
                 left = datetime.fromisoformat(gate.expires) - self.daemon.clock.wall()
                 deadline = self.daemon.clock.boot() + left.total_seconds()
