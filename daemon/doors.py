@@ -125,7 +125,7 @@ def shown_gate(run: Path, job: Job) -> dict[str, str | int] | None:
     try:
         facts = json.loads(read_regular(run, "gate.json", 1 << 26))
         shown = {key: facts[key] for key in ("stage", "attempt", "digest")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return shown if (shown["stage"], shown["attempt"]) == (gate.stage, gate.attempt) else None
 

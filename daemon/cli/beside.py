@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -165,9 +166,12 @@ def progress_of(
     last = next((line for line in reversed(lines[:-1]) if line.strip()), "")
     number, _, message = last.strip().partition(" ")
     try:
-        return min(max(float(number), 0.0), 1.0), message.strip()
+        fraction = float(number)
     except ValueError:
+        fraction = math.nan
+    if math.isnan(fraction):
         return (None, last.strip()) if last else None
+    return min(max(fraction, 0.0), 1.0), message.strip()
 
 
 def progress_line(workspace: Workspace, job_id: str, stage: str, attempt: int) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from daemon.cli.answer import await_shown
 from daemon.cli.places import job_of, workspace_of
@@ -13,7 +14,7 @@ from daemon.cli.screen import clean, colorful, paint, show, show_json, show_line
 from daemon.errors import NotPossible
 from daemon.model import Job
 
-LIMIT = 4 * 1024 * 1024
+LIMIT = 64 * 1024 * 1024
 
 
 def command(args: Namespace) -> int:
@@ -28,12 +29,22 @@ def command(args: Namespace) -> int:
         )
     await_shown(workspace, job)
     if args.json:
-        show_json(json.loads(_read(run / "gate.json", job)) | {"diff": _diff(run, job)})
+        show_json(_gate(run, job) | {"diff": _diff(run, job)})
     elif args.diff:
         _show_diff(_diff(run, job))
     else:
         show(_read(run / "REVIEW.md", job).rstrip("\n"))
     return 0
+
+
+def _gate(run: Path, job: Job) -> dict[str, Any]:
+    """gate.json, which somebody may have written over."""
+    try:
+        return dict(json.loads(_read(run / "gate.json", job)))
+    except (ValueError, TypeError, RecursionError):
+        raise NotPossible(
+            f"runs/{job.id}/gate.json: not as the daemon wrote it; the daemon writes it anew when it next starts"
+        ) from None
 
 
 def _diff(run: Path, job: Job) -> list[str]:

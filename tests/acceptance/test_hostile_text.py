@@ -85,6 +85,48 @@ def test_nothing_that_acts_is_shown_raw(attacked: Studio) -> None:
     assert all("forged" not in event and event["event"] != "crashed" for event in events)
 
 
+COUNTING = """\
+name: counting
+stages:
+  - name: count
+    command: [sh, -c, 'echo "nan of something" >> "$SPORK_PROGRESS"; until test -e "$SPORK_RUN/go"; do sleep 0.1; done']
+    gate: true
+"""
+
+
+def test_a_fraction_that_is_none_is_shown_as_it_stands(studio: Studio) -> None:
+    """A stage may say `nan`: status shows the line, and `--json` stays JSON."""
+    studio.pipeline("counting", COUNTING)
+    studio.start()
+    studio.submit("c-1", "counting")
+    wait_for(lambda: list(studio.run("c-1").glob(".work/*.progress")), "the stage to say how far it is")
+    for call in ("status", "status c-1"):
+        assert "nan of something" in studio.spork(*call.split()).stdout
+    shown = json.loads(studio.spork("status", "c-1", "--json").stdout)
+    assert shown["progress"] == {"fraction": None, "message": "nan of something"}
+    (studio.run("c-1") / "go").touch()
+    studio.wait("c-1", "needs_approval")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[3]", "{"], ids=["too deep", "no object", "cut"])
+def test_copies_that_cannot_be_read_are_no_copies(gated: Studio, text: str) -> None:
+    """In a folder where others write: doctor names the job, and who answers is told that the gate is not shown yet."""
+    gated.stop()
+    for name in ("state.json", "gate.json"):
+        (gated.run("g-1") / name).write_text(text)
+    gated.spork("status", "g-1")
+    for call, code, says in (
+        ("doctor", 1, "not what the database says: g-1"),
+        ("approve g-1", 75, "gate.json"),
+        ("review g-1 --json", 65, "gate.json: not as the daemon wrote it"),
+    ):
+        done = gated.spork(*call.split(), check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert done.returncode == code and says in done.stdout + done.stderr, done.stdout + done.stderr
+    gated.start()
+    assert json.loads(gated.spork("review", "g-1", "--json").stdout)["stage"] == "draft"
+
+
 def check(studio: Studio, *more: str) -> None:
     for path in ours(studio):
         text = path.read_text(encoding="utf-8")

@@ -69,7 +69,7 @@ def _differs(workspace: Workspace, catalog: Catalog, job_id: str) -> bool:
     try:
         shown = json.loads(read_regular(run, "state.json", _READ))
         told = read_regular(run, "events.jsonl", _READ)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         shown, told = None, b""
     same = told == lines(catalog.events(job_id)) and shown == json.loads(json.dumps(state(job)))
     now = catalog.job(job_id)
