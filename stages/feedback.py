@@ -19,8 +19,9 @@ KINDS = {
     "quote": "quote",
     "quotation": "quote",
     "step": "steps",
+    **dict.fromkeys(("recap", "summary", "conclusion", "close", "closing", "wrap-up"), "recap"),
 }
-"""The kinds of items by the words that people use for them."""
+"""The kinds of items, and the part that says it once more, by the words that people use for them."""
 
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*-?\s*(seconds?|secs?|s\b|minutes?|mins?|m\b)", re.I)
 SHORT = re.compile(r"\b(shorter|too long|shorten|tighten|cut it|condense|less long|trim)\b", re.I)
@@ -65,6 +66,15 @@ class Wish:
     earlier: bool = False
     """Whether an earlier rejection asked for it."""
 
+    @property
+    def names_something(self) -> bool:
+        return bool(_stems(self.what))
+
+    @property
+    def words(self) -> bool:
+        """Whether it names its subject in words, and no item or kind of item."""
+        return not re.fullmatch(r"f\d{3,}", self.what) and self.what not in KINDS.values()
+
 
 @dataclass(frozen=True)
 class Feedback:
@@ -90,54 +100,31 @@ class Feedback:
 
     def leaves_out(self, text: str, item: str = "", kind: str = "") -> bool:
         """Whether a text, an item or a kind of item is to be left out."""
-        return any(self._meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "without")
+        return any(meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "without")
 
     def wants(self, text: str, item: str = "", kind: str = "") -> bool:
         """Whether the notes ask for more of it."""
-        return any(self._meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "with")
+        return any(meets(wish, text, item, kind) for wish in self.wishes if wish.kind == "with")
+
+    @property
+    def wanted(self) -> tuple[Wish, ...]:
+        """What the notes ask for."""
+        return tuple(wish for wish in self.wishes if wish.kind == "with" and wish.names_something)
 
     @property
     def plain(self) -> bool:
         """Whether simpler sentences are asked for."""
         return any(wish.kind == "plain" for wish in self.wishes)
 
-    def report(self, texts: list[str] | None = None, change: float | None = None) -> list[str]:
-        """What was done and what could not be, wish by wish.
-
-        ``texts`` are what the sources say and ``change`` the seconds that the new attempt is longer than the
-        last one, if they are known.
-        """
-        return [self._told(wish, texts, change) for wish in self.wishes]
-
     def asks(self, kind: str) -> bool:
         return any(wish.kind == kind for wish in self.wishes)
 
-    @staticmethod
-    def _meets(wish: Wish, text: str, item: str, kind: str) -> bool:
-        if re.fullmatch(r"f\d{3,}", wish.what):
-            return wish.what == item
-        if wish.what in KINDS.values():
-            return wish.what == kind
-        return bool(_stems(wish.what)) and _stems(wish.what) <= _stems(text)
 
-    def _told(self, wish: Wish, texts: list[str] | None, change: float | None) -> str:
-        if wish.earlier:
-            return f"still honoured, from an earlier rejection: {wish.text!r}"
-        if wish.kind == "unknown":
-            return f"could not be honoured without a writer: {wish.text!r}"
-        if wish.kind in ("with", "without") and not _stems(wish.what):
-            return f"could not be honoured, it names nothing: {wish.text!r}"
-        missed = change is not None and (change >= 0 if wish.kind == "shorter" else change <= 0)
-        if wish.kind in ("shorter", "longer") and missed:
-            return f"could not be honoured, the sources and the outline leave no {wish.kind} script: {wish.text!r}"
-        named = not re.fullmatch(r"f\d{3,}", wish.what) and wish.what not in KINDS.values()
-        sought = named and wish.kind in ("with", "without") and texts is not None
-        if sought and not any(self._meets(wish, text, "", "") for text in texts or []):
-            return (
-                f"could not be honoured, no research item speaks of it: {wish.text!r}. "
-                "Reject with from: outline to plan it"
-            )
-        return f"honoured: {wish.text!r}"
+def meets(wish: Wish, text: str, item: str = "", kind: str = "") -> bool:
+    """Whether a text, an item or a kind of item is what a wish is about."""
+    if not wish.words:
+        return wish.what in (item, kind)
+    return bool(_stems(wish.what)) and _stems(wish.what) <= _stems(text)
 
 
 def read_feedback(notes: str, earlier: str = "") -> Feedback:

@@ -13,6 +13,7 @@ from stages.contract import Context, StageError
 from stages.dates import dated
 from stages.feedback import Feedback, read_feedback
 from stages.figures import every_figures
+from stages.honoured import RECAP, Attempt, report, sections_told
 from stages.language import refuse_unspoken
 from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, PlannedPart, print_plan
@@ -49,7 +50,7 @@ def run(context: Context) -> None:
     feedback = read_feedback(context.feedback, earlier_notes(context))
     sections = [section for document in documents for section in sections_of(document)]
     plan = make_plan(context, documents, sections, feedback)
-    plan, told = _written(context, plan, sections, feedback) or (plan, feedback.report())
+    plan, told = _written(context, plan, sections, feedback) or (plan, _honoured(plan, sections, feedback))
     notes = [*told, *_left_out(plan, sections)]
     remarks = {section.heading: _remark(section) for section in sections}
     (context.out_dir / "outline.txt").write_text(print_plan(plan, remarks, notes), encoding="utf-8")
@@ -67,8 +68,15 @@ def _written(
     try:
         made = written_plan(writer, plan, sections, context.intent, all_notes(context))
     except NoAnswerError as error:
-        return plan, [f"planned by rules, not by the model: {error}", *feedback.report()]
+        return plan, [f"planned by rules, not by the model: {error}", *_honoured(plan, sections, feedback)]
     return made, [f"planned by {writer.model} from the sources' own sections"]
+
+
+def _honoured(plan: Plan, sections: Sequence[Section], feedback: Feedback) -> list[str]:
+    planned = {(part.heading, part.source) for part in plan.all_parts}
+    chosen = [section for section in sections if (section.heading, section.source) in planned]
+    now = Attempt(sections_told(chosen), plan.minutes * 60)
+    return report(feedback, "outline.txt", now, sections_told(sections))
 
 
 def make_plan(
@@ -82,7 +90,11 @@ def make_plan(
     )
     minutes = feedback.minutes(minutes_asked(context.params))
     title = bare(title) or documents[0].name
-    wanted = [section for section in sections if not feedback.leaves_out(section.heading)]
+    wanted = [
+        section
+        for section in sections
+        if not feedback.leaves_out(section.heading, kind=RECAP if closes(section) else "")
+    ]
     openings = [opening for document in documents for opening in _introduction(document, wanted)]
     opening = openings[:1]
     if not opening and len(wanted) > 1 and wanted[0].heading.endswith(UNTITLED):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stages.contract import Context, StageError
 from stages.earlier import earlier
 from stages.feedback import Feedback, read_feedback
+from stages.honoured import Attempt, items_told, report, script_told
 from stages.items import Research, load_research
 from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, load_plan
@@ -28,7 +29,8 @@ def run(context: Context) -> None:
     research = load_research(context.run_dir)
     plan = load_plan(context.run_dir)
     feedback = read_feedback(context.feedback, earlier_notes(context))
-    last = _last_seconds(context, research) if feedback.wishes else None
+    before = _attempts(context, research) if feedback.wishes else []
+    last = before[0].seconds if before else None
     asked = round(feedback.minutes(plan.minutes, last / 60 if last else None) * 60, 1)
     context.progress(0.2, "choosing what is told")
     by_model, notes = _written(context, plan, research, asked)
@@ -36,8 +38,8 @@ def run(context: Context) -> None:
         script, seconds = by_model
     else:
         script, seconds = fitted(plan, research, feedback, asked, context)
-        told = [item.text + item.section for item in research.items]
-        notes += feedback.report(told, seconds - last if last else None)
+        now = script_told(script, research, seconds)
+        notes += report(feedback, "script.txt", now, items_told(research), before)
     notes = [*_notes(script, seconds, asked), *notes]
     summary = _summary(script, seconds)
     (context.out_dir / "script.txt").write_text(print_script(script, [*notes, summary]), encoding="utf-8")
@@ -72,20 +74,23 @@ def _written(
     return (made.script, rehearse(made.script, research, voice_asked(context.params))), [note, *mended]
 
 
-def _last_seconds(context: Context, research: Research) -> float | None:
-    """How long the last attempt's script is, as a person may have left it; None if there is none to compare."""
+def _attempts(context: Context, research: Research) -> list[Attempt]:
+    """The last attempt as a person may have left it, then the first one; none that cannot be read."""
     from stages.rehearsal import rehearse
     from stages.voice import voice_asked
 
-    before = earlier(context, "script.txt")
-    if not before:
-        return None
-    try:
-        text = before[0].read_text(encoding="utf-8-sig")
-        script = parse_script(text, [item.id for item in research.items])
-        return rehearse(script, research, voice_asked(context.params))
-    except (StageError, UnicodeDecodeError):
-        return None
+    known = [item.id for item in research.items]
+    scripts: list[Script] = []
+    for path in earlier(context, "script.txt"):
+        try:
+            scripts.append(parse_script(path.read_text(encoding="utf-8-sig"), known))
+        except (StageError, UnicodeDecodeError):
+            continue
+    ends = scripts if len(scripts) < 2 else [scripts[0], scripts[-1]]
+    return [
+        script_told(script, research, rehearse(script, research, voice_asked(context.params)))
+        for script in ends
+    ]
 
 
 def fitted(

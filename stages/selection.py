@@ -190,6 +190,14 @@ class Selection:
                 more = self.closure(last) if follows and last - place < longest else None
                 passage = [*dict.fromkeys([*passage, *more])] if more else None
 
+    def prefer(self, places: Sequence[int], room: float) -> None:
+        """Take the best of some places before anything else, and more of them until ``room`` is used."""
+        begun = self.used
+        while chosen := self.best(places, self.budget - self.used):
+            self.take(chosen)
+            if self.used - begun >= room:
+                break
+
     def fill(self) -> None:
         """One passage a part first, so that none is empty; then whatever is worth most."""
         parts: dict[tuple[str, str], list[int]] = {}

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import groupby
 
 from stages.callee import named_once
-from stages.feedback import Feedback
+from stages.feedback import Feedback, meets
 from stages.items import Item, Research
 from stages.passages import tell_item
 from stages.plan import Plan, PlannedPart
@@ -20,6 +20,8 @@ from stages.sentences import MAX_WORDS, count_words
 from stages.timing import FIRST_LEAD, LAST_TAIL, estimate
 
 OPENING_SHARE, CLOSE_SHARE = 0.2, 0.16
+ASKED_SHARE = 0.3
+"""Of the length that a subject gets first which a rejection asks more about."""
 PROMISED = 5
 PROMISE_SECONDS = 110
 """A shorter video is over before a list of its parts is worth hearing."""
@@ -65,7 +67,8 @@ class Story:
         """Opening and close first, since no video is without them; the parts get the rest."""
         framed = [self._sources_line()]
         opening = self._chosen(self.plan.opening, OPENING_SHARE * self.seconds, first=True)
-        close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds)
+        summed = not self.feedback.leaves_out("", kind="recap")
+        close = self._chosen(self.plan.close, CLOSE_SHARE * self.seconds) if summed else []
         promise = self._promise([part.heading for part in self.plan.parts])
         frame = [*promise, *framed]
         spent = sum(self._cost(item) for item in (*opening, *close)) + sum(
@@ -73,7 +76,7 @@ class Story:
         )
         middle = self._chosen(self.plan.parts, self.seconds - spent - FIRST_LEAD - LAST_TAIL)
         promise = self._promise([item.section for item in middle])
-        recap = [] if close else self._recap(middle)
+        recap = self._recap(middle) if summed and not close else []
         section = close[0].section if close else "Close"
         parts = [
             ScriptPart("Opening", self._opening(opening, promise)),
@@ -107,6 +110,14 @@ class Story:
         if first and candidates and candidates[0].alone and self.told[candidates[0].id]:
             # The author's first sentence is the one that was written to open.
             selection.take([0])
+        for wish in self.feedback.wanted:
+            asked = [
+                place
+                for place, item in enumerate(candidates)
+                if meets(wish, f"{item.section} {item.text}", item.id, item.kind)
+            ]
+            # One picture of a kind is what "the table" asks for; of a subject there may be much to say.
+            selection.prefer(asked, ASKED_SHARE * max(seconds, 0.0) if wish.words else 0.0)
         selection.fill()
         return [candidates[index] for index in sorted(selection.taken)]
 

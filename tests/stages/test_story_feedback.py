@@ -9,6 +9,7 @@ import pytest
 
 from stages.contract import StageError
 from stages.feedback import read_feedback
+from stages.honoured import Attempt, Told, report
 from stages.notes import all_notes, earlier_notes, unhonoured
 from tests.stages.story_runs import Run
 
@@ -48,9 +49,9 @@ def test_wanting_more() -> None:
 
 def test_each_wish_is_reported() -> None:
     """Nothing that a person asked for is dropped in silence."""
-    told = read_feedback("Shorter. Make the tone funnier. More about unicorns").report(
-        ["The queue overflows."]
-    )
+    queue = (Told("The queue overflows.", "f001", "fact"),)
+    feedback = read_feedback("Shorter. Make the tone funnier. More about unicorns")
+    told = report(feedback, "script.txt", Attempt(queue, 50.0), queue, [Attempt(queue, 60.0)])
     assert told[0].startswith("honoured")
     assert told[1].startswith("could not be honoured without a writer: 'Make the tone funnier'")
     assert "no research item" in told[2]
@@ -86,7 +87,7 @@ def test_wishes_of_earlier_rejections_live_on() -> None:
     assert again.leaves_out("any", "f001", "table")
     assert again.plain
     assert again.minutes(2.0, last=1.5) == 1.5
-    assert again.report() == [
+    assert report(again, "script.txt", Attempt(()), ()) == [
         "still honoured, from an earlier rejection: 'drop the table'",
         "still honoured, from an earlier rejection: 'Shorter'",
         "honoured: 'simpler sentences'",
@@ -117,10 +118,11 @@ def test_earlier_notes_come_from_the_events(tmp_path: Path) -> None:
 def test_shorter_that_did_not_happen_is_not_called_honoured() -> None:
     """The report looks at the lengths of the two attempts, not at the wish alone."""
     feedback = read_feedback("shorter, drop it")
-    told = feedback.report(["The queue overflows."], change=1.5)
+    told = report(feedback, "script.txt", Attempt((), 61.5), (), [Attempt((), 60.0)])
     assert told[0].startswith("could not be honoured")
     assert told[1].startswith("could not be honoured, it names nothing")
-    assert feedback.report(change=-1.5)[0] == "honoured: 'shorter'"
+    shorter = report(feedback, "script.txt", Attempt((), 58.5), (), [Attempt((), 60.0)])
+    assert shorter[0] == "honoured: 'shorter'"
 
 
 def test_what_a_stage_cannot_do_is_said(tmp_path: Path) -> None:
