@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
+from stages.announced import asks
 from stages.items import Item
 from stages.said_numbers import cardinal
 from stages.sentences import MAX_WORDS, count_words
@@ -68,6 +69,8 @@ def _claimed(text: str, items: Sequence[Item], everything: str) -> Iterator[str]
         yield f"it denies what {named} says"
     if denied and not denies and len(items) == 1 and items[0].kind in ("fact", "number", "quote"):
         yield f"it leaves out the denial in {named}"
+    if all(asks(item.text) for item in items) and not asks(text):
+        yield f"{named} only asks: it claims nothing"
     words = telling(text)
     shared = words & telling(known)
     if words and len(shared) < ENOUGH * len(words):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.announced import announces, asks
 from stages.dates import dated
 from stages.figures import every_figures
 from stages.items import Item
@@ -62,6 +63,8 @@ class Selection:
 
     def closure(self, place: int) -> list[int] | None:
         """The item and what it leans on, as far as that is not taken yet; None if it is missing."""
+        if asks(self.items[place].text) and not self._goes_on(place):
+            return None  # a question that nothing answers
         needed = [place, *self._companions(place)]
         while not self._begins(place):
             before = place - 1
@@ -89,9 +92,12 @@ class Selection:
             item.kind in ("fact", "number")
             and len(item.text.split()) <= ANNOUNCING
             and self._continues(place)
+            and not asks(self.items[place + 1].text)
         ):
             found.append(place + 1)
         if self._continues(place) and ANSWERS.match(self.items[place + 1].text):
+            found.append(place + 1)
+        if self._goes_on(place) and (asks(item.text) or announces(item, self.items[place + 1])):
             found.append(place + 1)
         if item.kind in ("table", "list", "steps", "code") and not item.text.endswith(":"):
             found += [*self._opener(place), *self._lead(place)]
@@ -100,6 +106,10 @@ class Selection:
     def _continues(self, place: int) -> bool:
         """Whether another sentence of the same paragraph follows."""
         return place + 1 < len(self.items) and self._paragraph(place) == self._paragraph(place + 1)
+
+    def _goes_on(self, place: int) -> bool:
+        """Whether something follows in the same part, in this paragraph or the next."""
+        return place + 1 < len(self.items) and self._adjoin(place, place + 1)
 
     def _opener(self, place: int) -> list[int]:
         """The first sentence of the part that can be said alone, if it stands before ``place``."""

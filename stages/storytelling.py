@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import groupby
 
+from stages.announced import asks, without_leads
 from stages.callee import named_once
 from stages.feedback import Feedback, meets
 from stages.items import Item, Research
@@ -46,11 +47,12 @@ class Story:
     @cached_property
     def items(self) -> list[Item]:
         """What may be told, without what the notes leave out."""
-        return [
+        kept = [
             item
             for item in self.research.items
             if not self.feedback.leaves_out(f"{item.section} {item.text}", item.id, item.kind)
         ]
+        return without_leads(self.research.items, kept)
 
     @cached_property
     def told(self) -> dict[str, tuple[Line, ...]]:
@@ -185,7 +187,8 @@ class Story:
                 last = None
                 continue
             last = held[0]
-            show = "recap" if closing and kind == "list" else held[0].id if kind in SHOWN_KINDS else ""
+            sums_up = closing and kind == "list" and not any(map(asks, held[0].parts))
+            show = "recap" if sums_up else held[0].id if kind in SHOWN_KINDS else ""
             found.append(Paragraph(lines, show))
         return tuple(found)
 
@@ -196,7 +199,7 @@ class Story:
         for item in self.items:
             firsts.setdefault((item.source, item.section, item.paragraph), item.id)
         for item in items:
-            single = len(self.told[item.id]) == 1 and item.kind in ("fact", "number")
+            single = len(self.told[item.id]) == 1 and item.kind in ("fact", "number") and not asks(item.text)
             short = single and item.alone and count_words(self.told[item.id][0].text) <= 14
             # What does not open its paragraph may need the sentence before it to be understood.
             opens = firsts[item.source, item.section, item.paragraph] == item.id

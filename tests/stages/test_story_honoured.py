@@ -106,3 +106,11 @@ def test_each_wish_is_held_against_what_is_told(notes: str, told: tuple[Told, ..
     assert report(read_feedback(notes), "script.txt", Attempt(told, 90.0), SOURCES, before)[0].startswith(
         line
     )
+
+
+def test_what_leads_to_left_out_code_goes_with_it(dough: Run) -> None:
+    """ "This short function gives what to weigh" points at nothing once the function is gone; so does "it answers"."""
+    made = rejected(dough, "leave out the code")
+    assert "# Note: honoured: 'leave out the code'" in made
+    assert "short function" not in made
+    assert "it answers" not in made
