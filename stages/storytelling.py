@@ -219,7 +219,8 @@ class Story:
                 f"That is {_inside(title, self.names)}. The {'source is' if single else 'sources are'} "
                 f"on screen."
             )
-        return Line(f"Everything said here comes from the {'source' if single else 'sources'} on screen.")
+        # No "everything comes from": a person may add sentences of their own, here or in the storyboard.
+        return Line(f"The {'source of this video is' if single else 'sources of this video are'} on screen.")
 
 
 def _asked(section: str, paragraphs: tuple[Paragraph, ...]) -> tuple[Paragraph, ...]:

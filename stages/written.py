@@ -218,7 +218,7 @@ def _framed(script: Script, research: Research) -> Script:
     if not opening.show:
         first = ScriptPart(first.heading, (Paragraph(opening.lines, "title"), *others))
     single = len(research.documents) == 1
-    line = Line(f"Everything said here comes from the {'source' if single else 'sources'} on screen.")
+    line = Line(f"The {'source of this video is' if single else 'sources of this video are'} on screen.")
     close = ScriptPart("Close", (Paragraph((line,), "sources"),))
     return Script(script.title, (first, *rest, close))
 
