@@ -131,7 +131,10 @@ def _research(context: Context) -> dict[str, Item]:
 
 
 def _quoted(item: Item) -> str:
-    text = " ".join(item.text.split())
+    """The words that stand at the item's place: of a list, a table or code those are its own, not its lead's."""
+    cells = [", ".join(row) for row in (item.columns, *item.rows)] if item.rows else []
+    own = item.parts if item.kind in ("list", "steps", "code") else cells
+    text = " ".join((" / ".join(part.strip() for part in own if part.strip()) or item.text).split())
     return _plain(text if len(text) <= QUOTED else text[:QUOTED].rsplit(" ", 1)[0] + " …")
 
 

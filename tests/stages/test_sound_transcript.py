@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,20 @@ def test_sentences_of_the_script_are_found_among_others() -> None:
     assert list(sentences(words, lines)) == [
         ("x y.", ()), ("z", ()), ("a b. c.", ("f002",)), ("a b.", ("f001",)), ("w", ()),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "filled", "quoted"),
+    [
+        ("steps", {"parts": ["Weigh 20 g.", "Add flour."]}, "Weigh 20 g. / Add flour."),
+        ("code", {"parts": ["def feed():", "", "    return 20"]}, "def feed(): / return 20"),
+        ("table", {"columns": ["at", "hours"], "rows": [["18 °C", "12"]]}, "at, hours / 18 °C, 12"),
+        ("quote", {"parts": ["A baker"]}, "Feeding"),
+    ],
+)
+def test_the_words_that_stand_at_the_place_are_quoted(kind: str, filled: dict[str, Any], quoted: str) -> None:
+    """Of steps, a table or code the line is where they begin: not their heading or lead, which is above it."""
+    found = Item.model_validate(
+        {**item("f001", "Feeding", "dough.md").model_dump(), "kind": kind, **filled},
+    )
+    assert transcript._quoted(found) == quoted
