@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stages.cardtext import bare, names
-from stages.scenes import Chart, Comparison, Statement, Table
+from stages.scenes import Chart, Code, Comparison, Statement, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,13 @@ def reveal_times(scene: Scene, parts: int, last: float) -> tuple[float, ...]:
 
 
 def unspoken(scene: Scene) -> frozenset[int]:
-    """The rows of a chart or a table that the voice does not name: they come without standing out."""
+    """The rows of a chart or a table that the voice does not name, and the empty lines of code.
+
+    They come without standing out.
+    """
     content = scene.content
+    if isinstance(content, Code):
+        return frozenset(part for part, line in enumerate(content.lines) if not line.strip())
     if isinstance(content, Chart):
         rows = [point.label for point in content.points]
     elif isinstance(content, Table):

@@ -221,6 +221,6 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    for name in ("skia-python", "av", "lucide", *FONTS):
+    for name in ("skia-python", "av", "lucide", "pygments", *FONTS):
         digest.update(f"{name} {version(name)}".encode())
     return digest.hexdigest()

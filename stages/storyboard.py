@@ -18,7 +18,7 @@ from stages.earlier import earlier
 from stages.formats import size_asked
 from stages.items import Research, load_research
 from stages.notes import scenes_named
-from stages.scenes import Citation, Scene, Storyboard, Word, narration_digest, part_count
+from stages.scenes import Citation, Code, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
 from stages.shapes import Cue
 from stages.spoken import Said, narration, say
@@ -169,7 +169,18 @@ def _reveals(draft: Draft, lines: Sequence[Sequence[Said]], words: Sequence[Word
     end = words[-1].end
     cues = draft.shape.cues or tuple(None for _ in range(part_count(draft.shape.content)))
     times = [_time(cue, starts, lines, words) if cue else None for cue in cues]
-    return _between(times, words[0].start, words[0].start + 0.6 * (end - words[0].start))
+    return _spread(draft, times, words[0].start, words[0].start + 0.6 * (end - words[0].start))
+
+
+def _spread(draft: Draft, times: Sequence[float | None], first: float, last: float) -> list[float]:
+    """A time for each part; an empty line of code takes none of its own but comes with the line after it."""
+    content = draft.shape.content
+    if not isinstance(content, Code):
+        return _between(times, first, last)
+    written = [part for part, line in enumerate(content.lines) if line.strip()]
+    known = dict(zip(written, _between([times[part] for part in written], first, last), strict=True))
+    ends = known[written[-1]] if written else first
+    return [next((known[at] for at in written if at >= part), ends) for part in range(len(times))]
 
 
 def _time(cue: Cue, starts: Sequence[int], lines: Sequence[Sequence[Said]], words: Sequence[Word]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stages.drawing import (
@@ -20,26 +20,12 @@ from stages.drawing import (
     stroke,
 )
 from stages.layouts.base import Element, Text, faint, noted
+from stages.layouts.highlighting import SHELLS, Run, coloured
 
 if TYPE_CHECKING:
     from stages.drawing import Canvas
     from stages.layouts.base import Page
     from stages.scenes import Code
-    from stages.theme import Colours
-
-_SHELLS = ("sh", "bash", "shell", "console", "terminal", "zsh")
-_TOKEN = re.compile(
-    r"(?P<comment>(?<!\S)#.*$|//.*$|--\s.*$)|(?P<string>\"[^\"]*\"|'[^']*'|`[^`]*`)"
-    r"|(?P<number>\b\d[\w.]*\b)|(?P<key>^\s*-?\s*[\w.\-]+(?=:(\s|$)))|(?P<word>\b[A-Za-z_]\w*\b)|(?P<other>.)"
-)
-_KEYWORDS = frozenset(
-    """
-    def class return import from if else elif for while in not and or with as try except raise yield lambda
-    None True False fn let mut pub use struct enum impl match const var function new this async await
-    static void int char bool include select where insert into update delete create table begin commit
-    func package type interface sudo export then fi do done case esac
-    """.split()
-)
 
 
 @dataclass(frozen=True)
@@ -49,27 +35,29 @@ class Row:
     text: str
     line: int
     first: bool
+    start: int
+    """The column of its line that its first letter has."""
+    indent: int
+    """The blanks before it that the line does not have."""
 
 
 def elements(content: Code, page: Page) -> list[Element]:
     u, body = page.unit, page.body
     bar = 64 * u
     inner = Rect(body.x + 40 * u, body.y + bar + 14 * u, body.w - 80 * u, body.h - bar - 38 * u)
-    shell = content.language.lower() in _SHELLS
+    shell = content.language.lower() in SHELLS
     rows, size, leading, gutter = _fitted(content.lines, inner, page, numbered=not shell)
     height = leading * len(rows)
     window = Rect(body.x, body.y, body.w, min(body.h, max(bar + height + 90 * u, body.h * 0.62)))
     window = window.moved(0, (body.h - window.h) / 2)
-    top = window.y + bar + (window.h - bar - height) / 2
+    top = float(round(window.y + bar + (window.h - bar - height) / 2))
     made = [_window(window, bar, content, page)]
-    for line in range(len(content.lines)):
-        mine = [index for index, row in enumerate(rows) if row.line == line]
-        box = Rect(
-            window.x + page.line, top + mine[0] * leading, window.w - 2 * page.line, leading * len(mine)
-        )
-        made += _line(
-            line, [rows[i] for i in mine], box, (inner.x, gutter), (size, leading), page, shell=shell
-        )
+    runs = coloured([_plain(line) for line in content.lines], content.language, page.theme.colours)
+    order = 0
+    for index, row in enumerate(rows):
+        order = 0 if row.first else order + 1
+        box = Rect(window.x + page.line, top + index * leading, window.w - 2 * page.line, leading)
+        made += _row(row, runs[row.line], box, (inner.x, gutter), size, page, order)
     return made
 
 
@@ -82,7 +70,8 @@ def _fitted(
         letter = measure("0", MONO, size)
         gutter = letter * (len(str(len(lines))) + 2) if numbered else 0.0
         rows = _rows(lines, max(int((inner.w - gutter) / letter), 8))
-        leading = size * 1.5 if size * 1.5 * len(rows) <= inner.h else size * 1.3
+        # Whole pixels: between the rows of one line no seam is seen.
+        leading = float(int(size * (1.5 if size * 1.5 * len(rows) <= inner.h else 1.3)))
         wraps = len(rows) > len(lines) and size > smallest * 1.15
         if leading * len(rows) <= inner.h and not wraps:
             return rows, size, leading, gutter
@@ -94,15 +83,20 @@ def _fitted(
 def _rows(lines: list[str], columns: int) -> list[Row]:
     rows = []
     for number, line in enumerate(lines):
-        text = line.expandtabs(4).rstrip()
+        text = _plain(line)
         indent = min(len(text) - len(text.lstrip()) + 4, columns // 2)
         rest, first = text, True
         while first or rest:
             room = columns if first else columns - indent
             at = len(rest) if len(rest) <= room else _break(rest, room)
-            rows.append(Row(rest[:at] if first else " " * indent + rest[:at], number, first))
+            moved = 0 if first else indent
+            rows.append(Row(" " * moved + rest[:at], number, first, len(text) - len(rest), moved))
             rest, first = rest[at:], False
     return rows
+
+
+def _plain(line: str) -> str:
+    return line.expandtabs(4).rstrip()
 
 
 def _break(text: str, room: int) -> int:
@@ -135,80 +129,50 @@ def _window(box: Rect, bar: float, content: Code, page: Page) -> Element:
     return Element("window", box, paint, entrance="rise", texts=(text,))
 
 
-def _line(
-    number: int,
-    rows: list[Row],
-    box: Rect,
-    left: tuple[float, float],
-    type_: tuple[float, float],
-    page: Page,
-    *,
-    shell: bool,
+def _row(
+    row: Row, runs: list[Run], box: Rect, left: tuple[float, float], size: float, page: Page, order: int
 ) -> list[Element]:
-    colours, (size, leading), (x, gutter) = page.theme.colours, type_, left
+    """One row, which comes when those of the same line before it, ``order`` of them, have come."""
+    colours, (x, gutter) = page.theme.colours, left
+    text = Text(
+        row.text,
+        Rect(x + gutter, box.y, measure(row.text, MONO, size), box.h),
+        size, colours.ink, colours.code_background,
+    )  # fmt: skip
 
     def written(canvas: Canvas) -> None:
-        for index, row in enumerate(rows):
-            y = box.y + leading * (index + 0.5) + size * 0.36
-            if gutter and row.first:
-                label = str(number + 1)
-                end = x + gutter - measure("00", MONO, size)
-                draw_line(canvas, label, MONO, size, (end - measure(label, MONO, size), y), colours.muted)
-            _coloured(canvas, row.text, (x + gutter, y), size, colours, prompt=shell and row.first)
+        y = box.y + box.h * 0.5 + size * 0.36
+        if gutter and row.first:
+            label = str(row.line + 1)
+            end = x + gutter - measure("00", MONO, size)
+            draw_line(canvas, label, MONO, size, (end - measure(label, MONO, size), y), colours.muted)
+        _drawn(canvas, row, runs, (x + gutter, y), size)
 
     def marked(canvas: Canvas) -> None:
         canvas.drawRect(box.sk(), fill(colours.surface))
         canvas.drawRect(Rect(box.x, box.y, page.line * 1.5, box.h).sk(), fill(colours.accent))
         written(canvas)
 
-    shown = " ".join(row.text for row in rows)
-    width = max(measure(row.text, MONO, size) for row in rows)
-    text = Text(shown, Rect(x + gutter, box.y, width, box.h), size, colours.ink, colours.code_background)
-
     def clean(canvas: Canvas) -> None:
         canvas.drawRect(box.sk(), fill(colours.code_background))
         written(canvas)
 
-    part = Element(
-        f"line_{number}",
-        box,
-        clean,
-        part=number,
-        lit=marked,
-        entrance="wipe",
-        texts=(text,) if shown.strip() else (),
-    )
-    return [faint(f"outline_{number}", box, written), part] if shown.strip() else [part]
+    name = f"{row.line}" if row.first else f"{row.line}_{order}"
+    part = Element(f"line_{name}", box, clean, part=row.line, entrance="wipe")
+    if not row.text.strip():
+        return [part]
+    spoken = replace(part, lit=marked, texts=(text,), delay=order * page.theme.motion.enter)
+    return [faint(f"outline_{name}", box, written), spoken]
 
 
-def _coloured(
-    canvas: Canvas, text: str, at: tuple[float, float], size: float, colours: Colours, *, prompt: bool
-) -> None:
+def _drawn(canvas: Canvas, row: Row, runs: list[Run], at: tuple[float, float], size: float) -> None:
+    """One row of a line, whose runs it shares with the line's other rows."""
     letter = measure("0", MONO, size)
-    runs: list[tuple[int, str, str]] = []
-    for found in _TOKEN.finditer(text):
-        colour = _colour(found, colours)
-        if prompt and found.start() == 0 and found.group() in "$#%>":
-            colour = colours.accent
-        if runs and runs[-1][2] == colour:
-            start, before, _ = runs.pop()
-            runs.append((start, before + found.group(), colour))
-        else:
-            runs.append((found.start(), found.group(), colour))
-    for start, run, colour in runs:
+    end = row.start + len(row.text) - row.indent
+    for column, text, colour in runs:
+        begin = max(column, row.start)
+        run = text[begin - column : max(end - column, 0)]
         # Signs one by one: together the font would join "->" or "!=" into signs that nobody typed.
         for piece in re.finditer(r"[\w\s.,()'\"]+|.", run):
-            x = at[0] + (start + piece.start()) * letter
+            x = at[0] + (row.indent + begin - row.start + piece.start()) * letter
             draw_line(canvas, piece.group(), MONO, size, (x, at[1]), colour)
-
-
-def _colour(found: re.Match[str], colours: Colours) -> str:
-    kind = found.lastgroup
-    if kind == "word":
-        return colours.second if found.group() in _KEYWORDS else colours.ink
-    return {
-        "comment": colours.muted,
-        "string": colours.positive,
-        "number": colours.accent,
-        "key": colours.second,
-    }.get(kind or "", colours.ink)

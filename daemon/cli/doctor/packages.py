@@ -13,7 +13,8 @@ from daemon.workspace import Workspace
 
 VIDEO_MODULES = (
     "av", "fontpkg_inter", "fontpkg_jetbrains_mono", "fontpkg_montserrat", "fontpkg_source_serif_4", "hibari",
-    "lucide", "markdown_it", "numpy", "onnxruntime", "pypdfium2", "pysubs2", "skia", "trafilatura", "wordllama",
+    "lucide", "markdown_it", "numpy", "onnxruntime", "pygments", "pypdfium2", "pysubs2", "skia", "trafilatura",
+    "wordllama",
 )  # fmt: skip
 """What the [video] extra installs, by the names under which the stages import it."""
 
