@@ -78,7 +78,8 @@ def fits(job: Job, answer: Answer) -> None:
     if answer.stage is not None and answer.stage != job.stage:
         raise NotPossible(f"{here} at {job.stage or 'no stage'}, not at {answer.stage}; nothing was written")
     if answer.verb in ("approve", "reject") and not job.answerable:
-        raise NotPossible(f"{here}: no gate waits for an answer; nothing was written")
+        hint = f"; to go on: spork resume {job.id}" if job.status in (Status.PAUSED, Status.FAILED) else ""
+        raise NotPossible(f"{here}: no gate waits for an answer{hint}; nothing was written")
     if answer.verb == "resume" and job.status not in (Status.PAUSED, Status.FAILED):
         hint = "; answer its gate with approve or reject" if job.answerable else ""
         raise NotPossible(f"{here}: only a paused or failed job is resumed{hint}; nothing was written")

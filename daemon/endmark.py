@@ -10,12 +10,21 @@ TEMPLATE_HEADER = OUR_HEADER + b" template"
 END_MARK = b"..."
 
 _UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def ends_with_mark(data: bytes) -> bool:
     """Whether the last line that is not blank is the YAML end mark."""
     text = data.rstrip()
     return text == END_MARK or text.endswith((b"\n" + END_MARK, b"\r" + END_MARK))
+
+
+def nul_bytes(data: bytes) -> str:
+    """What is wrong with a text that has NUL bytes; empty where it has none, or is UTF-16."""
+    nul = data.find(b"\0")
+    if nul < 0 or data.startswith(_UTF16_BOMS):
+        return ""
+    return f"contains NUL bytes (the first at byte {nul}): cut short, or not text; save as UTF-8"
 
 
 def is_cut_short(data: bytes) -> bool:

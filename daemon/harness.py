@@ -171,7 +171,7 @@ def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     except BaseException as error:  # noqa: BLE001  # a stage may raise anything
         _print_traceback()
         summary = " ".join(f"{type(error).__name__}: {error}".split())
-        _say(said, f"{summary[:500]} (see log)")
+        _say(said, summary[:500])
         return _leave(1)
     return _leave(0)
 
@@ -257,7 +257,7 @@ def _explain_import(order: Order, error: ImportError) -> tuple[str, str, bool]:
         package = _SYSTEM_PACKAGES.get(library, f"the package that has {library}")
         return f"the system library {library} is missing", f"apt install {package}", True
     if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return f"{type(error).__name__}: {error} (see log)", "", False
+        return f"{type(error).__name__}: {error}", "", False
     if module == error.name or module.startswith(f"{error.name}."):
         return f"there is no module {error.name!r}", f"look at run: {order.run} in the pipeline", False
     top = error.name.partition(".")[0]

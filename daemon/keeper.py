@@ -279,11 +279,8 @@ def _verdict(code: int, ordered: str, said_fd: int, lacked: int) -> tuple[str, s
     if code < 0:
         return f"killed by {_signal_name(-code)}", "", False
     if code:
-        hint = (
-            f"the kernel killed {lacked} of its processes, out of memory: {_NO_MEMORY}"
-            if lacked
-            else "see the log"
-        )
+        killed = f"the kernel killed {lacked} of its processes, out of memory: {_NO_MEMORY}"
+        hint = killed if lacked else ""
         return said["message"] or f"exit code {code}", said["hint"] or hint, said["final"]
     return "", "", False
 

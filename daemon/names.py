@@ -11,6 +11,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+NO_REQUEST = "does not end in .yaml or .yml"
+"""The rule that a name in the inbox breaks which is no side file and no conflict copy."""
 DECISIONS = ("approve", "reject", "cancel", "resume")
 LONGEST_NAME = 240
 """Bytes; leaves room for what is appended to a name (``.error.txt``) within the 255 a folder takes."""
@@ -91,7 +93,7 @@ def classify_inbox(name: str) -> Request | Ignored:
     if stem and ending in ("yaml", "yml"):
         return Request(name, stem, _unfit(name))
     near = re.fullmatch(_NEAR_REQUEST, name)
-    return Ignored(name, "does not end in .yaml or .yml", f"{near[1]}.yaml" if near else "")
+    return Ignored(name, NO_REQUEST, f"{near[1]}.yaml" if near else "")
 
 
 def classify_decision(name: str) -> Decision | Ignored:

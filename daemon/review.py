@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from daemon import drafts
-from daemon.beneath import is_beneath, make_folders
+from daemon.beneath import has, is_beneath, make_folders, opened_beneath
 from daemon.clock import span
 from daemon.codec import plain, printed
 from daemon.escapes import escape_lines
 from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
+from daemon.names import DECISIONS, beside
 from daemon.rulings import OnDisk
 
 TEXT_LIMIT = 1024 * 1024
@@ -78,10 +79,18 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
 
 
 def clear(run: Path) -> None:
-    """Take the review away once nobody can answer."""
+    """Take the review away once nobody can answer, and each reason whose refused answer is gone."""
     for name in NAMES:
         remove(run / name)
     drafts.clear(run)
+    with opened_beneath(run) as folder:
+        alone = [
+            reason
+            for reason, name in ((beside(f"{verb}.yaml", ".error.txt"), f"{verb}.yaml") for verb in DECISIONS)
+            if has(folder, reason) and not has(folder, name)
+        ]
+    for reason in alone:
+        remove(run / reason)
 
 
 def edit_diff(run: Path, job: Job, stage: Stage) -> str:

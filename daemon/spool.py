@@ -18,7 +18,7 @@ from pathlib import Path
 
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in, birth_of
-from daemon.endmark import ends_with_mark, is_cut_short
+from daemon.endmark import ends_with_mark, is_cut_short, nul_bytes
 from daemon.identity import Identity
 from daemon.lease import Writers, writer_pids, writers
 from daemon.sightings import Sighting, Sightings
@@ -27,7 +27,6 @@ from daemon.strangers import no_permission, owner_of, unfit_kind
 LIMIT_BYTES = 1 << 20
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _RETRY_FIRST, _RETRY_LONGEST = 0.02, 2.0
 _NAME_WRITERS_AFTER = 5.0
 _TROUBLE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENAMETOOLONG)
@@ -212,9 +211,7 @@ class DropBox:
         held: Writers,
         left: float | None,
     ) -> Verdict:
-        nul = data.find(b"\0")
-        if nul >= 0 and not data.startswith(_UTF16_BOMS):
-            reason = f"contains NUL bytes (the first at byte {nul}): cut short, or not text"
+        if reason := nul_bytes(data):
             if left is None and held is Writers.NONE:
                 return Refused(name, reason, seen.identity, data)
             return Waiting(name, reason, left, seen.first)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from daemon.endmark import nul_bytes
 from daemon.errors import Invalid, Problem
 from daemon.tree import Document, Entry, MappingNode, Node, ScalarNode, SequenceNode, bare, shown
 
@@ -73,9 +74,8 @@ class _Reader:
             self.refuse(f"larger than 1 MiB ({len(data)} bytes); a document is text of a few lines")
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             self.refuse("byte 0: UTF-16 is not read; save as UTF-8")
-        if (nul := data.find(b"\0")) >= 0:
-            self.refuse(f"byte {nul}: contains NUL bytes; the file is not complete, or save as UTF-8",
-                        data.count(b"\n", 0, nul) + 1)  # fmt: skip
+        if reason := nul_bytes(data):
+            self.refuse(reason, data.count(b"\n", 0, data.find(b"\0")) + 1)
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:

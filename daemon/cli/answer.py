@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import Namespace
 
-from daemon.catalog import Catalog, key_of
+from daemon.catalog import Catalog, file_key, key_of
 from daemon.cli.places import holder_of, job_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.doors import Answer, drop_answer, shown_gate, user_name
@@ -47,9 +48,18 @@ def command(args: Namespace) -> int:
     if holder_of(workspace) is None:
         tell("No daemon runs here; the next one records it.")
     other = {"approve": "reject", "reject": "approve"}.get(answer.verb)
-    if other and (workspace.run(job.id) / f"{other}.yaml").exists():
+    if other and _undecided(workspace, catalog, job, f"{other}.yaml"):
         tell(f"{other}.yaml lies there too and is not decided yet: where both do, reject wins.")
     return 0
+
+
+def _undecided(workspace: Workspace, catalog: Catalog, job: Job, name: str) -> bool:
+    """Whether an answer of this name lies there that was not looked at yet: a refused one takes part in nothing."""
+    try:
+        status = os.lstat(workspace.run(job.id) / name)
+    except OSError:
+        return False
+    return catalog.looked_at(job.id, file_key(status)) is None
 
 
 def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dropped:

@@ -76,8 +76,24 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     wrong = meant.unfit or ("not a regular file" if not stat.S_ISREG(status.st_mode) else unfit(status))
     if wrong:
         return f"{shown(name)}: {wrong}, refused where it is"
+    if refused_content(workspace, path):
+        return f"{shown(name)}: refused where it is; why: spork explain {for_shell(f'inbox/{name}')}"
     why = _held(path) or ("empty, waits for its content" if status.st_size == 0 else "not taken yet")
     return f"{shown(name)}: {why}; why: spork explain {for_shell(f'inbox/{name}')}"
+
+
+def refused_content(workspace: Workspace, path: Path) -> str:
+    """Why a file that lies in the inbox was refused for bytes that are no text, if that was so; else nothing."""
+    from daemon.cli.story import reason_beside
+    from daemon.endmark import nul_bytes
+    from daemon.files import read_regular
+    from daemon.spool import LIMIT_BYTES
+
+    with suppress(OSError):
+        reason = nul_bytes(read_regular(path.parent, path.name, LIMIT_BYTES))
+        told = reason_beside(workspace.rejected, path.name) if reason else ""
+        return told if reason and reason in told else ""
+    return ""
 
 
 def _ignored_note(workspace: Workspace, name: str, meant: Ignored) -> str:
@@ -133,7 +149,8 @@ def run_notes(workspace: Workspace, job: Summary | Job) -> list[str]:
             said = _held(workspace.run(job.id) / name) or refused
             notes.append(f"{place}: {said}; why: spork explain {place}")
         elif meant.meant:
-            notes.append(f"{place}: not read, {meant.rule}; did you mean {meant.meant}?")
+            # What is to be done first, for a line may be cut at the edge of a terminal.
+            notes.append(f"did you mean {meant.meant}? not read, {meant.rule}: {place}")
         elif meant.editing in ("approve.yaml", "reject.yaml", "resume.yaml", "cancel.yaml"):
             notes.append(f"{place}: an editor has {meant.editing} open")
     return notes[:MOST]

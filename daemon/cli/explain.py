@@ -38,7 +38,7 @@ def command(args: Namespace) -> int:
         return 0
     for told in found:
         show(f"{told.path}: {told.verdict}")
-        for line in told.lines:
+        for line in "\n".join(told.lines).split("\n"):
             show(f"  {line}")
     return 0
 

@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
-from daemon.cli.beside import request_by_content
+from daemon.cli.beside import refused_content, request_by_content
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
 from daemon.files import read_regular
-from daemon.names import Decision, Ignored, classify_decision, classify_inbox, shown
+from daemon.names import NO_REQUEST, Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.settings import Policy, load_policy
 from daemon.spool import LIMIT_BYTES
 from daemon.workspace import Workspace
@@ -39,9 +39,10 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     meant = classify_inbox(path.name)
     if isinstance(meant, Ignored):
         right = "" if meant.meant else request_by_content(path)
-        return story(
-            workspace, path, "ignored", *by_its_name(meant._replace(meant=right) if right else meant)
-        )
+        lines = by_its_name(meant._replace(meant=right) if right else meant)
+        if meant.rule == NO_REQUEST and len(lines) == 1:
+            lines.append("so it is no request; it may be a source that a request names in its params")
+        return story(workspace, path, "ignored", *lines)
     status = look(path)
     if status is None:
         return _gone(workspace, catalog, path)
@@ -51,8 +52,7 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     wrong = meant.unfit or unfit(status)
     if wrong:
         return story(workspace, path, "refused", reason_beside(workspace.rejected, path.name) or wrong)
-    note = reason_beside(workspace.rejected, path.name)
-    if "contains NUL bytes" in note and b"\0" in _bytes(path):
+    if note := refused_content(workspace, path):
         return story(workspace, path, "refused", note)
     policy = load_policy(workspace)
     why = waits(path, policy.inbox.settle_seconds, None)

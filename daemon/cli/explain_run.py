@@ -15,7 +15,7 @@ from daemon.documents import load_decision
 from daemon.errors import Invalid
 from daemon.files import read_regular
 from daemon.model import Job, Stage
-from daemon.names import Decision, Ignored, classify_decision, shown
+from daemon.names import Decision, Ignored, classify_decision, is_ours, shown
 from daemon.rulings import Decision as Ruled
 from daemon.rulings import GateTerms, OnDisk, Refused, Repeated, Verb, answer
 from daemon.settings import Policy, load_policy
@@ -136,6 +136,8 @@ def _other(workspace: Workspace, catalog: Catalog, job: Job, path: Path, relativ
     if "/" in relative or not isinstance(meant, Ignored):
         why = "no artifact of this job, and decisions lie in the run directory itself"
         return story(workspace, path, "ignored", why)
+    if look(path) is None and not meant.meant and not is_ours(path.name):
+        return story(workspace, path, "gone", "nothing of this name lies there, and no stage made it")
     about = path.name.removesuffix(".error.txt")
     reason = reason_beside(path.parent, about) if about != path.name else ""
     verdict = "ours" if "the daemon writes" in meant.rule else "ignored"

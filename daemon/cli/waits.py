@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from daemon.endmark import ends_with_mark, is_cut_short
+from daemon.endmark import ends_with_mark, is_cut_short, nul_bytes
 from daemon.lease import Writers, writer_pids, writers
 from daemon.spool import LIMIT_BYTES
 from daemon.strangers import no_permission, owner_of, unfit_kind
@@ -37,9 +37,8 @@ def open_for_writing(path: Path) -> str:
 
 def unfinished(data: bytes) -> str:
     """What shows in the content that its writer has not ended; empty where nothing does."""
-    nul = data.find(b"\0")
-    if nul >= 0 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return f"it contains NUL bytes (the first at byte {nul}): refused if its writer leaves it so"
+    if reason := nul_bytes(data):
+        return f"it {reason}; refused if its writer leaves it so"
     return "incomplete: a template whose last line, `...`, is missing" if is_cut_short(data) else ""
 
 

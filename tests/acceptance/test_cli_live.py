@@ -192,6 +192,8 @@ def test_reject_resume_cancel(gated: Studio) -> None:
     assert "-draft 1" in gated.spork("review", "g-1", "--diff").stdout
     gated.spork("reject", "g-1", "--wait")
     assert "paused (rejected)" in gated.spork("status", "g-1").stdout
+    refused = gated.spork("approve", "g-1", check=False)
+    assert (refused.returncode, "to go on: spork resume g-1" in refused.stderr) == (65, True)
     gated.spork("resume", "g-1", "--notes", "again", "--wait")
     gated.wait("g-1", "needs_approval", attempt=3)
     assert "recorded: g-1 is canceled" in gated.spork("cancel", "g-1", "--wait").stdout
@@ -343,6 +345,16 @@ def test_an_answer_beside_the_contrary_one_is_told(gated: Studio) -> None:
     gated.stop()
     gated.spork("approve", "g-1")
     assert "approve.yaml lies there too" in gated.spork("reject", "g-1").stderr
+
+
+def test_a_refused_answer_takes_part_in_nothing(gated: Studio) -> None:
+    """It lies there with its reason: who answers otherwise is not told that it wins, and the reason goes with it."""
+    run = gated.run("g-1")
+    gated.write("g-1", "reject.yaml", "bye: alice\n...\n")
+    wait_for((run / "reject.yaml.error.txt").exists, "the refusal")
+    assert "reject" not in gated.spork("approve", "g-1").stderr
+    gated.wait("g-1", "completed")
+    assert (run / "reject.yaml.error.txt").exists()
 
 
 def test_a_follower_of_logs_leaves_nothing_out(studio: Studio) -> None:

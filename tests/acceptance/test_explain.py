@@ -24,6 +24,7 @@ EXPECTED = {
     "inbox/link.yaml": ("refused", "is a symbolic link"),
     "inbox/giant.yaml": ("refused", "at most 1,048,576 are accepted"),
     "inbox/nul.yaml": ("refused", "contains NUL bytes"),
+    "inbox/sourdough.md": ("ignored", "it may be a source that a request names"),
     "inbox/empty.yaml": ("waiting", "it is empty, and waits for its content"),
     "inbox/a\nb.yaml": ("refused", "control characters"),
     os.fsdecode(b"inbox/\xff.yaml"): ("refused", "not UTF-8"),
@@ -38,6 +39,7 @@ EXPECTED = {
     "runs/g-1/approve.yaml": ("waiting", "incomplete: a template whose last line"),
     "runs/g-1/reject.yaml": ("refused", "did you mean 'by'?"),
     "runs/g-1/reject.yaml.error.txt": ("ours", "why reject.yaml does not count"),
+    "runs/g-1/nosuch.yaml": ("gone", "nothing of this name lies there"),
     "runs/g-1/cancel.yaml": ("gone", "none was ever looked at"),
     "runs/g-1/Approve.yml": ("ignored", "did you mean approve.yaml?"),
     "runs/g-1/.approve.yaml.swp": ("ignored", "an editor seems to have approve.yaml open"),
@@ -112,6 +114,20 @@ def test_every_name_has_its_story(filled: Studio) -> None:
     told = json.loads(filled.spork("explain", "--json", *EXPECTED).stdout)
     for (verdict, says), story in zip(EXPECTED.values(), told, strict=True):
         assert (story["verdict"], any(says in line for line in story["why"])) == (verdict, True), story
+    assert "nul.yaml: refused where it is" in filled.spork("status").stdout
+    checked = filled.spork("check", str(filled.root / "inbox/nul.yaml"), check=False).stdout
+    reason = (filled.root / "inbox/rejected/nul.yaml.error.txt").read_text().strip().partition("contains")
+    assert "".join(reason[1:]) in checked
+
+
+def test_all_of_a_reason_is_indented(studio: Studio) -> None:
+    """A refusal may have several lines, one for each thing that is wrong."""
+    studio.start()
+    studio.drop("two.yaml", "intnet: x\nslag: y\n...\n")
+    wait_for((studio.root / "inbox/rejected/two.yaml.error.txt").exists, "the reason")
+    first, *rest = studio.spork("explain", "inbox/two.yaml").stdout.splitlines()
+    assert first == "inbox/two.yaml: refused"
+    assert len(rest) > 1 and all(line.startswith("  ") for line in rest)
 
 
 def test_what_a_decision_waits_for(studio: Studio) -> None:

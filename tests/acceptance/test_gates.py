@@ -399,3 +399,15 @@ def test_a_reason_goes_with_the_file_it_is_about(gated: Studio) -> None:
     (gated.run("g-1") / "approve.yaml").unlink()
     gated.write("g-1", "reject.yaml", "bye: alice\n...\n")  # rings, as a removal does not
     wait_for(lambda: not note.exists(), "the note to go")
+
+
+def test_a_reason_does_not_outlive_its_gate(gated: Studio) -> None:
+    """The refused answer was removed, which rings no bell: once the gate is answered its reason goes too."""
+    gated.write("g-1", "reject.yaml", "bye: alice\n...\n")
+    refusal(gated, "reject.yaml")
+    gated.stop()
+    (gated.run("g-1") / "reject.yaml").unlink()
+    gated.answer("g-1", "approve")
+    gated.start()
+    gated.wait("g-1", "completed")
+    assert not (gated.run("g-1") / "reject.yaml.error.txt").exists()
