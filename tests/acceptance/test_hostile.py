@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -110,3 +111,33 @@ def test_windows_line_ends_are_kept(studio: Studio) -> None:
     assert (studio.root / "jobs/crlf.yaml").read_bytes() == data
     queued = studio.events("crlf")[0]
     assert hashlib.sha256(data).hexdigest() in str(queued["payload"])
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        ("1e999", "the number 1e999 is too large"),
+        ("-Infinity", "-Infinity is not a JSON number"),
+        ("9" * 4000, ""),
+        ("-0.1e-999", ""),
+        ("[" * 29 + "]" * 29, ""),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_no_number_in_meta_keeps_a_workspace_from_starting(studio: Studio, number: str, says: str) -> None:
+    """One that JSON does not have fails its stage with the reason; any other is kept, however large or deep."""
+    said = f'{{"a.txt": {{"meta": {{"x": {number}}}}}}}'.replace("{", "{{").replace("}", "}}")
+    command = json.dumps(["sh", "-c", f"echo > a.txt; echo '{said}' > .meta.json"])
+    studio.pipeline(
+        "odd",
+        f"name: odd\nstages:\n  - {{name: s, command: {command}, gate: true}}\n",
+    )
+    studio.start()
+    studio.submit("o-1", "odd")
+    state = studio.wait("o-1", "failed" if says else "needs_approval")
+    assert says in str(state["error"])
+    studio.stop()
+    assert "malformed" not in studio.spork("doctor", check=False).stdout
+    studio.start()
+    studio.write("o-1", "cancel.yaml", "by: alice\n...\n")
+    studio.wait("o-1", "canceled")
