@@ -11,6 +11,7 @@ from stages.honoured import Attempt, items_told, report, script_told
 from stages.items import Research, load_research
 from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, load_plan
+from stages.script_review import script_notes, script_table
 from stages.script_text import Script, parse_script, print_script
 from stages.sentences import MAX_WORDS, count_words
 from stages.storytelling import Story
@@ -50,7 +51,8 @@ def run(context: Context) -> None:
         seconds=round(seconds, 1),
         asked_seconds=asked,
         note=summary,
-        notes=notes,
+        notes=[*notes, *script_notes(script, research)],
+        table=script_table(script, research),
     )
 
 
