@@ -17,7 +17,8 @@ from stages.drawing import Canvas, Rect, part_of, stroke
 
 GRID = 24.0
 """The icons are drawn on a square of 24 units with lines 2 units wide."""
-FALLBACKS = ("lightbulb", "compass", "layers", "puzzle", "target", "route", "blocks", "telescope")
+FALLBACKS = ("circle-dot", "shapes", "diamond", "layers", "hexagon", "component", "asterisk", "blocks")
+"""Marks that say nothing, for a text of which no word has an icon."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C, where PyYAML was built with it: ten times as fast."""
 _NUMBER = re.compile(r"[-+]?(?:\d*\.\d+|\d+\.?)(?:[eE][-+]?\d+)?")

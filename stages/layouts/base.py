@@ -305,13 +305,12 @@ def icon_paint(name: str, box: Rect, colour: str, weight: float = 2.0) -> Paint:
 
 
 def icons_for(page: Page, texts: Sequence[str]) -> list[str]:
-    """An icon for each text, as different as the words allow."""
+    """An icon for each text, as different as the words allow; one of several has it by its own words alone."""
     chosen: list[str] = []
+    all_said = page.words if len(texts) == 1 else ""
     for index, text in enumerate(texts):
         fallback = icons.FALLBACKS[(index + page.variant) % len(icons.FALLBACKS)]
-        chosen.append(
-            icons.choose(text, tuple(chosen)) or icons.choose(page.words, tuple(chosen)) or fallback
-        )
+        chosen.append(icons.choose(text, tuple(chosen)) or icons.choose(all_said, tuple(chosen)) or fallback)
         if chosen[-1] in chosen[:-1]:
             chosen[-1] = next((f for f in icons.FALLBACKS if f not in chosen), chosen[-1])
     return chosen

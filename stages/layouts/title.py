@@ -105,11 +105,12 @@ def _plate(page: Page, disc: Rect) -> Paint:
 
 
 def _icons(content: Title, page: Page) -> list[str]:
-    """Four icons: of the title, then of the words that are said."""
+    """Four icons: of the title, then of the words that are said; what has none comes last."""
     texts = [
         content.title,
         content.subtitle,
         page.words[: len(page.words) // 2],
         page.words[len(page.words) // 2 :],
     ]
-    return [name for name in icons_for(page, texts) if name][:4] or list(icons.FALLBACKS[:4])
+    # The first one is the main picture: a mark that says nothing is not, while a word has an icon.
+    return sorted(icons_for(page, texts), key=lambda name: name in icons.FALLBACKS)

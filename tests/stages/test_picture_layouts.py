@@ -16,6 +16,7 @@ from stages import icons
 from stages.contract import StageError
 from stages.drawing import BOLD, REGULAR, Rect, fit, showable
 from stages.layouts import compose
+from stages.layouts.base import icons_for
 from stages.layouts.chart import shown_value
 from stages.scenes import Scene
 from stages.theme import FOLDER, asked, load, shipped
@@ -256,6 +257,27 @@ def test_every_word_has_one_icon_that_exists() -> None:
         box = icons.path_of(name).computeTightBounds()
         assert box.left() >= 0
         assert box.right() <= icons.GRID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Keeping a culture alive",
+        "Drop a spoonful into a glass",
+        "Make a little more than it takes",
+        "One part of it",
+    ],
+)
+def test_a_word_of_many_meanings_chooses_no_icon(text: str) -> None:
+    """Better none than a floppy disk for what is kept alive."""
+    assert icons.choose(text) is None
+
+
+def test_one_of_several_cards_has_no_icon_of_another_ones_words() -> None:
+    """A card none of whose words has an icon gets a mark that says nothing."""
+    said = scene(0, {"layout": "statement", "text": "Bubbles"}, "The network feeds bubbles and crumbs.")
+    page, _ = compose(said, SIZES["wide"], load())
+    assert set(icons_for(page, ["Bubbles", "Crumbs"])) <= set(icons.FALLBACKS)
 
 
 def test_an_icon_being_drawn_is_part_of_it() -> None:
