@@ -75,14 +75,14 @@ class Inbox:
         self._sources = Sources(self._workspace, policy, self._clock)
 
     def look(
-        self, arrived_whole: Callable[[str], bool], now: datetime, only: str | None = None
+        self, arrived_whole: Callable[[str], bool], now: datetime, takes: Callable[[str], bool]
     ) -> float | None:
         """Take or refuse what is complete, at most ``BATCH`` files; gives seconds until another look is due."""
         with opened_beneath(self._folder) as folder:
-            return self._look_in(folder, arrived_whole, now, only)
+            return self._look_in(folder, arrived_whole, now, takes)
 
     def _look_in(
-        self, folder: int, arrived_whole: Callable[[str], bool], now: datetime, only: str | None
+        self, folder: int, arrived_whole: Callable[[str], bool], now: datetime, takes: Callable[[str], bool]
     ) -> float | None:
         names = sorted(os.listdir(folder))
         here = frozenset(names)
@@ -95,7 +95,7 @@ class Inbox:
         again: list[float] = []
         for name in names:
             meant = classify_inbox(name)
-            if isinstance(meant, Ignored) or only not in (None, name):
+            if isinstance(meant, Ignored) or not takes(name):
                 continue
             if len(taken) + self._refused >= BATCH:
                 again.append(0.0)

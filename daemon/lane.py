@@ -126,15 +126,16 @@ class Lane:
 
 
 class DaemonLock:
-    """One daemon a workspace: held for the daemon's life, says who holds it."""
+    """One daemon a workspace: held for the daemon's life, says who holds it and what is its ``only`` work."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, only: str | None = None) -> None:
         self.path = path
+        self._only = only
         self._lock = FileLock(path, timeout=0, mode=0o640, fallback_to_soft=False)
         self._seen: os.stat_result | None = None
 
     def acquire(self) -> None:
-        """Take the lock and write pid and time into it; TryAgain if a daemon has it."""
+        """Take the lock and write into it who has it; TryAgain if a daemon has it."""
         deadline = time.monotonic() + _LEFT_BEHIND_SECONDS
         try:
             while not self._try():
@@ -146,7 +147,8 @@ class DaemonLock:
             raise CannotWrite(f"{self.path}: cannot be locked: {error}") from error
         self._seen = os.stat(self.path)
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self.path.write_text(json.dumps({"pid": os.getpid(), "since": since}) + "\n", encoding="utf-8")
+        said = {"pid": os.getpid(), "since": since, **({} if self._only is None else {"only": self._only})}
+        self.path.write_text(json.dumps(said) + "\n", encoding="utf-8")
 
     def _try(self) -> bool:
         os.close(open_anchored(self.path))

@@ -31,6 +31,7 @@ from daemon.model import Job
 from daemon.patience import Patience
 from daemon.recorder import Recorder
 from daemon.runner import Runner
+from daemon.scope import Scope
 from daemon.settings import Policy
 from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.suspects import Suspects
@@ -63,10 +64,7 @@ class Parts:
 
 
 class Loop:
-    """One workspace's work. ``turn`` does all that can be done now and says how long nothing will.
-
-    ``only``: take and run only what comes as this name in the inbox.
-    """
+    """One workspace's work. ``turn`` does all that can be done now and says how long nothing will."""
 
     def __init__(self, parts: Parts, policy: Policy, only: str | None = None) -> None:
         self._workspace, self._clock = parts.workspace, parts.clock
@@ -74,8 +72,7 @@ class Loop:
         self._inbox, self._gates, self._desk = parts.inbox, parts.gates, parts.desk
         self._attempts, self._runner, self._lane = parts.attempts, parts.runner, parts.lane
         self.jobs = Watchlist(parts.workspace, parts.watcher)
-        self._only = only
-        self._only_ids: set[str] = set()
+        self._scope = Scope(only)
         self._inbox_again: float | None = 0.0
         self._rescan_at = 0.0
         self._poll_at = 0.0
@@ -228,15 +225,14 @@ class Loop:
 
     def _look_at_inbox(self, now: datetime, boot: float) -> None:
         try:
-            retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._only)
+            retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._scope.takes)
         except OSError as error:
             self._trouble(error, folder=INBOX)
             retry = TROUBLE_SECONDS
         for job_id in self._inbox.made_ids:
             self.jobs.adopt_new(job_id)
         self._inbox_again = None if retry is None else boot + retry
-        if self._only:
-            self._only_ids.update(self._inbox.taken_ids)
+        self._scope.took(self._inbox.taken_ids)
 
     def _expire(self, now: datetime) -> None:
         for job_id in self._gates.overdue():
@@ -263,7 +259,7 @@ class Loop:
         """
         if self.stopping or self.full or not quiet or self._gates.next_expiry() == 0.0:
             return False
-        ahead = self._recorder.store.queued(only=self._only_ids if self._only else None, limit=1)
+        ahead = self._recorder.store.queued(only=self._scope.ids, limit=1)
         if ahead and ahead[0].turn < job.turn:
             return False
         try:
@@ -276,9 +272,8 @@ class Loop:
         if self._attempts.current is not None:
             return False
         self._lane_at = None
-        only = self._only_ids if self._only else None
         # Jobs that cannot start must not hide those behind them.
-        queued = self._recorder.store.queued(only=only, limit=8 + self._unready)
+        queued = self._recorder.store.queued(only=self._scope.ids, limit=8 + self._unready)
         self._unready = 0
         for job in queued:
             if Effect.FINISH in due(job):
@@ -395,14 +390,19 @@ class Loop:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing can move without a person: no attempt, no queue, no file that is settling."""
-        return (
-            self._attempts.current is None
-            and not self.suspects
-            and not self._recorder.store.queued(only=self._only_ids if self._only else None)
-            and self._inbox_again is None
-            and self.jobs.next_look is None
-        )
+        """Whether nothing can move without a person: no attempt, no queue, no file that is settling.
+
+        Nor what waits for room: somebody must make that.
+        """
+        still = self._attempts.current is None and self.jobs.next_look is None
+        # What has just ended may have made room.
+        return still and (not self.owes or (self.full and self._ground.full(self._policy)))
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is work for which only room may be missing."""
+        queued = self._recorder.store.queued(only=self._scope.ids)
+        return bool(self.suspects or queued) or self._inbox_again is not None
 
     def stop(self, *, at_once: bool) -> None:
         """Start, claim and decide nothing more; the attempt that runs gets its grace."""

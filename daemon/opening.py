@@ -73,10 +73,13 @@ class Opened:
 def open_workspace(
     workspace: Workspace, *, poll: bool = False, only: str | None = None, clock: Clock | None = None
 ) -> Opened:
-    """Open the workspace. Raises BadPolicy, TryAgain (another daemon), CannotWrite, Halt."""
+    """Open the workspace, for ``only`` one request if it is named (`Scope`).
+
+    Raises BadPolicy, TryAgain (another daemon), CannotWrite, Halt.
+    """
     policy = load_policy(workspace)
     check_folders(workspace, policy)
-    lock = DaemonLock(workspace.daemon_lock)
+    lock = DaemonLock(workspace.daemon_lock, only)
     lock.acquire()
     try:
         if lost := workspace.lost_database:

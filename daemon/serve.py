@@ -16,6 +16,7 @@ from daemon.exposure import open_to_all
 from daemon.lease import install_lease_signal_handler
 from daemon.logs import say
 from daemon.opening import Opened, open_workspace
+from daemon.room import shortage
 from daemon.workspace import Workspace
 
 
@@ -124,11 +125,19 @@ def _work(opened: Opened, signals: Signals, *, drain: bool) -> int:
             _reload(opened)
             wait = 0.0
         elif drain and loop.idle:
-            return 1 if _failures(opened) > failures else 0
+            return _drained(opened, failed=_failures(opened) > failures)
         _wait([signals.fileno(), *loop.descriptors], min(wait, signs.beat))
         signals.clear()
         wait = loop.turn()
         signs.after_turn()
+
+
+def _drained(opened: Opened, *, failed: bool) -> int:
+    """The exit code where nothing can move. CannotWrite, with the reason, where it would if there was room."""
+    if opened.loop.full and opened.loop.owes:
+        why = shortage(opened.parts.workspace, opened.policy.min_free_mib)
+        raise CannotWrite(f"no room: {why}; what waits for it is kept, start again when there is")
+    return 1 if failed else 0
 
 
 def _failures(opened: Opened) -> int:

@@ -7,6 +7,7 @@ watchdog.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         # argparse: help (0) and usage (2), both already told.
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
+        # One more, while Python ends, would end it by the signal instead.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return INTERRUPTED
     except BrokenPipeError:
         # Who reads us has seen enough; Python must not find out again when it flushes at exit.

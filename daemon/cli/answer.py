@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
+from contextlib import suppress
 
 from daemon.catalog import Catalog, file_key, key_of
 from daemon.cli.places import holder_of, job_of, workspace_of
@@ -13,11 +14,13 @@ from daemon.doors import Answer, drop_answer, shown_gate, user_name
 from daemon.dropping import Dropped
 from daemon.errors import CannotWrite, NotPossible, TryAgain
 from daemon.model import Job
+from daemon.names import DECISIONS
 from daemon.workspace import Workspace
 
 POLL_SECONDS = 0.05
 GONE_SECONDS = 2.0
 SHOWN_SECONDS = 10.0
+DECIDED_SECONDS = 30.0
 
 
 def command(args: Namespace) -> int:
@@ -66,9 +69,32 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     """Drop the answer, once the gate that was just opened shows itself. Raises what `drop_answer` raises."""
     if not workspace.run(job.id).is_dir():
         raise CannotWrite(f"runs/{job.id} is gone; nothing was written")
-    refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
+    refused = _refused(catalog, job)
     await_shown(workspace, job)
     return drop_answer(workspace, job, answer, refused)
+
+
+def _refused(catalog: Catalog, job: Job) -> frozenset[str]:
+    return frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
+
+
+def undecided(workspace: Workspace, catalog: Catalog, job: Job) -> bool:
+    """Whether a decision lies in the job's directory that was not refused: it is still to be looked at."""
+    refused = _refused(catalog, job)
+    for verb in DECISIONS:
+        with suppress(OSError):
+            if file_key(os.lstat(workspace.run(job.id) / f"{verb}.yaml")) not in refused:
+                return True
+    return False
+
+
+def await_decided(workspace: Workspace, catalog: Catalog, job: Job) -> None:
+    """Give the daemon the time to decide what lies there; not for ever, as its writer may never end it."""
+    deadline = time.monotonic() + DECIDED_SECONDS
+    while undecided(workspace, catalog, job):
+        if time.monotonic() > deadline or holder_of(workspace) is None:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def await_shown(workspace: Workspace, job: Job) -> None:

@@ -120,7 +120,7 @@ def _work(verb: Verbs) -> None:
     daemon.add_argument(
         "--poll", action="store_true", help="look on a timer instead of being told of changes"
     )
-    daemon.add_argument("--only", metavar="NAME", help=argparse.SUPPRESS)
+    daemon.add_argument("--only", metavar="inbox/NAME|ID", help=argparse.SUPPRESS)
     run = verb("run", "submit a request and see it through, asking at gates on a terminal")
     run.add_argument("file", metavar="JOB.yaml")
     run.add_argument(

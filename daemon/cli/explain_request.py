@@ -57,7 +57,9 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     policy = load_policy(workspace)
     why = waits(path, policy.inbox.settle_seconds, None)
     said = _content(workspace, catalog, path, policy) if status.st_size else []
-    return story(workspace, path, "waiting", *why, *said, *held_up(workspace, policy, takes_work=True))
+    return story(
+        workspace, path, "waiting", *why, *said, *held_up(workspace, policy, work=f"inbox/{path.name}")
+    )
 
 
 def _content(workspace: Workspace, catalog: Catalog | None, path: Path, policy: Policy) -> list[str]:

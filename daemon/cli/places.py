@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daemon import workspace as workspaces
 from daemon.catalog import Catalog
 from daemon.errors import Halt, NotPossible
+from daemon.names import shown
 from daemon.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Holder(NamedTuple):
 
     pid: int
     since: str
+    only: str = ""
+    """``inbox/NAME`` or the id of a job, where it works on nothing else."""
 
 
 def holder_of(workspace: Workspace) -> Holder | None:
@@ -88,8 +91,9 @@ def holder_of(workspace: Workspace) -> Holder | None:
     pid = _locked_by(status)
     if pid is None:
         return None
-    since = str(said.get("since", "")) if isinstance(said, dict) and said.get("pid") == pid else ""
-    return Holder(pid, since)
+    if not isinstance(said, dict) or said.get("pid") != pid:
+        said = {}
+    return Holder(pid, str(said.get("since", "")), str(said.get("only", "")))
 
 
 def _locked_by(status: os.stat_result) -> int | None:
@@ -114,4 +118,18 @@ def daemon_line(holder: Holder | None) -> str:
     """Who works here, in words."""
     if holder is None:
         return "No daemon runs here."
-    return f"The daemon runs: pid {holder.pid}{f', since {holder.since}' if holder.since else ''}."
+    since = f", since {holder.since}" if holder.since else ""
+    only = (
+        f" It works only on {shown(holder.only)}; all else waits until it has ended." if holder.only else ""
+    )
+    return f"The daemon runs: pid {holder.pid}{since}.{only}"
+
+
+def elsewhere(holder: Holder | None, *mine: str) -> str:
+    """That what is ``mine`` waits, where the daemon that runs works only on something else; or nothing."""
+    if holder is None or holder.only in ("", *mine):
+        return ""
+    return (
+        f"the daemon that runs (pid {holder.pid}) works only on {shown(holder.only)}:"
+        " this waits until it has ended"
+    )

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from daemon.catalog import Catalog
-from daemon.check import Vetted
-from daemon.cli.answer import await_record, await_shown, give
+from daemon.cli.answer import await_decided, await_record, await_shown, give, undecided
 from daemon.cli.asking import Asked, ask, can_ask
 from daemon.cli.board import Board, Lines, board
-from daemon.cli.places import catalog_of, holder_of, workspace_of
+from daemon.cli.claiming import Claiming, already
+from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, tell
-from daemon.cli.submit import submit, vet
-from daemon.cli.worker import Worker
+from daemon.cli.submit import vet
+from daemon.cli.upkeep import Upkeep
 from daemon.doors import Answer, Changed
-from daemon.dropping import Dropped
-from daemon.errors import Halt, NotPossible, TryAgain
-from daemon.model import Job, Status, Type
+from daemon.errors import NotPossible
+from daemon.model import Job, Status
 from daemon.names import shown
 from daemon.workspace import Workspace
 
 POLL_SECONDS = 0.1
-PROBE_SECONDS = 1.0
-DATABASE_SECONDS = 30.0
 WAITS = 3
 STALE_SECONDS = 30.0
 
@@ -36,61 +32,31 @@ def command(args: Namespace) -> int:
     workspace = workspace_of(args)
     path = Path(args.file)
     data, vetted = vet(path, workspace)
-    known = _already(workspace, vetted, data)
+    known = already(workspace, vetted, data)
     if known is not None:
         tell(f"{known.id} is this very request; it is {known.status}")
-        return Run(workspace, None, args).see_through(known.id)
-    seen = _last_seq(workspace)
-    dropped = submit(workspace, path, data, vetted)
-    tell(f"submitted as inbox/{shown(dropped.name)}")
-    run = Run(workspace, dropped, args)
+        return _see_through(args, workspace, lambda _: known.id)
+    claiming = Claiming(workspace, path, data, vetted)
+    tell(f"submitted as {shown(claiming.place)}")
+    return _see_through(args, workspace, claiming.wait)
+
+
+def _see_through(args: Namespace, workspace: Workspace, job_id: Callable[[Upkeep], str]) -> int:
+    upkeep = Upkeep(workspace, verbose=args.verbose)
     try:
-        return run.see_through(run.await_claim(vetted, data, seen))
+        return Run(workspace, upkeep, approve_all=args.approve_all).see_through(job_id(upkeep))
     except KeyboardInterrupt:
         tell("\nleft; what was accepted stays, and a daemon goes on with it")
         raise
     finally:
-        run.close()
+        upkeep.close()
 
 
 class Run:
-    """One request from the inbox to its end, or to a gate where nobody answers."""
+    """One job to its end, or to a gate where nobody answers."""
 
-    def __init__(self, workspace: Workspace, dropped: Dropped | None, args: Namespace) -> None:
-        self._workspace, self._dropped = workspace, dropped
-        self._approve_all, self._verbose = args.approve_all, args.verbose
-        self._worker: Worker | None = None
-        self._probed = 0.0
-
-    def close(self) -> None:
-        """End the daemon that was started for this job."""
-        if self._worker is not None:
-            self._worker.stop()
-
-    def await_claim(self, vetted: Vetted, data: bytes, seen: int) -> str:
-        """The id of the job that the request became. NotPossible, with the reason, if it is refused."""
-        assert self._dropped is not None
-        dropped, deadline = self._dropped, time.monotonic() + DATABASE_SECONDS
-        while True:
-            self._see_to_daemon()
-            try:
-                catalog = catalog_of(self._workspace)
-            except Halt:
-                # The database is being made just now; a bad one stays bad.
-                if time.monotonic() > deadline:
-                    raise
-                catalog = None
-            if catalog is not None:
-                claimed = catalog.claimed(dropped.key)
-                if claimed is not None:
-                    return claimed[0]
-                _raise_refusal(catalog, dropped, seen)
-                if not os.path.lexists(self._workspace.inbox / dropped.name):
-                    twin = _already(self._workspace, vetted, data)
-                    if twin is not None:
-                        return twin.id
-                catalog.close()
-            time.sleep(POLL_SECONDS / 4)
+    def __init__(self, workspace: Workspace, upkeep: Upkeep, *, approve_all: bool) -> None:
+        self._workspace, self._upkeep, self._approve_all = workspace, upkeep, approve_all
 
     def see_through(self, job_id: str) -> int:
         """Follow the job, answering its gates; gives the exit code."""
@@ -104,27 +70,12 @@ class Run:
                 code = self._settle(catalog, job, shown_on)
                 if code is not None:
                     break
-                if not job.final:
-                    self._see_to_daemon()
+                self._upkeep.see_to(job_id)
+                if why := self._upkeep.news(job_id, catalog, job):
+                    shown_on.note(why)
                 time.sleep(POLL_SECONDS)
         self._tell_end(job, code)
         return code
-
-    def _see_to_daemon(self) -> None:
-        """There must be a daemon: the one that runs, or our own. TryAgain if the job's daemon is gone."""
-        if self._worker is not None:
-            if self._worker.check():
-                return
-            self._worker.stop()
-            self._worker = None
-        if time.monotonic() - self._probed < PROBE_SECONDS and self._probed:
-            return
-        self._probed = time.monotonic()
-        if holder_of(self._workspace) is not None:
-            return
-        if self._dropped is None or not os.path.lexists(self._workspace.inbox / self._dropped.name):
-            raise TryAgain("no daemon runs here any more; the job is kept, `spork daemon` goes on with it")
-        self._worker = Worker(self._workspace, self._dropped.name, verbose=self._verbose)
 
     def _settle(self, catalog: Catalog, job: Job, shown_on: Board | Lines) -> int | None:
         """The exit code if this is the end for us; None if it goes on."""
@@ -138,13 +89,25 @@ class Run:
 
     def _at_gate(self, catalog: Catalog, job: Job, shown_on: Board | Lines) -> int | None:
         assert job.gate is not None
+        lying = undecided(self._workspace, catalog, job)
+        if not (self._approve_all or lying or can_ask()):
+            await_shown(self._workspace, job)
+            return WAITS
+        if not self._upkeep.is_there(job.id):
+            return None
+        if lying:
+            # What was answered before we came counts first, also while no daemon ran.
+            await_decided(self._workspace, catalog, job)
+            if not _same_gate(catalog.job(job.id), job):
+                return None
         if self._approve_all:
             self._insist(catalog, job, Answer("approve", by="approve-all"))
             shown_on.note(f"gate {job.gate.stage}: passed (--approve-all)")
             return None
         await_shown(self._workspace, job)
-        if not can_ask():
-            return WAITS
+        return self._ask(catalog, job, shown_on) if can_ask() else WAITS
+
+    def _ask(self, catalog: Catalog, job: Job, shown_on: Board | Lines) -> int | None:
         with shown_on.aside():
             asked = ask(self._workspace, job, lambda: _same_gate(catalog.job(job.id), job))
             if asked is Asked.GONE:
@@ -223,30 +186,3 @@ def _tell_waiting(job: Job) -> None:
         f"{job.id} waits for a decision about {job.gate.stage}: read runs/{job.id}/REVIEW.md,\n"
         f"then: spork approve {job.id}   or   spork reject {job.id} --notes TEXT"
     )
-
-
-def _already(workspace: Workspace, vetted: Vetted, data: bytes) -> Job | None:
-    """The job that this very request, with an id of its own, became before."""
-    if vetted.request.id is None:
-        return None
-    catalog = catalog_of(workspace)
-    same = hashlib.sha256(data).hexdigest()
-    if catalog is None or catalog.request_sha256(vetted.request.id) != same:
-        return None
-    return catalog.job(vetted.request.id)
-
-
-def _last_seq(workspace: Workspace) -> int:
-    catalog = catalog_of(workspace)
-    if catalog is None:
-        return 0
-    try:
-        return catalog.last_seq()
-    finally:
-        catalog.close()
-
-
-def _raise_refusal(catalog: Catalog, dropped: Dropped, seen: int) -> None:
-    for event in catalog.events(after=seen):
-        if event.type is Type.REQUEST_REFUSED and event.payload.get("name") == shown(dropped.name):
-            raise NotPossible(f"refused: {event.message}")

@@ -237,4 +237,4 @@ _KEYS = ("id", "slug", "status", "reason", "stage", "attempt", "created_at", "up
 
 def _holder_facts(workspace: Workspace) -> dict[str, Any] | None:
     holder = holder_of(workspace)
-    return {"pid": holder.pid, "since": holder.since} if holder else None
+    return {"pid": holder.pid, "since": holder.since, "only": holder.only or None} if holder else None

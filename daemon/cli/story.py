@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.cli.places import holder_of
+from daemon.cli.places import elsewhere, holder_of
 from daemon.names import Ignored, beside, shown
 from daemon.settings import Policy
 from daemon.workspace import Workspace
@@ -38,13 +38,16 @@ def by_its_name(meant: Ignored) -> list[str]:
     return lines
 
 
-def held_up(workspace: Workspace, policy: Policy, *, takes_work: bool = False) -> list[str]:
-    """What keeps the daemon from everything of the kind. ``takes_work``: it is new work, and needs room."""
-    if holder_of(workspace) is None:
+def held_up(workspace: Workspace, policy: Policy, *, work: str = "") -> list[str]:
+    """What keeps the daemon from everything of the kind. ``work``: where it is new work, as ``inbox/NAME``."""
+    holder = holder_of(workspace)
+    if holder is None:
         return ["no daemon runs here, so nobody takes it"]
+    if work and (why := elsewhere(holder, work)):
+        return [why]
     room = os.statvfs(workspace.runs)
     free = room.f_bavail * room.f_frsize // (1024 * 1024)
-    if takes_work and free < policy.min_free_mib:
+    if work and free < policy.min_free_mib:
         return [
             f"the disk has {free} MiB left, less than min_free_mib: {policy.min_free_mib}; nothing is taken"
         ]

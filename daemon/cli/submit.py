@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from daemon.check import Vetted, check, vet_request
-from daemon.cli.places import holder_of, workspace_of
+from daemon.cli.places import elsewhere, holder_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.dropping import Dropped
 from daemon.errors import Invalid, Problem
@@ -30,8 +30,11 @@ def command(args: Namespace) -> int:
         raise Invalid(*problems)
     for path, data, request in vetted:
         show(f"inbox/{submit(workspace, path, data, request).name}")
-    if holder_of(workspace) is None:
+    holder = holder_of(workspace)
+    if holder is None:
         tell("No daemon runs here yet; the next one takes what lies in the inbox.")
+    elif why := elsewhere(holder):
+        tell(f"Not taken now: {why}.")
     return 0
 
 

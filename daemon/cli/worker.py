@@ -22,19 +22,26 @@ class WorkerGone(SporkError):
     """The daemon for this job ended by itself."""
 
     def __init__(self, code: int, said: str) -> None:
+        if code < 0:
+            said = (
+                f"the daemon for this job was killed by signal {-code} ({signal.strsignal(-code)}); the job is kept:"
+                " `spork daemon` goes on with it, and `spork run` again, if its request has an id"
+            )
         super().__init__(said or f"the daemon for this job ended with code {code}; -v shows its log")
         self.exit_code = code if code in (65, 73, 75, 78) else 73
 
 
 class Worker:
-    """The child. Its log goes nowhere, or to our stderr with ``verbose``; its last words are kept."""
+    """The child, for ``only`` one request (`Scope`). Its log goes nowhere, or to our stderr with ``verbose``;
+    its last words are kept.
+    """
 
-    def __init__(self, workspace: Workspace, name: str, *, verbose: bool) -> None:
+    def __init__(self, workspace: Workspace, only: str, *, verbose: bool) -> None:
         self._log = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         # A session of its own: Ctrl-C reaches us, and we tell it once. Started where the package lies: a
         # folder named daemon in the person's current folder must not be taken for ours.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "--workspace", str(workspace.root), "daemon", "--only", name],
+            [sys.executable, "-m", "daemon", "--workspace", str(workspace.root), "daemon", "--only", only],
             cwd=Path(daemon.__file__).parent.parent,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

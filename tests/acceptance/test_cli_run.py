@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -15,13 +16,20 @@ import pytest
 from daemon.cli.places import holder_of
 from daemon.workspace import Workspace
 from tests.studio import ROOT, Studio
-from tests.support import wait_for
+from tests.support import PATIENCE, wait_for
 
 NOTE = "intent: a note\npipeline: note\n"
 SLOW = """\
 name: slow
 stages:
   - {name: wait, command: [sh, -euc, 'echo $$ > pid.txt; exec sleep 600'], outputs: [pid.txt]}
+"""
+HELD = """\
+name: held
+stages:
+  - name: hold
+    command: [sh, -euc, 'while ! [ -e {run}/../../go ]; do sleep 0.05; done; echo go > go.txt']
+    outputs: [go.txt]
 """
 BROKEN = """\
 name: broken
@@ -186,6 +194,111 @@ def test_cut_off(studio: Studio, how: signal.Signals) -> None:
     wait_for(lambda: nobody_works(studio), "the daemon for the job to end")
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the stage to end")
     studio.wait("s-1", "queued", "interrupted")
+
+
+def started(studio: Studio, *arguments: str) -> subprocess.Popen[str]:
+    """`spork run` that nobody can be asked by."""
+    return subprocess.Popen(
+        studio.command("run", *arguments),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def heard(process: subprocess.Popen[str], text: str) -> None:
+    """Wait until this was said on stderr."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"it ended with {process.wait()} and never said {text!r}")
+
+
+def test_it_goes_on_with_its_own_job(studio: Studio) -> None:
+    """With an id, and no daemon: the job is gone on with where it is; what was answered meanwhile counts."""
+    path = studio.root / "n.yaml"
+    for job, more in (("n-1", ["--approve-all"]), ("n-2", [])):
+        path.write_text(NOTE + f"id: {job}\n")
+        assert studio.spork("run", str(path), check=False).returncode == 3
+        if not more:
+            studio.spork("approve", job)
+        again = studio.spork("run", str(path), *more)
+        assert again.stdout == f"{studio.run(job)}/published/note.txt\n"
+        assert nobody_works(studio)
+
+
+def test_its_daemon_was_killed(studio: Studio) -> None:
+    """Said so, with the signal; the same request again goes on with the job that was cut off."""
+    studio.pipeline("held", HELD)
+    path = studio.root / "h.yaml"
+    path.write_text("intent: x\nid: h-1\npipeline: held\n")
+    run = started(studio, str(path))
+    wait_for((studio.run("h-1") / "logs/01-hold.1.log").exists, "the stage to run")
+    holder = holder_of(Workspace(studio.root))
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    _, said = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 73
+    assert "killed by signal 9" in said
+    assert "{" not in said
+    (studio.root / "go").touch()
+    assert studio.spork("run", str(path)).stdout == f"{studio.run('h-1')}/go.txt\n"
+
+
+def test_it_waits_for_the_run_of_another_request(studio: Studio, request_file: Path) -> None:
+    """Everybody who looks is told that the daemon works only on that; when it has ended, this run goes on."""
+    first = Terminal(studio.command("run", str(request_file)))
+    first.expect("[a]pprove")
+    (studio.root / "b.yaml").write_text(NOTE + "id: b-1\n")
+    second = started(studio, str(studio.root / "b.yaml"), "--approve-all")
+    only = "works only on inbox/note.yaml"
+    heard(second, only)
+    assert only in studio.spork("status").stdout
+    assert json.loads(studio.spork("status", "--json").stdout)["daemon"]["only"] == "inbox/note.yaml"
+    assert only in studio.spork("explain", "inbox/b.yaml").stdout
+    (studio.root / "c.yaml").write_text(NOTE + "id: c-1\n")
+    assert only in studio.spork("submit", str(studio.root / "c.yaml")).stderr
+    first.type("l\n")
+    assert first.end() == 3
+    assert second.communicate(timeout=PATIENCE)[0] == f"{studio.run('b-1')}/published/note.txt\n"
+    assert nobody_works(studio)
+    assert (studio.root / "inbox/c.yaml").exists()
+
+
+def test_it_says_that_there_is_no_room(studio: Studio, request_file: Path) -> None:
+    """Once, and goes on when there is; `daemon --drain` ends with 73 where something waits for that."""
+    policy = studio.root / "conf/operator.yaml"
+    kept = policy.read_text()
+    policy.write_text(kept.replace("min_free_mib: 1\n", "min_free_mib: 99999999\n"))
+    run = started(studio, str(request_file), "--approve-all")
+    heard(run, "no room: ")
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
+    assert "no room" not in said
+    drained = studio.spork("daemon", "--drain", check=False)
+    assert drained.returncode == 73
+    assert "99999999 are wanted" in drained.stderr.splitlines()[-1]
+    assert (studio.root / "inbox/note.yaml").exists()
+    policy.write_text(kept)
+    assert studio.spork("daemon", "--drain").returncode == 0
+    assert studio.state(only_job(studio))["status"] == "needs_approval"
+
+
+def test_ctrl_c_again_and_again(studio: Studio) -> None:
+    """130 however often: also while the command itself is ending."""
+    studio.pipeline("slow", SLOW)
+    (studio.root / "s.yaml").write_text("intent: x\nid: s-1\npipeline: slow\n")
+    run = started(studio, str(studio.root / "s.yaml"))
+    wait_for((studio.run("s-1") / "logs/01-wait.1.log").exists, "the stage to run")
+    while run.poll() is None:
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    _, said = run.communicate(timeout=PATIENCE)
+    assert (run.returncode, "Traceback" in said) == (130, False)
 
 
 class Terminal:

@@ -33,7 +33,7 @@ settings tightening pipelines documents params explain strictyaml tree rulings m
 ledger eventfile clashes
 room
 workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects
-model errors endmark identity
+model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
