@@ -44,6 +44,9 @@ TEMPORARY_PREFIX = ".spork-"
 
 FILE_MODE = 0o660
 
+SLICE_BYTES = 8 << 20
+"""After so much a long copy pauses; on the disk by then, or every other fsync would have to wait for all of it."""
+
 PASSING = frozenset(
     (
         errno.ENOSPC,
@@ -181,10 +184,17 @@ class Copied:
 
 
 def copy_in(
-    source: int, target: Path | str, limit: int, mode: int = FILE_MODE, *, folder: int | None = None
+    source: int,
+    target: Path | str,
+    limit: int,
+    mode: int = FILE_MODE,
+    *,
+    folder: int | None = None,
+    pause: Callable[[], None] | None = None,
 ) -> Copied:
     """Copy a stranger's open file to a new durable file of ours; ``folder`` as for `write_durable`.
 
+    ``pause`` is called between slices; what it raises ends the copy.
     Raises OSError: EINVAL not a regular file, EFBIG larger than ``limit`` bytes, EBUSY changed meanwhile.
     """
     before = os.fstat(source)
@@ -197,6 +207,11 @@ def copy_in(
             digest.update(chunk)
             _write_all(fd, chunk)
             position += len(chunk)
+            if pause is not None and position // SLICE_BYTES > (position - len(chunk)) // SLICE_BYTES:
+                os.fdatasync(fd)
+                pause()
+                if Identity.of(os.fstat(source)) != Identity.of(before):
+                    break
         if Identity.of(os.fstat(source)) != Identity.of(before) or position != before.st_size:
             raise OSError(errno.EBUSY, "changed while it was copied")
 

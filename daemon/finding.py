@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -80,17 +80,22 @@ def _looked_at(fd: int, name: str) -> Identity:
     return Identity.of(status)
 
 
-def copy_all(incoming: int, folder: str, found: Sequence[Found]) -> None:
+def copy_all(
+    incoming: int, folder: str, found: Sequence[Found], pause: Callable[[], None] | None = None
+) -> None:
     """Copy sources, durably, into what will be a run directory: ``folder`` in ``incoming``, an open one.
 
-    On an error, as `find` raises, nothing is left of it.
+    ``pause`` is called before each and within large ones, as by `copy_in`. On an error, as `find` raises, and on
+    what ``pause`` raises, nothing is left of it.
     """
     try:
         run = make_folders_of_run(incoming, folder)
         try:
             with opened_beneath(run, "sources") as target:
                 for one in found:
-                    _copy(one, target)
+                    if pause is not None:
+                        pause()
+                    _copy(one, target, pause)
             os.fsync(run)
         finally:
             os.close(run)
@@ -101,7 +106,7 @@ def copy_all(incoming: int, folder: str, found: Sequence[Found]) -> None:
         raise
 
 
-def _copy(one: Found, target: int) -> None:
+def _copy(one: Found, target: int, pause: Callable[[], None] | None) -> None:
     parent, own = os.path.split(str(PurePosixPath(one.name)))
     try:
         fd = open_beneath(one.root, one.place)
@@ -114,7 +119,7 @@ def _copy(one: Found, target: int) -> None:
             raise NotYet(one.name, CHANGED)
         folder = make_folders(target, parent)
         try:
-            copy_in(fd, own, LIMIT, folder=folder)
+            copy_in(fd, own, LIMIT, folder=folder, pause=pause)
         except OSError as error:
             raise _meaning(one.name, error) from error
         finally:

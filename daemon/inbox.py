@@ -11,13 +11,13 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 
 from daemon.beneath import has, opened_beneath, remove_tree
-from daemon.changes import Change, Claim, Recorded
+from daemon.carrier import Carrier
+from daemon.changes import Change, Recorded
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
@@ -31,29 +31,25 @@ from daemon.recorder import Recorder
 from daemon.settings import Policy
 from daemon.sources import Sources, SourcesMissing
 from daemon.spool import DropBox, Gone, Refused, Waiting, Whole
+from daemon.taken import Taken, claim_of, queued
 from daemon.workspace import Workspace
 
 BATCH = 100
 STUCK_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One file that became a claim, on its way into the commit."""
-
-    name: str
-    whole: Whole
-    vetted: Vetted
-    job_id: str
-
-
 class Inbox:
     """The inbox of one workspace. It remembers only what it saw of files that still lie there."""
 
     def __init__(
-        self, workspace: Workspace, recorder: Recorder, policy: Policy, clock: Callable[[], float]
+        self,
+        workspace: Workspace,
+        recorder: Recorder,
+        policy: Policy,
+        carrier: Carrier,
+        clock: Callable[[], float],
     ) -> None:
-        self._workspace, self._recorder, self._clock = workspace, recorder, clock
+        self._workspace, self._recorder, self._carrier, self._clock = workspace, recorder, carrier, clock
         self._folder = workspace.inbox
         self._told: dict[str, str] = {}
         # By the name as shown: a crash may have come between a refusal's record and what follows it.
@@ -72,7 +68,7 @@ class Inbox:
         """Use this policy from now on."""
         self._policy = policy
         self._box = DropBox(settle_seconds=policy.inbox.settle_seconds, empty_seconds=None, clock=self._clock)
-        self._sources = Sources(self._workspace, policy, self._clock)
+        self._sources = Sources(self._workspace, policy, self._carrier, self._clock)
 
     def look(
         self, arrived_whole: Callable[[str], bool], now: datetime, takes: Callable[[str], bool]
@@ -109,6 +105,8 @@ class Inbox:
                 retry = self._stuck(name, error)
             if retry is not None:
                 again.append(retry)
+        else:
+            self._carrier.drop_unasked()
         again += self._claim(taken, folder, here, now)
         self._told = {name: why for name, why in self._told.items() if name in here}
         if self._recorded:
@@ -204,7 +202,7 @@ class Inbox:
             return []
         try:
             recorded = self._recorder.record(
-                *(Change(None, [_queued(t, now)], claim=_claim_of(t)) for t in taken)
+                *(Change(None, [queued(t, now)], claim=claim_of(t)) for t in taken)
             )
         except OSError:
             with opened_incoming(self._workspace) as incoming:
@@ -268,42 +266,6 @@ class Inbox:
         event = Event(Type.REQUEST_REFUSED, rfc3339(now), message=message, payload=facts)
         self._recorder.record(Change(None, [event]))
         self._recorded[shown(name)] = identity or message
-
-
-def _claim_of(taken: Taken) -> Claim:
-    data = taken.whole.data
-    return Claim(
-        shown(taken.name),
-        taken.whole.identity.key,
-        data,
-        hashlib.sha256(data).hexdigest(),
-        taken.vetted.pipeline_bytes,
-    )
-
-
-def _queued(taken: Taken, now: datetime) -> Event:
-    vetted, request = taken.vetted, taken.vetted.request
-    facts = {
-        "id": taken.job_id,
-        "slug": vetted.slug,
-        "intent": request.intent,
-        "pipeline": vetted.pipeline.name,
-        "pipeline_sha256": hashlib.sha256(vetted.pipeline_bytes).hexdigest(),
-        "priority": request.priority,
-        "labels": dict(request.labels),
-        "params": dict(vetted.params),
-        "gates": {name: gate.model_dump(exclude_unset=True) for name, gate in request.gates.items()},
-        "stage_timeouts": dict(request.stage_timeouts),
-        "stages": [
-            {"name": s.name, "needs": list(s.needs), "retries": s.retries, "gate": s.name in vetted.gated}
-            for s in vetted.pipeline.stages
-        ],
-        "request_sha256": hashlib.sha256(taken.whole.data).hexdigest(),
-        "name": shown(taken.name),
-        "identity": taken.whole.identity.key,
-    }
-    message = f"accepted from inbox/{shown(taken.name)}"
-    return Event(Type.JOB_QUEUED, rfc3339(now), taken.job_id, message=message, payload=facts)
 
 
 def _free_name(folder: int, name: str, data: bytes) -> str:

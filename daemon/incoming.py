@@ -131,6 +131,19 @@ def opened_nursery(workspace: Workspace) -> Iterator[Nursery]:
         yield Nursery(runs, incoming, jobs)
 
 
+def copying_name(request: str) -> str:
+    """The folder in ``runs/.incoming`` that a request's large sources are copied to, by the request's identity."""
+    return f"{request}.copying"
+
+
+def is_copying(workspace: Workspace, request: str) -> bool:
+    """Whether sources of a request are being copied, by how its identity begins; False where we may not look."""
+    with suppress(OSError):
+        names = os.listdir(workspace.incoming)
+        return any(name.startswith(request) and name.endswith(copying_name("")) for name in names)
+    return False
+
+
 def clear_incoming(workspace: Workspace) -> None:
     """Remove what claims that a crash cut off had brought in; the jobs that were committed have theirs."""
     with opened_incoming(workspace) as incoming:

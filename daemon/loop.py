@@ -14,6 +14,7 @@ from functools import partial
 
 from daemon import rulings
 from daemon.attempts import Attempts
+from daemon.carrier import Carrier
 from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
@@ -56,6 +57,7 @@ class Parts:
     watcher: Watcher
     ground: Ground
     inbox: Inbox
+    carrier: Carrier
     gates: Gates
     desk: Desk
     attempts: Attempts
@@ -70,7 +72,8 @@ class Loop:
         self._workspace, self._clock = parts.workspace, parts.clock
         self._recorder, self._watcher, self._ground = parts.recorder, parts.watcher, parts.ground
         self._inbox, self._gates, self._desk = parts.inbox, parts.gates, parts.desk
-        self._attempts, self._runner, self._lane = parts.attempts, parts.runner, parts.lane
+        self._attempts, self._runner = parts.attempts, parts.runner
+        self._lane, self._carrier = parts.lane, parts.carrier
         self.jobs = Watchlist(parts.workspace, parts.watcher)
         self._scope = Scope(only)
         self._inbox_again: float | None = 0.0
@@ -157,6 +160,7 @@ class Loop:
         if self.full:
             # Another workspace shall not wait for the lane behind one that takes it no more.
             self._lane.stop_waiting()
+            self._carrier.rest()
         if was_full and not self.full:
             self._inbox_again = boot
             self._recorder.catch_up(self._show)
@@ -220,7 +224,7 @@ class Loop:
             self.jobs.look_again(job_id, boot + soonest)
 
     def _asks_for_inbox(self, hints: Hints, polled: frozenset[str], boot: float, *, everything: bool) -> bool:
-        asked = self._inbox_again is not None and self._inbox_again <= boot
+        asked = self._carrier.rang() or (self._inbox_again is not None and self._inbox_again <= boot)
         return not self.full and (INBOX in hints.rang or INBOX in polled or asked or everything)
 
     def _look_at_inbox(self, now: datetime, boot: float) -> None:
@@ -408,6 +412,7 @@ class Loop:
         """Start, claim and decide nothing more; the attempt that runs gets its grace."""
         self.stopping = True
         self._attempts.stop(at_once=at_once)
+        self._carrier.rest()
 
     @property
     def descriptors(self) -> list[int]:
@@ -417,6 +422,7 @@ class Loop:
             None if self._storm.on else self._watcher.fileno(),
             self._lane.fileno(),
             self._ground.fileno(),
+            self._carrier.fileno(),
             current.running.fileno() if current and not current.over else None,
         ]
         return [fd for fd in found if fd is not None and fd >= 0]

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from daemon import generation, twin
 from daemon.attempts import Attempts
+from daemon.carrier import Carrier
 from daemon.changes import Change
 from daemon.checkup import Checkup
 from daemon.clock import Clock, rfc3339
@@ -61,7 +62,8 @@ class Opened:
         self.parts.recorder.record(Change(None, [event]))
 
     def close(self) -> None:
-        """Let everything go, in order: processes, then the lane, then the workspace."""
+        """Let everything go, in order: what copies, processes, then the lane, then the workspace."""
+        self.parts.carrier.end()
         self.parts.runner.rest()
         self.parts.lane.give_back()
         self.parts.watcher.close()
@@ -116,6 +118,7 @@ def _parts(
     lane = Lane(policy.lane.path)
     runner = Runner(lane, store.token, policy.stages.preload)
     watcher = Watcher("poll" if poll else policy.watch.mode, workspace.jobs / ".bell")
+    carrier = Carrier(workspace)
     gates = Gates(workspace, recorder, shelf, policy, clock)
     return Parts(
         workspace=workspace,
@@ -123,7 +126,8 @@ def _parts(
         recorder=recorder,
         watcher=watcher,
         ground=Ground(workspace, lock, lane, store, watcher, checkup),
-        inbox=Inbox(workspace, recorder, policy, clock.boot),
+        inbox=Inbox(workspace, recorder, policy, carrier, clock.boot),
+        carrier=carrier,
         gates=gates,
         desk=Desk(workspace, recorder, gates, policy, clock.boot),
         attempts=Attempts(recorder, gates, shelf, runner, lane, policy, clock),

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.beneath import opened_beneath
+from daemon.carrier import AT_ONCE_BYTES, Carrier, Carrying, unlink
 from daemon.check import Vetted
 from daemon.digests import digest_of
 from daemon.errors import Invalid
@@ -27,10 +28,12 @@ from daemon.spool import Whole
 from daemon.workspace import Workspace
 
 RETRY_SECONDS = 0.5
+CARRYING_SECONDS = 1.0
+"""Until another look at a request whose sources are being copied, should the bell of that be deaf."""
 
 
 class SourcesMissing(Exception):
-    """A source is not there yet, or is being written; look again in ``retry_in`` seconds."""
+    """A source is not there yet or is being written, or all are being copied; look again in ``retry_in`` seconds."""
 
     def __init__(self, message: str, retry_in: float) -> None:
         super().__init__(message)
@@ -39,7 +42,7 @@ class SourcesMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What one request, by its identity, has waited for, and since when."""
+    """What one request, by its identity, has waited for, in words, and since when."""
 
     request: str
     since: dict[str, float] = field(default_factory=dict)
@@ -48,8 +51,10 @@ class Wait:
 class Sources:
     """Brings requests' sources into the runs to come."""
 
-    def __init__(self, workspace: Workspace, policy: Policy, clock: Callable[[], float]) -> None:
-        self._workspace, self._policy, self._clock = workspace, policy, clock
+    def __init__(
+        self, workspace: Workspace, policy: Policy, carrier: Carrier, clock: Callable[[], float]
+    ) -> None:
+        self._workspace, self._policy, self._carrier, self._clock = workspace, policy, carrier, clock
         self._waits: dict[str, Wait] = {}
         self._brought: dict[str, list[Found]] = {}
 
@@ -60,8 +65,8 @@ class Sources:
     def bring(self, job_id: str, request: Whole, vetted: Vetted) -> None:
         """Copy all sources to where the run directory is being made, once all are there and fit to be taken.
 
-        Raises SourcesMissing while one is missing or being written, Invalid when it stays so, or is no file,
-        OSError where the disk is in trouble.
+        Raises SourcesMissing while one is missing or being written, or all are being copied; Invalid when one stays
+        missing, or is no file; OSError where the disk is in trouble.
         """
         if not vetted.sources:
             return
@@ -69,14 +74,23 @@ class Sources:
             # All are looked at before the first is copied: a wait reads nothing.
             stem = Path(request.name).stem
             found = [find(name, self._places(stem, name)) for name in vetted.sources]
-            with opened_incoming(self._workspace) as incoming:
-                copy_all(incoming, job_id, found)
+            self._copy(job_id, request, found)
+        except Carrying as error:
+            raise SourcesMissing(str(error), retry_in=CARRYING_SECONDS) from error
         except NotYet as error:
             raise self._missing(vetted, error.name, request, str(error)) from error
         except Unfit as error:
             raise self._refused(vetted, error.name, str(error)) from error
         self._brought[job_id] = [one for one in found if one.place != one.name]
         self._waits.pop(request.name, None)
+
+    def _copy(self, job_id: str, request: Whole, found: list[Found]) -> None:
+        with opened_incoming(self._workspace) as incoming:
+            if sum(one.identity.size for one in found) <= AT_ONCE_BYTES:
+                copy_all(incoming, job_id, found)
+            else:
+                keep_free = self._policy.min_free_mib
+                self._carrier.deliver(request.identity.key, found, incoming, job_id, keep_free)
 
     def clear(self, stem: str, job_id: str, here: Collection[str]) -> None:
         """Take the claimed request's own folder away: its files are in the run, byte for byte.
@@ -96,7 +110,7 @@ class Sources:
         # Somebody may have replaced or removed it; then it is theirs to keep.
         with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
             if is_it(folder, own):
-                os.unlink(own, dir_fd=folder)
+                unlink(own, folder)
 
     def clear_taken(self, stem: str, job_id: str) -> None:
         """The same after a crash: what lies in both, byte for byte, is what was brought."""
@@ -126,7 +140,7 @@ class Sources:
         if wait is None or wait.request != request.identity.key:
             wait = self._waits[request.name] = Wait(request.identity.key)
         limit = self._policy.inbox.sources_wait_seconds
-        if self._clock() - wait.since.setdefault(name, self._clock()) < limit:
+        if self._clock() - wait.since.setdefault(why, self._clock()) < limit:
             return SourcesMissing(why, retry_in=RETRY_SECONDS)
         places = f"inbox/{Path(request.name).stem}/, inbox/, sources/"
         told = f"{why} after {limit:g} s; put it into one of {places} and drop the request again"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from daemon.catalog import Summary
+from daemon.catalog import Summary, file_key
 from daemon.names import Decision, Ignored, Request, classify_decision, classify_inbox, for_shell, shown
 from daemon.workspace import Workspace
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 20
 TAIL = 4096
+COPYING = "its sources are being copied"
 DAY_SECONDS = 86_400
 
 
@@ -71,7 +72,9 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
         status = os.lstat(path)
     except FileNotFoundError:
         return ""
-    from daemon.cli.waits import unfit  # only where a file lies there: it takes longer than all the rest
+    # Only where a file lies there: they take longer than all the rest.
+    from daemon.cli.waits import unfit
+    from daemon.incoming import is_copying
 
     wrong = meant.unfit or ("not a regular file" if not stat.S_ISREG(status.st_mode) else unfit(status))
     if wrong:
@@ -79,6 +82,8 @@ def _inbox_note(workspace: Workspace, name: str, is_folder: bool) -> str:
     if refused_content(workspace, path):
         return f"{shown(name)}: refused where it is; why: spork explain {for_shell(f'inbox/{name}')}"
     why = _held(path) or ("empty, waits for its content" if status.st_size == 0 else "not taken yet")
+    if is_copying(workspace, file_key(status)):
+        why = COPYING
     return f"{shown(name)}: {why}; why: spork explain {for_shell(f'inbox/{name}')}"
 
 

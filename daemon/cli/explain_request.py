@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 
 from daemon.catalog import Catalog, file_key
-from daemon.cli.beside import refused_content, request_by_content
+from daemon.cli.beside import COPYING, refused_content, request_by_content
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
 from daemon.files import read_regular
+from daemon.incoming import is_copying
 from daemon.names import NO_REQUEST, Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.settings import Policy, load_policy
 from daemon.spool import LIMIT_BYTES
@@ -55,7 +56,8 @@ def _request(workspace: Workspace, catalog: Catalog | None, path: Path) -> Story
     if note := refused_content(workspace, path):
         return story(workspace, path, "refused", note)
     policy = load_policy(workspace)
-    why = waits(path, policy.inbox.settle_seconds, None)
+    copying = [COPYING] if is_copying(workspace, file_key(status)) else []
+    why = [*copying, *waits(path, policy.inbox.settle_seconds, None)]
     said = _content(workspace, catalog, path, policy) if status.st_size else []
     return story(
         workspace, path, "waiting", *why, *said, *held_up(workspace, policy, work=f"inbox/{path.name}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.carrier import AT_ONCE_BYTES
 from tests.crashed import APPROVE, EDITED, THOROUGH, Answer, Crashed, lead
 from tests.crashing import syscalls
 from tests.history import lines
@@ -30,6 +31,12 @@ TAKEN = """
     before os.unlink in daemon.sources:Sources.clear#2; before daemon.spool:DropBox.claim_unlink
     before os.rmdir in daemon.sources:Sources.clear
     after daemon.spool:DropBox.claim_unlink
+"""
+CARRIED = """
+    before os.fsync in daemon.finding:copy_all; before os.rename in daemon.carrier:Errand.take
+    before os.fsync in daemon.carrier:Errand.take; after daemon.carrier:Errand.take
+    after daemon.carrier:Errand.take; after commit:job_queued
+    after commit:job_queued; before daemon.sources:Sources.clear_taken
 """
 RUN = """
     before commit:stage_started; inside commit:stage_started; after commit:stage_started
@@ -126,6 +133,15 @@ def test_killed_while_a_job_is_taken(crashed: Crashed, points: str) -> None:
     """A dropped file with sources becomes one job, and nothing of it stays in the inbox."""
     crashed.doom(points)
     see_through(crashed, ask(crashed, "straight"), ())
+
+
+@chains(CARRIED)
+def test_killed_while_large_sources_are_taken(crashed: Crashed, points: str) -> None:
+    """The same of those that are copied beside the loop."""
+    crashed.source("job-1", "one.txt", "1" * AT_ONCE_BYTES)
+    crashed.source("job-1", "two.txt", "2\n")
+    crashed.doom(points)
+    see_through(crashed, crashed.ask("job-1", "straight", sources=["one.txt", "two.txt"]), ())
 
 
 @chains(RUN)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.carrier import AT_ONCE_BYTES
 from tests.studio import QUICK, Studio
 from tests.support import wait_for
 from tests.traced import Trace, calls, in_order, strace
@@ -79,6 +80,26 @@ def test_a_claim(trace: Trace) -> None:
         in_order(step, commit, run, gone)
     in_order(commit, trace.first("rename.*", r"/jobs/g-1\.yaml$"), gone)
     in_order(commit, trace.first("unlink.*", r"/inbox/g-1/deep/er/one\.txt$"), gone)
+
+
+@pytest.mark.fault(83)
+def test_a_claim_of_large_sources(tmp_path: Path) -> None:
+    """Copied beside the loop under another name, they are durable under their own before the commit."""
+    studio, output = Studio(tmp_path / "studio"), tmp_path / "trace"
+    studio.pipeline("gated", PIPELINE)
+    (studio.root / "inbox/g-1/deep/er").mkdir(parents=True)
+    (studio.root / "inbox/g-1/deep/er/one.txt").write_bytes(b"1" * (AT_ONCE_BYTES + 1))
+    studio.drop("g-1.yaml", REQUEST)
+    studio.start(before=strace(output))
+    studio.wait("g-1", "needs_approval")
+    assert studio.stop() == 0
+    trace = _whole(output)
+    source = trace.published(r"\.copying/sources/deep/er/one\.txt$")
+    own = trace.first("fsync", r"\.copying$", after=source.number)
+    named = trace.first("rename.*", r"/\.incoming/g-1$")
+    durable = trace.first("fsync", r"/\.incoming$", after=named.number)
+    commit = trace.committed("job_queued", after=source.number)
+    in_order(source, own, named, durable, commit, trace.first("unlink.*", r"/inbox/g-1/deep/er/one\.txt$"))
 
 
 @pytest.mark.fault(83)

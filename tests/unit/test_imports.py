@@ -22,7 +22,7 @@ watchlist
 attempts inbox decisions ground
 gates
 kept
-recorder sources finding retention review drafts shelf rebuild evidence generation twin
+recorder sources taken carrier finding retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable
 runner watcher projection publication
