@@ -18,6 +18,7 @@ from daemon.changes import Change
 from daemon.clashes import clash
 from daemon.clock import Clock, rfc3339
 from daemon.errors import CannotWrite, Invalid, TryAgain
+from daemon.feedback import waiting
 from daemon.gates import Gates
 from daemon.lane import Lane
 from daemon.logs import say
@@ -173,7 +174,7 @@ class Attempts:
     def _order(self, job: Job) -> Order:
         stage = self._shelf.stage(job, job.stage or "")
         run = self._workspace.run(job.id)
-        own = job.at(job.stage)
+        own, told = job.at(job.stage), waiting(job.told, stage.name)
         mark = label(job, own, job.attempt)
         stages = self._policy.stages
         return Order(
@@ -192,8 +193,8 @@ class Attempts:
             log_limit_bytes=int(stages.log_limit_mib * 1024 * 1024),
             intent=job.intent,
             params=job.params,
-            feedback=job.feedback,
-            redo=job.redo,
+            feedback=told.notes,
+            redo=told.redo,
             artifacts=tuple(
                 Published(a.path, a.kind, a.bytes, a.sha256, name, a.meta)
                 for name in own.needs

@@ -11,7 +11,19 @@ from typing import Any
 
 from daemon.errors import Halt
 from daemon.escapes import escape_lines
-from daemon.model import Artifact, Decided, Event, Failure, Gate, Job, Stage, StageStatus, Status, Type
+from daemon.model import (
+    Artifact,
+    Decided,
+    Event,
+    Failure,
+    Feedback,
+    Gate,
+    Job,
+    Stage,
+    StageStatus,
+    Status,
+    Type,
+)
 
 
 def plain(value: Any) -> Any:
@@ -99,7 +111,19 @@ def _job(facts: dict[str, Any]) -> Job:
     facts["gate"] = _gate(facts["gate"]) if facts["gate"] else None
     facts["decided"] = tuple(Decided(**d) for d in facts["decided"])
     facts["error"] = Failure(**facts["error"]) if facts["error"] else None
+    facts["told"] = _told(facts)
     return Job(**facts)
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Feedback]:
+    """By stage. The first release kept one ``feedback`` and one ``redo``, for whichever stage runs next."""
+    if "told" in facts:
+        return {name: Feedback(**said) for name, said in facts["told"].items()}
+    said = Feedback(facts.pop("feedback"), facts.pop("redo"))
+    left = (s.name for s in facts["stages"] if s.status is not StageStatus.COMPLETED)
+    # Where no gate waits the job is at that stage already, also if what it made was rejected.
+    stage = next(left, facts["stage"]) if facts["gate"] else facts["stage"]
+    return {stage: said} if said != Feedback() else {}
 
 
 def _stage(facts: dict[str, Any]) -> Stage:

@@ -13,12 +13,14 @@ from dataclasses import replace
 from enum import Enum
 
 from daemon.errors import Illegal
+from daemon.feedback import waiting, with_more, without
 from daemon.model import (
     WORKSPACE_TYPES,
     Artifact,
     Decided,
     Event,
     Failure,
+    Feedback,
     Gate,
     Job,
     Stage,
@@ -175,7 +177,9 @@ def _completed_stage(job: Job, event: Event) -> Job:
         seconds=event.payload["seconds"],
         artifacts=tuple(Artifact(**a) for a in event.payload["artifacts"]),
     )
-    done = replace(job, stages=_with(job, stage), open_attempt=False, feedback="", redo={}, crashes=0)
+    done = replace(
+        job, stages=_with(job, stage), open_attempt=False, told=without(job.told, stage.name), crashes=0
+    )
     return _to_queue(done, "next_stage")
 
 
@@ -287,12 +291,10 @@ def _approved(job: Job, event: Event) -> Job:
 
 
 def _rejected(job: Job, event: Event) -> Job:
-    told = replace(
-        _decided(job, event, "reject"),
-        feedback=event.payload.get("notes", ""),
-        redo=event.payload.get("redo") or {},
-    )
-    return replace(told, status=Status.PAUSED, reason="rejected")
+    stage = event.payload.get("from") or _own_gate(job, event).stage
+    said = Feedback(event.payload.get("notes", ""), event.payload.get("redo") or {})
+    told = with_more(job.told, stage, said)
+    return replace(_decided(job, event, "reject"), status=Status.PAUSED, reason="rejected", told=told)
 
 
 def _expired(job: Job, event: Event) -> Job:
@@ -331,8 +333,11 @@ def _retried(job: Job, event: Event) -> Job:
 def _resumed(job: Job, event: Event) -> Job:
     if job.gate is not None:
         raise Illegal(f"job_resumed: {job.id} has a gate to answer")
-    told = replace(_forgiven(job), feedback=event.payload.get("feedback", ""))
-    return _to_queue(_again(told, job.at(job.stage).name), "resumed")
+    here = job.at(job.stage).name
+    stage = event.payload.get("from") or here
+    said = Feedback(event.payload.get("feedback", ""), waiting(job.told, stage, here).redo)
+    told = with_more(without(job.told, stage, here), stage, said)
+    return _to_queue(_again(replace(_forgiven(job), told=told), here), "resumed")
 
 
 def _rewound(job: Job, event: Event) -> Job:
@@ -343,10 +348,6 @@ def _rewound(job: Job, event: Event) -> Job:
         replace(s, status=StageStatus.PENDING, artifacts=()) if s.name in back else s for s in job.stages
     )
     return _to_queue(replace(job, stages=stages), event.payload["reason"])
-
-
-def _paused(job: Job, event: Event) -> Job:
-    return job
 
 
 def _failed(job: Job, event: Event) -> Job:
@@ -410,7 +411,7 @@ TABLE: dict[Status, dict[Type, Rule]] = {
         Type.STAGE_RETRIED: _retried,
         Type.JOB_REWOUND: _rewound,
         Type.JOB_RESUMED: _resumed,
-        Type.JOB_PAUSED: _paused,
+        Type.JOB_PAUSED: _noted,
         Type.JOB_FAILED: _failed,
         Type.JOB_CANCELED: _canceled,
         Type.DECISION_REFUSED: _noted,

@@ -149,6 +149,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """Why a stage is made again: what people noted, and which of its own items they named, each with its reason."""
+
+    notes: str = ""
+    redo: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as its events made it."""
 
@@ -181,8 +189,8 @@ class Job:
     gate: Gate | None = None
     decided: tuple[Decided, ...] = ()
     error: Failure | None = None
-    feedback: str = ""
-    redo: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Feedback] = field(default_factory=dict)
+    """By stage, what its next attempts are told; until one of them has completed."""
     crashes: int = 0
     """Attempts in a row that a crash cut off."""
 

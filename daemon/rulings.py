@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from daemon.feedback import joined, waiting
 from daemon.machine import decide, readers
-from daemon.model import Artifact, Event, Job, Stage, StageStatus, Status, Type
+from daemon.model import Artifact, Event, Feedback, Job, Stage, StageStatus, Status, Type
 
 Verb = Literal["approve", "reject", "cancel", "resume"]
 
@@ -362,8 +363,8 @@ def _resume(
         return [*events, _event(job, Type.GATE_REOPENED, now, message, **facts)]
     if job.status not in (Status.PAUSED, Status.FAILED):
         raise Refused(f"the job is {job.status}; only a paused or failed job is resumed")
-    told = "\n".join(note for note in (job.feedback, decision.notes) if note)
     name = decision.from_stage or (job.stage or "")
+    told = joined(waiting(job.told, name, job.stage or ""), Feedback(decision.notes)).notes
     back = _back_to(job, name)
     message = f"resumed by {decision.by}"
     facts = {**decision.facts(), "feedback": told, "from": decision.from_stage}

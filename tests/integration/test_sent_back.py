@@ -43,7 +43,12 @@ class Desk:
         return acting.order.feedback, dict(acting.order.redo)
 
     def answers(self, verb: str, **keys: object) -> None:
-        self.studio.answer("s", verb, **keys)
+        """At the gate by its template; a job that stopped is resumed."""
+        if verb == "resume":
+            told = "".join(f"{key}: {value}\n" for key, value in keys.items())
+            self.studio.write("s", "resume.yaml", f"{told}...\n")
+        else:
+            self.studio.answer("s", verb, **keys)
         self.daemon.run()
 
     def waits(self) -> tuple[str, str, str, int]:
@@ -79,3 +84,32 @@ def test_an_approval_is_of_the_attempt_that_was_looked_at(desk: Desk) -> None:
     assert desk.waits() == ("running", "", "m", 2)
     assert "gate_reopened" not in desk.studio.types("s")
     desk.ends("m")
+
+
+def test_notes_wait_for_the_stage_that_they_are_for(desk: Desk) -> None:
+    """Another stage that has to be made again before it, its source having been edited, is told nothing of them."""
+    desk.at_the_last_gate()
+    (desk.studio.run("s") / "a.txt").write_text("edited\n")
+    desk.answers("reject", then="retry", notes="the title", redo={"b.1": "too long"})
+    assert desk.waits() == ("needs_approval", "stale", "a", 1)
+    desk.answers("approve")
+    assert desk.ends("m") == ("", {})
+    assert desk.ends("b", well=False) == ("the title", {"b.1": "too long"})
+    desk.answers("resume", notes="try again")
+    assert desk.ends("b") == ("the title\ntry again", {"b.1": "too long"})
+    desk.answers("reject", then="retry")
+    assert desk.ends("b") == ("", {})
+
+
+def test_a_rejection_meanwhile_is_told_to_its_own_stage(desk: Desk) -> None:
+    """At the stale gate that came between, and when a stage that runs before the rejected one fails and is resumed."""
+    desk.at_the_last_gate()
+    (desk.studio.run("s") / "a.txt").write_text("edited\n")
+    desk.answers("reject", then="retry", notes="the title")
+    desk.answers("reject", then="retry", notes="as it was")
+    assert desk.ends("a") == ("as it was", {})
+    desk.answers("approve")
+    assert desk.ends("m", well=False) == ("", {})
+    desk.answers("resume", notes="the disk was full")
+    assert desk.ends("m") == ("the disk was full", {})
+    assert desk.ends("b") == ("the title", {})

@@ -30,14 +30,14 @@ workroom keeper child strays lane harness harvest stagelog processes inotify mou
 anchor catalog exposure storm
 checkup store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
-ledger eventfile clashes
+ledger eventfile clashes feedback
 room
 workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects
 model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
-PURE = ("model", "machine", "rulings")
+PURE = ("model", "machine", "rulings", "feedback")
 PURE_MAY_IMPORT = {"__future__", "collections", "dataclasses", "enum", "typing", "daemon", "types"}
 
 

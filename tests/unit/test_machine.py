@@ -7,13 +7,14 @@ what the event makes of it, a dot that it cannot happen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from daemon.errors import Illegal
 from daemon.machine import Effect, decide, due, fold, readers
-from daemon.model import Event, Job, Type
+from daemon.model import Event, Feedback, Job, Type
 
 STAGES = [
     {"name": "outline", "needs": [], "retries": 0, "gate": False},
@@ -317,8 +318,44 @@ def test_feedback_reaches_the_next_attempt_and_no_further() -> None:
     job = fold(
         [event(Type.JOB_RESUMED, feedback="shorter"), event(Type.STAGE_STARTED, attempt=2)], made("rejected")
     )
-    assert job is not None and job.feedback == "shorter"
-    assert decide(job, event(Type.STAGE_COMPLETED, attempt=2)).feedback == ""
+    assert job is not None and job.told == {"script": Feedback("shorter")}
+    assert decide(job, event(Type.STAGE_COMPLETED, attempt=2)).told == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({}, {"script": Feedback("no", {"one": "why"})}),
+        ({"from": None}, {"script": Feedback("no", {"one": "why"})}),
+        ({"from": "outline"}, {"outline": Feedback("no", {"one": "why"})}),
+        ({"notes": "", "redo": {}}, {}),
+    ],
+)
+def test_a_rejection_is_told_to_the_stage_that_is_made_again(
+    keys: dict[str, Any], told: dict[str, Feedback]
+) -> None:
+    """That of the gate, or the one that is gone back to."""
+    rejected = {"notes": "no", "redo": {"one": "why"}, **keys}
+    assert decide(made("gated"), event(Type.GATE_REJECTED, **rejected)).told == told
+
+
+def test_feedback_waits_for_its_stage() -> None:
+    """Another stage that is made before it leaves it where it is, and is told what people said of itself."""
+    waits = replace(made("stale"), told={"audio": Feedback("louder", {"one": "why"})})
+    job = decide(waits, event(Type.GATE_REJECTED, notes="shorter", redo={}))
+    assert job.told == {**waits.told, "script": Feedback("shorter")}
+    job = decide(job, event(Type.JOB_RESUMED, feedback="shorter\nnow"))
+    assert job.told == {**waits.told, "script": Feedback("shorter\nnow")}
+    again = [event(Type.STAGE_STARTED, attempt=2), event(Type.STAGE_COMPLETED, attempt=2)]
+    after = fold(again, job)
+    assert after is not None and after.told == waits.told
+
+
+def test_who_resumes_from_an_earlier_stage_tells_that_one() -> None:
+    """What the rejected stage was to be told moves there with it, each thing to make again too."""
+    job = decide(made("gated"), event(Type.GATE_REJECTED, notes="no", redo={"one": "why"}))
+    job = decide(job, replace(event(Type.JOB_RESUMED), payload={"feedback": "no\nanew", "from": "outline"}))
+    assert job.told == {"outline": Feedback("no\nanew", {"one": "why"})}
 
 
 def test_an_edit_changes_the_digest_and_the_artifact() -> None:

@@ -10,7 +10,7 @@ import pytest
 from daemon import rulings
 from daemon.clashes import clash
 from daemon.machine import fold
-from daemon.model import Artifact, Event, Job, Type
+from daemon.model import Artifact, Event, Feedback, Job, Type
 from daemon.rulings import Decision, GateTerms, OnDisk, Refused, Repeated
 
 NOW = "2026-01-01T00:00:00Z"
@@ -86,7 +86,7 @@ def test_reject(then_: Any, expected: tuple[str, str, str, int]) -> None:
     """A rejection pauses, makes the stage again with the notes, or cancels; pausing is the default."""
     job = decide(at_script_gate(), "reject", then=then_, notes="shorter")
     assert where(job) == expected
-    assert job.feedback == "shorter"
+    assert job.told == {"script": Feedback("shorter")}
 
 
 def test_reject_from_an_earlier_stage() -> None:
@@ -196,7 +196,7 @@ def test_resume_brings_the_rejections_notes_then_its_own() -> None:
     """The next attempt reads both."""
     job = decide(decide(at_script_gate(), "reject", notes="shorter"), "resume", notes="and kinder")
     assert where(job) == ("queued", "resumed", "script", 2)
-    assert job.feedback == "shorter\nand kinder"
+    assert job.told == {"script": Feedback("shorter\nand kinder")}
 
 
 def test_resume_from_an_earlier_stage() -> None:
