@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daemon.catalog import Catalog
 from daemon.cli import beside
+from daemon.cli.detail import time_of
 from daemon.cli.events import line_of
 from daemon.cli.screen import colorful, one_line, tell
-from daemon.clock import span
 from daemon.model import Job, Stage, StageStatus
 from daemon.workspace import Workspace
 
@@ -113,7 +112,7 @@ class Board:
             mark, style = _MARKS[stage.status]
             said = self._said(job, stage)
             grid.add_row(
-                Text(mark, style=style), Text(stage.name), Text(_time(stage), style="dim"), Text(said)
+                Text(mark, style=style), Text(stage.name), Text(time_of(stage), style="dim"), Text(said)
             )
         return Group(Text(f"{job.id}: {job.status}{reason}", style="bold", no_wrap=True), grid)
 
@@ -131,9 +130,3 @@ class Board:
             return one_line(message)
         full = round(fraction * BAR)
         return one_line(f"{'█' * full}{'░' * (BAR - full)} {round(fraction * 100):3} % {message}")
-
-
-def _time(stage: Stage) -> str:
-    if stage.status is StageStatus.RUNNING and stage.started_at:
-        return span((datetime.now(UTC) - datetime.fromisoformat(stage.started_at)).total_seconds())
-    return span(stage.seconds) if stage.seconds else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from daemon.cli import beside
@@ -49,13 +50,17 @@ def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
 
 def _stages(workspace: Workspace, job: Job, *, on: bool) -> list[str]:
     rows = [
-        [s.name, str(s.status), str(s.attempts or ""), _time(s), _note(workspace, job, s)] for s in job.stages
+        [s.name, str(s.status), str(s.attempts or ""), time_of(s), _note(workspace, job, s)]
+        for s in job.stages
     ]
     colors = [_STAGE_COLORS.get(s.status) for s in job.stages]
     return table(("STAGE", "STATUS", "ATTEMPTS", "TIME", ""), rows, colors, on=on)
 
 
-def _time(stage: Stage) -> str:
+def time_of(stage: Stage) -> str:
+    """How long its last attempt took, or the one that runs has taken until now; nothing before the first."""
+    if stage.status is StageStatus.RUNNING and stage.started_at:
+        return span((datetime.now(UTC) - datetime.fromisoformat(stage.started_at)).total_seconds())
     return span(stage.seconds) if stage.seconds else ""
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 STATUS_COLORS = {
@@ -90,6 +90,46 @@ def terminal_width() -> int:
         return os.get_terminal_size(1).columns or 80
     except OSError:
         return 80
+
+
+def rows() -> int | None:
+    """How high the terminal on stdout is; None where there is none."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return int(os.environ.get("LINES", "")) or None
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(1).lines or None
+    except OSError:
+        return None
+
+
+class Part(NamedTuple):
+    """Lines of one kind: entries, of which the last ones are left out where there is no room for all."""
+
+    heading: Sequence[str]
+    entries: Sequence[Sequence[str]] = ()
+    after: Sequence[str] = ()
+
+
+def fitted(parts: Sequence[Part], height: int | None) -> list[str]:
+    """All lines, or as many entries of the first parts fewer as it takes, three of each at first; ``... 4 more``."""
+    counts = [len(part.entries) for part in parts]
+    left = sum(len(p.heading) + sum(map(len, p.entries)) + len(p.after) for p in parts) - (height or 0)
+    for least in (3, 1) if height else ():
+        for place, part in enumerate(parts):
+            while left > 0 and counts[place] > least:
+                left += counts[place] == len(part.entries)
+                counts[place] -= 1
+                left -= len(part.entries[counts[place]])
+    lines: list[str] = []
+    for part, count in zip(parts, counts, strict=True):
+        more = len(part.entries) - count
+        lines += [*part.heading, *(line for entry in part.entries[:count] for line in entry)]
+        lines += [*([f"... {more} more"] if more else []), *part.after]
+    return lines
 
 
 def table(

@@ -14,11 +14,14 @@ from daemon.cli import beside
 from daemon.cli.places import Holder, catalog_of, daemon_line, holder_of, workspace_of
 from daemon.cli.screen import (
     STATUS_COLORS,
+    Part,
     clean,
     colorful,
     columns,
+    fitted,
     one_line,
     paint,
+    rows,
     show_json,
     show_lines,
     table,
@@ -68,7 +71,7 @@ def _watch(as_lines: Any) -> None:
 
     console = Console()
     on = colorful()
-    with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
+    with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="ellipsis") as live:
         while True:
             drawn = Text.from_ansi("\n".join(as_lines(on=on)), no_wrap=True, overflow="ellipsis")
             live.update(drawn, refresh=True)
@@ -80,20 +83,21 @@ def _watch(as_lines: Any) -> None:
 
 def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
     catalog, holder = catalog_of(workspace), holder_of(workspace)
-    lines: list[str] = []
+    parts: list[Part] = []
     if catalog is not None:
-        lines += (
-            _waiting(workspace, catalog, args.limit)
-            if args.waiting
-            else _jobs(workspace, catalog, args.limit, on)
-        )
-    if catalog is None or not lines:
-        lines.append(
+        limit = args.limit
+        parts += _waiting(workspace, catalog, limit) if args.waiting else _jobs(workspace, catalog, limit, on)
+    if not parts:
+        nothing = (
             "Nothing waits for an answer." if args.waiting else "No job yet; drop a request into inbox/."
         )
+        parts.append(Part([nothing]))
     notes = beside.inbox_notes(workspace)
     if notes:
-        lines += ["", "In the inbox:", *(f"  {clean(note)}" for note in notes)]
+        said = [f"  {clean(note)}" for note in notes]
+        files, counts = said[: beside.MOST], said[beside.MOST :]
+        parts.append(Part(["", "In the inbox:"], [[line] for line in files], counts))
+    lines: list[str] = []
     refused = beside.refused_lately(workspace)
     if refused:
         what = "request was" if refused == 1 else "requests were"
@@ -103,7 +107,7 @@ def _overview(workspace: Workspace, args: Namespace, *, on: bool) -> list[str]:
         told = f"No room: {short}. Nothing new is taken or started until there is."
         lines += ["", paint(clean(told), "red", on=on)]
     lines += ["", *_daemon(catalog, holder, bool(notes), on=on)]
-    return lines
+    return fitted([*parts, Part(lines)], rows() if args.watch else None)
 
 
 def _daemon(catalog: Catalog | None, holder: Holder | None, inbox: bool, *, on: bool) -> list[str]:
@@ -116,22 +120,24 @@ def _daemon(catalog: Catalog | None, holder: Holder | None, inbox: bool, *, on: 
     return [daemon_line(None)]
 
 
-def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[str]:
+def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[Part]:
     opened = catalog.open_jobs(limit + 1)
     done = catalog.finished_jobs(min(limit, FINISHED))
     more = len(opened) > limit
     shown = [*opened[:limit], *done]
     if not shown:
         return []
-    rows = [_row(workspace, job) for job in shown]
+    cells = [_row(workspace, job) for job in shown]
     colors = [STATUS_COLORS.get(job.status) for job in shown]
-    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), rows, colors, on=on, width=columns())
-    if more:
-        lines.append("... and more open ones; --limit N shows them, --stats counts them")
+    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), cells, colors, on=on, width=columns())
+    height = len(lines) // (len(cells) + 1)
+    entries = [lines[at : at + height] for at in range(height, len(lines), height)]
+    after = ["... and more open ones; --limit N shows them, --stats counts them"] if more else []
+    parts = [Part(lines[:height], entries, after)]
     notes = [note for job in opened[:limit] for note in beside.run_notes(workspace, job)]
     if notes:
-        lines += ["", "In the run directories:", *(f"  {clean(note)}" for note in notes)]
-    return lines
+        parts.append(Part(["", "In the run directories:"], [[f"  {clean(note)}"] for note in notes]))
+    return parts
 
 
 def _row(workspace: Workspace, job: Summary) -> list[str]:
@@ -140,15 +146,14 @@ def _row(workspace: Workspace, job: Summary) -> list[str]:
     return [job.id, status, stage, age(job.created_at), age(job.updated_at), next_step(workspace, job)]
 
 
-def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[str]:
-    lines: list[str] = []
+def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[Part]:
+    entries: list[list[str]] = []
     for job in catalog.waiting_jobs(limit):
         place = f"{job.stage}.{job.attempt}"
         told = f"{job.id}  {job.status} ({job.reason}) at {place}, for {age(job.updated_at)}"
-        lines.append(clean(told))
-        lines += [f"  {how}" for how in how_to_answer(job)]
-        lines += [f"  {clean(note)}" for note in beside.run_notes(workspace, job)]
-    return lines
+        lines = [*how_to_answer(job), *map(clean, beside.run_notes(workspace, job))]
+        entries.append([clean(told), *(f"  {line}" for line in lines)])
+    return [Part([], entries)] if entries else []
 
 
 def how_to_answer(job: Summary) -> list[str]:

@@ -224,9 +224,8 @@ def test_a_text_that_holds_a_request_is_named(studio: Studio, capsys: pytest.Cap
     assert "did you mean job.yaml?" in capsys.readouterr().out
 
 
-def test_watching_tells_that_a_line_is_cut(studio: Studio) -> None:
-    """On a terminal of 80 columns a longer line ends with an ellipsis, never in the middle of a word unsaid."""
-    (studio.root / "inbox" / f"{'long-' * 12}name.yaml").write_text("")
+def watched(studio: Studio, until: bytes) -> list[str]:
+    """What `status --watch` draws on a terminal of 80 by 24, as soon as that is among it."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
@@ -235,15 +234,30 @@ def test_watching_tells_that_a_line_is_cut(studio: Studio) -> None:
     )
     seen = b""
     try:
-        while b"No daemon runs" not in seen and select.select([ours], [], [], PATIENCE)[0]:
+        while until not in seen and select.select([ours], [], [], PATIENCE)[0]:
             seen += os.read(ours, 4096)
     finally:
         watching.kill()
         watching.wait()
         os.close(ours)
         os.close(theirs)
-    (line,) = [line for line in seen.decode().splitlines() if "long-name.yaml" in line]
+    return seen.decode(errors="replace").splitlines()
+
+
+def test_watching_tells_that_a_line_is_cut(studio: Studio) -> None:
+    """On a terminal of 80 columns a longer line ends with an ellipsis, never in the middle of a word unsaid."""
+    (studio.root / "inbox" / f"{'long-' * 12}name.yaml").write_text("")
+    (line,) = [line for line in watched(studio, b"No daemon runs") if "long-name.yaml" in line]
     assert line.endswith("…")
+
+
+def test_watching_tells_that_lines_are_left_out(studio: Studio) -> None:
+    """With more than 24 lines to show, how many are missing is said, and whether a daemon runs still stands there."""
+    for number in range(30):
+        (studio.root / f"inbox/r-{number}.yaml").touch()
+    lines = watched(studio, b"No daemon runs")
+    assert len(lines) <= 24
+    assert any(line.startswith("... ") and line.endswith(" more") for line in lines)
 
 
 @pytest.mark.parametrize("name", ["my job.yml", "it's.yaml", "$(id).yaml", "a\u00a0'b\\.yaml"])

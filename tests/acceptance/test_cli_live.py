@@ -272,9 +272,9 @@ def test_status_says_what_a_person_must_do(gated: Studio) -> None:
     """The job in the table, how to answer with --waiting, the detail, and the daemon that runs."""
     (gated.run("g-1") / "Approve.yml").write_text("...\n")
     table = gated.spork("status").stdout
-    assert "\n\nIn the run directories:\n  runs/g-1/Approve.yml: not read" in table
+    assert "\n\nIn the run directories:\n  did you mean approve.yaml? not read, " in table
+    assert ": runs/g-1/Approve.yml\n" in table
     assert "needs_approval (gate_open)" in table
-    assert "did you mean approve.yaml?" in table
     assert gated.process is not None
     assert f"pid {gated.process.pid}" in table
     assert "spork approve g-1" in gated.spork("status", "--waiting").stdout

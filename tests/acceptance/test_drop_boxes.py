@@ -58,7 +58,7 @@ def test_look_alikes_are_named_beside_the_gate_while_they_lie_there(rescanned: S
     )
     for name, story in zip(LOOK_ALIKES, explained, strict=True):
         assert f"- `{name}` is not read" in review(rescanned)
-        assert f"runs/g-1/{name}: not read" in status
+        assert f": runs/g-1/{name}\n" in status
         assert story["verdict"] == "ignored"
         assert "did you mean approve.yaml? Rename it to that" in story["why"]
     assert rescanned.state("g-1")["status"] == "needs_approval"

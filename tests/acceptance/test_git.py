@@ -179,7 +179,7 @@ def test_what_else_git_makes_of_a_file(shared: tuple[Studio, Clone, Clone]) -> N
     kept = (studio.run("g-2") / "decisions/01-draft.1.approve.yaml").read_bytes()
     assert kept.endswith(b"\r\n...\r\n")
     assert studio.state("g-1")["stage"] == "draft"
-    assert "Approve.yaml: not read" in studio.spork("status").stdout
+    assert "did you mean approve.yaml? not read" in studio.spork("status").stdout
 
 
 @pytest.mark.fault(135)
