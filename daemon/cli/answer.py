@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from contextlib import suppress
 
 from daemon.catalog import Catalog, file_key, key_of
 from daemon.cli.places import holder_of, job_of, workspace_of
@@ -69,23 +68,14 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     """Drop the answer, once the gate that was just opened shows itself. Raises what `drop_answer` raises."""
     if not workspace.run(job.id).is_dir():
         raise CannotWrite(f"runs/{job.id} is gone; nothing was written")
-    refused = _refused(catalog, job)
+    refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
     await_shown(workspace, job)
     return drop_answer(workspace, job, answer, refused)
 
 
-def _refused(catalog: Catalog, job: Job) -> frozenset[str]:
-    return frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
-
-
 def undecided(workspace: Workspace, catalog: Catalog, job: Job) -> bool:
-    """Whether a decision lies in the job's directory that was not refused: it is still to be looked at."""
-    refused = _refused(catalog, job)
-    for verb in DECISIONS:
-        with suppress(OSError):
-            if file_key(os.lstat(workspace.run(job.id) / f"{verb}.yaml")) not in refused:
-                return True
-    return False
+    """Whether any decision lies in the job's directory that was not looked at yet."""
+    return any(_undecided(workspace, catalog, job, f"{verb}.yaml") for verb in DECISIONS)
 
 
 def await_decided(workspace: Workspace, catalog: Catalog, job: Job) -> None:
