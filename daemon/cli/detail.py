@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.cli import beside
 from daemon.cli.places import daemon_line, holder_of, job_of
-from daemon.cli.screen import STATUS_COLORS, clean, one_line, paint, table
+from daemon.cli.screen import STATUS_COLORS, clean, one_line, paint, shortened, table
 from daemon.clock import span
 from daemon.model import Job, Stage, StageStatus, Status
 from daemon.workspace import Workspace
@@ -96,7 +96,9 @@ def _gate(job: Job) -> list[str]:
             f"  then:    spork approve {job.id}   or   spork reject {job.id} --notes TEXT",
         ]
     if job.status is Status.PAUSED:
-        return [f"Paused ({job.reason}).  then: spork resume {job.id}   or   spork cancel {job.id}"]
+        notes = job.told[job.stage].notes if job.stage and job.stage in job.told else ""
+        told = f": {one_line(shortened(notes))}" if notes else "."
+        return [f"Paused ({job.reason}){told}  then: spork resume {job.id}   or   spork cancel {job.id}"]
     return []
 
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from daemon.catalog import Catalog
 from daemon.cli.places import job_of, workspace_of
-from daemon.cli.screen import clean, colorful, one_line, paint, show_json_line, show_lines
+from daemon.cli.screen import clean, colorful, one_line, paint, shortened, show_json_line, show_lines
 from daemon.model import Event
 
 POLL_SECONDS = 0.2
@@ -32,12 +32,14 @@ def command(args: Namespace) -> int:
 
 
 def line_of(event: Event, *, on: bool = False) -> str:
-    """One event on one line, escaped."""
+    """One event on one line, escaped, with what a person wrote to it."""
     kind = str(event.type)
     place = f"{event.stage}.{event.attempt}" if event.stage and event.attempt else event.stage or ""
     color = _COLORS.get(kind.rpartition("_")[2])
     told = f"{event.ts[:19].replace('T', ' ')}  {paint(kind.ljust(17), color, on=on)}"
-    return f"{told}  {clean(place):14}  {one_line(event.message)}".rstrip()
+    notes = event.payload.get("notes")
+    said = f"{event.message}: {shortened(notes)}" if notes else event.message
+    return f"{told}  {clean(place):14}  {one_line(said)}".rstrip()
 
 
 def _over(catalog: Catalog, job_id: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TextIO
 
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+SHORT = 200
 STATUS_COLORS = {
     "needs_approval": "yellow",
     "paused": "yellow",
@@ -29,6 +30,12 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """The text on one line, escaped."""
     return clean(" ".join(text.split()))
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that may be long, on one line."""
+    words = " ".join(text.split())
+    return words if len(words) <= SHORT else f"{words[: SHORT - 1]}…"
 
 
 def show(text: str = "") -> None:

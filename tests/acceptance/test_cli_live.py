@@ -190,13 +190,21 @@ def test_reject_resume_cancel(gated: Studio) -> None:
     gated.wait("g-1", "needs_approval", attempt=2)
     assert "say hello" in (gated.run("g-1") / "a.txt").read_text()
     assert "-draft 1" in gated.spork("review", "g-1", "--diff").stdout
-    gated.spork("reject", "g-1", "--wait")
+    gated.spork("reject", "g-1", "--notes", "still no\nhello", "--wait")
     assert "paused (rejected)" in gated.spork("status", "g-1").stdout
+    assert "Paused (rejected): still no hello  then: " in gated.spork("status", "g-1").stdout
     refused = gated.spork("approve", "g-1", check=False)
     assert (refused.returncode, "to go on: spork resume g-1" in refused.stderr) == (65, True)
     gated.spork("resume", "g-1", "--notes", "again", "--wait")
     gated.wait("g-1", "needs_approval", attempt=3)
-    assert "recorded: g-1 is canceled" in gated.spork("cancel", "g-1", "--wait").stdout
+    assert "recorded: g-1 is canceled" in gated.spork("cancel", "g-1", "--notes", "enough", "--wait").stdout
+    lines = gated.spork("events", "g-1").stdout.splitlines()
+    for kind, notes in (
+        ("gate_rejected", "still no hello"),
+        ("job_resumed", "again"),
+        ("job_canceled", "enough"),
+    ):
+        assert any(kind in line and line.endswith(f": {notes}") for line in lines), (kind, lines)
 
 
 def test_a_stale_answer_is_refused_with_the_reason(gated: Studio) -> None:
