@@ -122,7 +122,7 @@ class Judge:
         for job in self.jobs.values():
             if job.owed:
                 yield f"{job.id}: {job.owed} is missing"
-            if self._is_late(job) and all(given.whole or given.fate for given in job.given):
+            if self._is_late(job):
                 yield f"{job.id}: the time of its gate is over"
             if not job.final:
                 for given in job.given:
@@ -136,7 +136,9 @@ class Judge:
         gate = job.gate
         if gate is None or gate.expired or gate.deadline is None:
             return False
-        over = gate.deadline
+        if not all(given.whole or given.fate for given in job.given):
+            gate.answered = self.boot()
+        over = max(gate.deadline, gate.answered)
         if self.stages[gate.stage].auto_approve:
             over = max(over, gate.edited + SETTLE)
             changing = job.digest(gate.stage) != gate.digest or job.misses(gate.stage)

@@ -75,6 +75,8 @@ class Waits:
     expired: bool = False
     edited: float = -FOREVER
     """When an edit was last recorded, by the boot clock."""
+    answered: float = -FOREVER
+    """When an answer that was not whole yet was last seen to lie there, by the boot clock."""
     held: float | None = None
     """Since when its time is over and its files are not as recorded, while the same process looks at them."""
 
