@@ -15,6 +15,7 @@ from contextlib import suppress
 from daemon.beneath import open_beneath, remove_tree
 from daemon.finding import Found, copy_all
 from daemon.incoming import copying_name, opened_incoming
+from daemon.room import lacking
 from daemon.workspace import Workspace
 
 AT_ONCE_BYTES = 4 << 20
@@ -182,8 +183,6 @@ def unlink(name: str, folder: int) -> None:
 
 def _check_room(found: Sequence[Found], incoming: int, keep_free_mib: float) -> None:
     """Before the first byte: a copy that cannot end would fill the disk for everybody."""
-    size, room = sum(one.identity.size for one in found) / (1 << 20), os.fstatvfs(incoming)
-    free = room.f_bavail * room.f_frsize / (1 << 20)
-    if free < size + keep_free_mib:
-        told = f"they have {size:.0f} MiB, {free:.0f} are free, and {keep_free_mib:g} of them stay so"
-        raise OSError(errno.ENOSPC, f"no room for its sources: {told}")
+    why = lacking(incoming, sum(one.identity.size for one in found), keep_free_mib)
+    if why:
+        raise OSError(errno.ENOSPC, f"no room for its sources: {why}")

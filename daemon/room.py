@@ -23,13 +23,25 @@ def shortage(workspace: Workspace, min_free_mib: float) -> str:
     for folder in (workspace.runs, workspace.jobs, workspace.inbox):
         with suppress(OSError):
             room = os.statvfs(folder)
-            free = room.f_bavail * room.f_frsize / _MIB
+            free = _free_mib(room)
             if free < least:
                 return f"{folder} has {free:.0f} MiB free, {_plain(least)} are wanted (min_free_mib)"
             # A file system without a fixed number of inodes says 0 of 0.
             if room.f_files and room.f_favail < LEAST_INODES:
                 return f"{folder} has {room.f_favail} inodes free, {LEAST_INODES} are wanted"
     return ""
+
+
+def lacking(folder: int, size: int, keep_free_mib: float) -> str:
+    """Why so many bytes more find no room in an open folder, in words; empty where they do."""
+    free, more = _free_mib(os.fstatvfs(folder)), size / _MIB
+    if free >= more + keep_free_mib:
+        return ""
+    return f"they have {more:.0f} MiB, {free:.0f} are free, and {_plain(keep_free_mib)} of them stay so"
+
+
+def _free_mib(room: os.statvfs_result) -> float:
+    return room.f_bavail * room.f_frsize / _MIB
 
 
 def _plain(number: float) -> str:
