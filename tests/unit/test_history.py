@@ -156,6 +156,16 @@ SPOILED: dict[str, tuple[Callable[[History], object], str]] = {
 }
 
 
+def test_an_end_may_stand_where_numbers_are_missing(tmp_path: Path) -> None:
+    """A restored backup: the run was copied in mid-attempt, another's later. Only the missing line is a fault."""
+    history = History(tmp_path / "w")
+    history.events = [event for event in history.events if event["seq"] != 3]
+    found = history.found()
+    assert "every event must stand there once" in found
+    assert "was open" not in found
+    assert "('job-1', 'draft', 1) is still open" in found
+
+
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_spoiled_history_is_found(tmp_path: Path, how: str) -> None:
     """Each fault that a crash could leave is named."""
