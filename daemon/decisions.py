@@ -16,7 +16,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from daemon import rulings
+from daemon import answers
+from daemon.answers import Decision, Verb
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change, DecisionFile
@@ -31,7 +32,6 @@ from daemon.kept import keep, tell, untell
 from daemon.logs import say
 from daemon.model import Event, Job, Status, Type
 from daemon.recorder import Recorder
-from daemon.rulings import Decision, Verb
 from daemon.settings import Policy
 from daemon.spool import DropBox, Refused, Verdict, Waiting, Whole
 from daemon.strangers import owner_of
@@ -206,16 +206,16 @@ class Desk:
         try:
             decision = self._read(verb, whole)
             if job.gate is not None and verb in ("approve", "reject") and set(keys) & set(job.gate.early):
-                raise rulings.Refused(
+                raise answers.Refused(
                     "it lay there before the gate opened, so it cannot be about what was made; "
                     "read REVIEW.md, then rename the template"
                 )
             events = self._ruling(job, decision, now)
-        except rulings.Repeated:
+        except answers.Repeated:
             say("orchestrator", "decision_repeated", job=job.id, file=whole.name)
             self._box.claim_unlink(run, whole.name, whole.identity)
             return job
-        except rulings.Refused as error:
+        except answers.Refused as error:
             return self._refuse(run, job, whole, f"{whole.name}: {error}", now)
         except Invalid as error:
             return self._refuse(run, job, whole, str(error), now)
@@ -233,7 +233,7 @@ class Desk:
             on_disk = self._gates.on_disk(job, stage, fresh=True)
             terms = self._gates.terms_again(job, now)
         unbound = self._policy.decisions.unbound == "refuse"
-        return rulings.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)
+        return answers.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)
 
     def _accept(self, job: Job, decision: Decision, whole: Whole, events: list[Event]) -> Job:
         if job.gate is not None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from daemon import review, rulings
+from daemon import answers, review, rulings
 from daemon.beneath import open_beneath, opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change
@@ -255,7 +255,7 @@ class Gates:
         on_disk = self.on_disk(job, stage, fresh=True)
         if approves and not self._rests(job, on_disk):
             return False
-        self._recorder.one(Change(job, rulings.expired(job, rfc3339(now), on_disk)))
+        self._recorder.one(Change(job, answers.expired(job, rfc3339(now), on_disk)))
         self._deadlines.drop(job.id)
         return True
 

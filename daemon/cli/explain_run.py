@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import get_args
 
+from daemon.answers import Decision as Ruled
+from daemon.answers import Refused, Repeated, Verb, answer
 from daemon.catalog import Catalog, Looked, file_key
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
@@ -16,8 +18,7 @@ from daemon.errors import Invalid
 from daemon.files import read_regular
 from daemon.model import Job, Stage
 from daemon.names import Decision, Ignored, classify_decision, is_ours, shown
-from daemon.rulings import Decision as Ruled
-from daemon.rulings import GateTerms, OnDisk, Refused, Repeated, Verb, answer
+from daemon.rulings import GateTerms, OnDisk
 from daemon.settings import Policy, load_policy
 from daemon.spool import LIMIT_BYTES
 from daemon.workspace import Workspace

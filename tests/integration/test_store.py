@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon import rulings
+from daemon import answers, rulings
+from daemon.answers import Decision
 from daemon.changes import Change, Claim, Overtaken
 from daemon.errors import Halt, Illegal
 from daemon.model import Event, Job, Type
-from daemon.rulings import Decision
 from daemon.store import Store
 
 NOW = "2026-01-01T00:00:00Z"
@@ -40,7 +40,7 @@ def queued(store: Store) -> Job:
 
 
 def canceled(job: Job) -> Change:
-    events = rulings.answer(
+    events = answers.answer(
         job, Decision("cancel", "alice", "0"), NOW, None, refuse_unbound=False, terms=None
     )
     return Change(job, events)

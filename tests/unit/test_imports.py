@@ -28,7 +28,7 @@ check service schemas runnable
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-checkup store tables database changes spool digests codec lease sightings strangers
+checkup answers store tables database changes spool digests codec lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
 ledger eventfile clashes feedback
 room
@@ -37,7 +37,7 @@ model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
-PURE = ("model", "machine", "rulings", "feedback")
+PURE = ("model", "machine", "rulings", "answers", "feedback")
 PURE_MAY_IMPORT = {"__future__", "collections", "dataclasses", "enum", "typing", "daemon", "types"}
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from daemon import rulings
+from daemon import answers, rulings
+from daemon.answers import Decision, Refused, Repeated
 from daemon.clashes import clash
 from daemon.machine import fold
 from daemon.model import Artifact, Event, Feedback, Job, Type
-from daemon.rulings import Decision, GateTerms, OnDisk, Refused, Repeated
+from daemon.rulings import GateTerms, OnDisk
 
 NOW = "2026-01-01T00:00:00Z"
 OPEN = GateTerms(None, auto_approve=False, on_timeout="pause", expires_at=None)
@@ -58,7 +59,7 @@ def at_script_gate(terms: GateTerms = OPEN) -> Job:
 def decide(job: Job, kind: Any = "approve", on_disk: OnDisk = AS_MADE, **more: Any) -> Job:
     unbound = more.pop("refuse_unbound", False)
     decision = Decision(kind, more.pop("by", "alice"), "sha", **more)
-    events = rulings.answer(job, decision, NOW, on_disk, refuse_unbound=unbound, terms=OPEN)
+    events = answers.answer(job, decision, NOW, on_disk, refuse_unbound=unbound, terms=OPEN)
     return then(job, events)
 
 
@@ -176,17 +177,17 @@ def test_expiry_by_policy() -> None:
     """Unanswered, a gate pauses, cancels, fails, or approves itself as its terms say."""
     for on_timeout, expected in (("pause", "paused"), ("cancel", "canceled"), ("fail", "failed")):
         job = at_script_gate(GateTerms(60, auto_approve=False, on_timeout=on_timeout, expires_at=NOW))
-        assert then(job, rulings.expired(job, NOW, AS_MADE)).status == expected
+        assert then(job, answers.expired(job, NOW, AS_MADE)).status == expected
     job = at_script_gate(GateTerms(60, auto_approve=True, on_timeout="pause", expires_at=NOW))
-    approved = then(job, rulings.expired(job, NOW, AS_MADE))
+    approved = then(job, answers.expired(job, NOW, AS_MADE))
     assert (approved.status, approved.decided[-1].by) == ("queued", "timer")
-    assert then(job, rulings.expired(job, NOW, GONE)).status == "paused", "nothing approves a missing file"
+    assert then(job, answers.expired(job, NOW, GONE)).status == "paused", "nothing approves a missing file"
 
 
 def test_an_expired_gate_stays_answerable_and_can_be_given_new_time() -> None:
     """approve and reject work as before; resume opens the same gate and attempt again."""
     job = at_script_gate()
-    job = then(job, rulings.expired(job, NOW, AS_MADE))
+    job = then(job, answers.expired(job, NOW, AS_MADE))
     assert where(decide(job))[:2] == ("queued", "approved")
     assert where(decide(job, "reject"))[:2] == ("paused", "rejected")
     assert where(decide(job, "resume")) == ("needs_approval", "gate_open", "script", 1)

@@ -118,16 +118,16 @@ LOCKS = (
 )  # fmt: skip
 
 CHECKS = (
-    Removal("check", "a decision's digest against the bytes on disk", "rulings.py",
+    Removal("check", "a decision's digest against the bytes on disk", "answers.py",
             "if decision.digest is not None and decision.digest != on_disk.digest:", "if False:", (RULINGS,)),
-    Removal("check", "a decision's stage and attempt against the gate", "rulings.py",
+    Removal("check", "a decision's stage and attempt against the gate", "answers.py",
             "if decision.stage not in (None, gate.stage) or decision.attempt not in (None, gate.attempt):",
             "if False:", (RULINGS,)),
-    Removal("check", "a gate that was decided stays decided", "rulings.py",
+    Removal("check", "a gate that was decided stays decided", "answers.py",
             "if earlier is not None and (\n", "if False and (\n", (RULINGS,)),
-    Removal("check", "`unbound: refuse`", "rulings.py",
+    Removal("check", "`unbound: refuse`", "answers.py",
             "if refuse_unbound and decision.digest is None:", "if False:", (RULINGS, GATES)),
-    Removal("check", "a missing file cannot be approved", "rulings.py",
+    Removal("check", "a missing file cannot be approved", "answers.py",
             "        if on_disk.missing:\n            raise Refused", "        if False:\n            raise Refused", (RULINGS,)),
     Removal("check", "answers that lay there before the gate opened", "decisions.py",
             "if job.gate is not None and verb in (\"approve\", \"reject\") and set(keys) & set(job.gate.early):", "if False:", (GATES,)),
