@@ -95,6 +95,33 @@ class Catalog:
         found = self._db.execute(f"SELECT 1 FROM jobs WHERE status IN ({marks}) LIMIT 1", tuple(statuses))
         return found.fetchone() is not None
 
+    def in_queue(self, job_id: str) -> tuple[str, str | None] | None:
+        """The name a queued job's request had, and the job that is just before it; None if it is not queued."""
+        mine = self._db.execute(
+            "SELECT request_name, priority, queued_seq FROM jobs WHERE id = ? AND status = 'queued'",
+            (job_id,),
+        ).fetchone()
+        if mine is None:
+            return None
+        name, priority, seq = mine
+        # One question with OR would read the whole queue.
+        for where, values in (
+            ("priority = ? AND queued_seq < ? ORDER BY queued_seq DESC", (priority, seq)),
+            ("priority > ? ORDER BY priority, queued_seq DESC", (priority,)),
+        ):
+            found = self._db.execute(
+                f"SELECT id FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' AND {where} LIMIT 1",
+                values,
+            ).fetchone()
+            if found is not None:
+                return name, found[0]
+        return name, None
+
+    def running(self) -> str | None:
+        """The job whose attempt is open: one that was canceled has the lane until its processes are gone."""
+        row = self._db.execute("SELECT job_id FROM attempts WHERE status = 'running' LIMIT 1").fetchone()
+        return row[0] if row else None
+
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())

@@ -126,11 +126,14 @@ class Lane:
 
 
 class DaemonLock:
-    """One daemon a workspace: held for the daemon's life, says who holds it and what is its ``only`` work."""
+    """One daemon a workspace: held for the daemon's life, says who holds it, its lane and what is its ``only`` work."""
 
-    def __init__(self, path: Path, only: str | None = None) -> None:
+    def __init__(self, path: Path, only: str | None = None, lane: Path | None = None) -> None:
         self.path = path
-        self._only = only
+        self._says = {
+            **({} if only is None else {"only": only}),
+            **({} if lane is None else {"lane": str(lane)}),
+        }
         self._lock = FileLock(path, timeout=0, mode=0o640, fallback_to_soft=False)
         self._seen: os.stat_result | None = None
 
@@ -147,7 +150,7 @@ class DaemonLock:
             raise CannotWrite(f"{self.path}: cannot be locked: {error}") from error
         self._seen = os.stat(self.path)
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        said = {"pid": os.getpid(), "since": since, **({} if self._only is None else {"only": self._only})}
+        said = {"pid": os.getpid(), "since": since, **self._says}
         self.path.write_text(json.dumps(said) + "\n", encoding="utf-8")
 
     def _try(self) -> bool:

@@ -81,7 +81,7 @@ def open_workspace(
     """
     policy = load_policy(workspace)
     check_folders(workspace, policy)
-    lock = DaemonLock(workspace.daemon_lock, only)
+    lock = DaemonLock(workspace.daemon_lock, only, policy.lane.path)
     lock.acquire()
     try:
         if lost := workspace.lost_database:

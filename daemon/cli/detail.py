@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.catalog import Catalog
 from daemon.cli import beside
+from daemon.cli.events import message_of
 from daemon.cli.places import daemon_line, holder_of, job_of
 from daemon.cli.screen import STATUS_COLORS, clean, one_line, paint, shortened, table
+from daemon.cli.turn import Queue
 from daemon.clock import span
-from daemon.model import Job, Stage, StageStatus, Status
+from daemon.model import Job, Stage, StageStatus, Status, Type
 from daemon.workspace import Workspace
 
 _STAGE_COLORS = {"completed": "green", "running": "cyan", "failed": "red", "interrupted": "yellow"}
@@ -19,15 +22,20 @@ def facts(workspace: Workspace, text: str) -> dict[str, Any]:
     """``state.json`` as it would be written now, with progress and the files beside the gate."""
     from daemon.projection import state
 
-    _, job = job_of(workspace, text)
+    catalog, job = job_of(workspace, text)
     said = beside.progress_of(workspace, job.id, job.stage or "", job.attempt) if job.open_attempt else None
     progress = {"fraction": said[0], "message": said[1]} if said else None
-    return state(job) | {"progress": progress, "beside": beside.run_notes(workspace, job)}
+    return state(job) | {
+        "progress": progress,
+        "beside": beside.run_notes(workspace, job),
+        "queue": Queue(workspace, catalog).facts(job.id),
+    }
 
 
 def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
     """The job for a person."""
-    _, job = job_of(workspace, text)
+    catalog, job = job_of(workspace, text)
+    turn = Queue(workspace, catalog).turn(job.id)
     status = f"{job.status} ({job.reason})" if job.reason else str(job.status)
     lines = [
         f"{job.id}  {paint(status, STATUS_COLORS.get(job.status), on=on)}",
@@ -37,8 +45,10 @@ def detail(workspace: Workspace, text: str, *, on: bool) -> list[str]:
         "",
         *_stages(workspace, job, on=on),
         "",
+        *([f"Queued: {turn.why}."] if turn else []),
         *_error(job, on=on),
         *_gate(job),
+        *_canceled(catalog, job),
         *_placeholders(job, on=on),
         *(clean(note) for note in beside.run_notes(workspace, job)),
         *_artifacts(workspace, job),
@@ -81,6 +91,8 @@ def _error(job: Job, *, on: bool) -> list[str]:
     lines = [paint(clean(f"{job.error.stage}: {job.error.message}"), "red", on=on)]
     if job.error.hint:
         lines.append(clean(f"  {job.error.hint}"))
+    if _told(job):
+        lines.append(f"  made with the notes: {_told(job)}")
     lines.append(f"  its log: spork logs {job.id} {job.error.stage}")
     lines.append(f"  then:    spork resume {job.id}   or   spork cancel {job.id}")
     return lines
@@ -96,10 +108,24 @@ def _gate(job: Job) -> list[str]:
             f"  then:    spork approve {job.id}   or   spork reject {job.id} --notes TEXT",
         ]
     if job.status is Status.PAUSED:
-        notes = job.told[job.stage].notes if job.stage and job.stage in job.told else ""
-        told = f": {one_line(shortened(notes))}" if notes else "."
-        return [f"Paused ({job.reason}){told}  then: spork resume {job.id}   or   spork cancel {job.id}"]
+        by = f" by {one_line(job.decided[-1].by)}" if job.reason == "rejected" and job.decided else ""
+        told = f": {_told(job)}" if _told(job) else "."
+        return [f"Paused ({job.reason}{by}){told}  then: spork resume {job.id}   or   spork cancel {job.id}"]
     return []
+
+
+def _told(job: Job) -> str:
+    """The notes that wait for the stage where the job is, or were given to its attempt that failed."""
+    notes = job.told[job.stage].notes if job.stage and job.stage in job.told else ""
+    return one_line(shortened(notes)) if notes else ""
+
+
+def _canceled(catalog: Catalog, job: Job) -> list[str]:
+    """Who canceled it, when and why: the state knows only that it is."""
+    if job.status is not Status.CANCELED:
+        return []
+    found = [event for event in catalog.events(job.id) if event.type is Type.JOB_CANCELED]
+    return [f"{message_of(event)}  ({event.ts})" for event in found[-1:]]
 
 
 def _placeholders(job: Job, *, on: bool) -> list[str]:

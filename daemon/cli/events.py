@@ -37,9 +37,13 @@ def line_of(event: Event, *, on: bool = False) -> str:
     place = f"{event.stage}.{event.attempt}" if event.stage and event.attempt else event.stage or ""
     color = _COLORS.get(kind.rpartition("_")[2])
     told = f"{event.ts[:19].replace('T', ' ')}  {paint(kind.ljust(17), color, on=on)}"
+    return f"{told}  {clean(place):14}  {message_of(event)}".rstrip()
+
+
+def message_of(event: Event) -> str:
+    """The event's message, with what a person wrote to it; escaped, on one line."""
     notes = event.payload.get("notes")
-    said = f"{event.message}: {shortened(notes)}" if notes else event.message
-    return f"{told}  {clean(place):14}  {one_line(said)}".rstrip()
+    return one_line(f"{event.message}: {shortened(notes)}" if notes else event.message)
 
 
 def _over(catalog: Catalog, job_id: str) -> bool:

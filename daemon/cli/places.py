@@ -72,6 +72,8 @@ class Holder(NamedTuple):
     since: str
     only: str = ""
     """``inbox/NAME`` or the id of a job, where it works on nothing else."""
+    lane: str = ""
+    """The path of its lane; empty where it is of an earlier release."""
 
 
 def holder_of(workspace: Workspace) -> Holder | None:
@@ -88,16 +90,16 @@ def holder_of(workspace: Workspace) -> Holder | None:
         return None
     except (OSError, ValueError):
         said = {}
-    pid = _locked_by(status)
+    pid = locked_by(status)
     if pid is None:
         return None
     if not isinstance(said, dict) or said.get("pid") != pid:
         said = {}
-    return Holder(pid, str(said.get("since", "")), str(said.get("only", "")))
+    return Holder(pid, *(str(said.get(key, "")) for key in ("since", "only", "lane")))
 
 
-def _locked_by(status: os.stat_result) -> int | None:
-    """Who has this file flocked, by proc_locks(5): ``1: FLOCK ADVISORY WRITE PID MAJ:MIN:INO 0 EOF``."""
+def locked_by(status: os.stat_result) -> int | None:
+    """Who flocked this file, by proc_locks(5): ``1: FLOCK ADVISORY WRITE PID MAJ:MIN:INO 0 EOF``."""
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     same_inode = f":{status.st_ino}"
     candidates = []

@@ -27,6 +27,7 @@ from daemon.cli.screen import (
     table,
     tell,
 )
+from daemon.cli.turn import Queue
 from daemon.room import shortage, wanted
 from daemon.workspace import Workspace
 
@@ -127,7 +128,8 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
     shown = [*opened[:limit], *done]
     if not shown:
         return []
-    cells = [_row(workspace, job) for job in shown]
+    queue = Queue(workspace, catalog)
+    cells = [_row(workspace, queue, job) for job in shown]
     colors = [STATUS_COLORS.get(job.status) for job in shown]
     lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), cells, colors, on=on, width=columns())
     height = len(lines) // (len(cells) + 1)
@@ -140,10 +142,10 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
     return parts
 
 
-def _row(workspace: Workspace, job: Summary) -> list[str]:
+def _row(workspace: Workspace, queue: Queue, job: Summary) -> list[str]:
     status = f"{job.status} ({job.reason})" if job.reason else job.status
     stage = f"{job.stage}.{job.attempt}" if job.stage else ""
-    return [job.id, status, stage, age(job.created_at), age(job.updated_at), next_step(workspace, job)]
+    return [job.id, status, stage, age(job.created_at), age(job.updated_at), next_step(workspace, queue, job)]
 
 
 def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[Part]:
@@ -169,8 +171,11 @@ def how_to_answer(job: Summary) -> list[str]:
     return []
 
 
-def next_step(workspace: Workspace, job: Summary) -> str:
+def next_step(workspace: Workspace, queue: Queue, job: Summary) -> str:
     """What the job waits for, or how far it is, in a few words."""
+    if job.status == "queued":
+        turn = queue.turn(job.id)
+        return turn.why if turn else ""
     if job.status == "needs_approval" or job.reason == "expired":
         return "approve or reject"
     if job.status in ("paused", "failed"):
@@ -214,19 +219,7 @@ def _stats(workspace: Workspace, *, on: bool) -> list[str]:
 
 def _facts(workspace: Workspace, args: Namespace) -> dict[str, Any]:
     catalog = catalog_of(workspace)
-    found: dict[str, list[Summary]] = {"jobs": []}
-    if catalog is not None and args.waiting:
-        found["jobs"] = catalog.waiting_jobs(args.limit)
-    elif catalog is not None:
-        found["jobs"] = [*catalog.open_jobs(args.limit), *catalog.finished_jobs(args.limit)]
-    listed = [
-        {
-            **{key: getattr(job, key) for key in _KEYS},
-            "how": how_to_answer(job),
-            "beside": beside.run_notes(workspace, job),
-        }
-        for job in found["jobs"]
-    ]
+    listed = [] if catalog is None else _listed(workspace, catalog, args)
     return {
         "workspace": str(workspace.root),
         "daemon": _holder_facts(workspace),
@@ -235,6 +228,23 @@ def _facts(workspace: Workspace, args: Namespace) -> dict[str, Any]:
         "no_room": shortage(workspace, wanted(workspace)) or None,
         "refused_lately": beside.refused_lately(workspace),
     }
+
+
+def _listed(workspace: Workspace, catalog: Catalog, args: Namespace) -> list[dict[str, Any]]:
+    if args.waiting:
+        jobs = catalog.waiting_jobs(args.limit)
+    else:
+        jobs = [*catalog.open_jobs(args.limit), *catalog.finished_jobs(args.limit)]
+    queue = Queue(workspace, catalog)
+    return [
+        {
+            **{key: getattr(job, key) for key in _KEYS},
+            "how": how_to_answer(job),
+            "beside": beside.run_notes(workspace, job),
+            "queue": queue.facts(job.id) if job.status == "queued" else None,
+        }
+        for job in jobs
+    ]
 
 
 _KEYS = ("id", "slug", "status", "reason", "stage", "attempt", "created_at", "updated_at", "expires_at")

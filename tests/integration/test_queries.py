@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,6 +138,34 @@ def test_no_question_reads_all_jobs_or_all_events(kind: type, root: Path) -> Non
             }
     finally:
         opened.close()
+
+
+def test_what_is_ahead_in_the_queue_is_found_without_reading_it(root: Path, tmp_path: Path) -> None:
+    """Asked for each queued job that a status shows; above, no job is queued."""
+    queued = fill_queue(root / "jobs/spork.db", tmp_path / "spork.db")
+    catalog = Catalog(tmp_path / "spork.db")
+    heard = catalog._db = Heard(catalog._db)  # type: ignore[assignment]
+    try:
+        assert [catalog.in_queue(job_id) for job_id in queued] == [
+            (f"{job_id}.yaml", ahead) for job_id, ahead in zip(queued, (None, *queued), strict=False)
+        ]
+    finally:
+        catalog.close()
+    assert [
+        plan for _, plan in heard.plans if "INDEX jobs_queue (" not in plan and "PRIMARY KEY" not in plan
+    ] == []
+
+
+def fill_queue(source: Path, target: Path) -> list[str]:
+    """A copy of the database in which all jobs are queued, the urgent one first; gives their ids in order."""
+    shutil.copy(source, target)
+    db = sqlite3.connect(target)
+    with db:
+        db.execute("UPDATE jobs SET status = 'queued', over = 0, request_name = id || '.yaml'")
+        db.execute("UPDATE jobs SET priority = 3 WHERE queued_seq = (SELECT max(queued_seq) FROM jobs)")
+    ids = [row[0] for row in db.execute("SELECT id FROM jobs ORDER BY priority DESC, queued_seq")]
+    db.close()
+    return ids
 
 
 def test_what_is_recorded_touches_rows_by_their_keys(root: Path) -> None:
