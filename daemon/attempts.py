@@ -18,22 +18,19 @@ from daemon.changes import Change
 from daemon.clashes import clash
 from daemon.clock import Clock, rfc3339
 from daemon.errors import CannotWrite, Invalid, TryAgain
-from daemon.feedback import waiting
 from daemon.gates import Gates
 from daemon.lane import Lane
 from daemon.logs import say
 from daemon.machine import Effect, due, fold
-from daemon.model import Artifact, Event, Job, StageStatus, Status
-from daemon.orders import COMPLETED, LOST, Order, Report
+from daemon.model import Artifact, Event, Job, Status
+from daemon.ordering import Ordering
+from daemon.orders import COMPLETED, LOST, Report
 from daemon.patience import Patience
 from daemon.publication import gate_digest
 from daemon.recorder import Recorder
-from daemon.review import label
 from daemon.runner import Runner, Running
-from daemon.settings import Policy, stage_limit_seconds
-from daemon.shelf import Shelf
+from daemon.settings import Policy
 from daemon.workroom import clear
-from stages.contract import Published
 
 START_SECONDS = 60.0
 """At most so long between two tries to start an attempt that there was no room for."""
@@ -75,13 +72,13 @@ class Attempts:
         self,
         recorder: Recorder,
         gates: Gates,
-        shelf: Shelf,
+        ordering: Ordering,
         runner: Runner,
         lane: Lane,
         policy: Policy,
         clock: Clock,
     ) -> None:
-        self._workspace, self._recorder, self._gates, self._shelf = recorder.workspace, recorder, gates, shelf
+        self._recorder, self._gates, self._ordering = recorder, gates, ordering
         self._runner, self._lane, self._clock = runner, lane, clock
         self.current: Current | None = None
         self._put_off: str | None = None
@@ -94,6 +91,7 @@ class Attempts:
     def apply(self, policy: Policy) -> None:
         """Use this policy for attempts that start from now on."""
         self._policy = policy
+        self._ordering.apply(policy)
 
     def start(self, job: Job, now: datetime) -> bool:
         """Start the job's next attempt; False while another workspace has the lane. Files must be settled.
@@ -102,7 +100,7 @@ class Attempts:
         """
         if not self._patience.over(self._clock.boot()):
             return False
-        started = rulings.start(job, rfc3339(now), limit_seconds=self._limit(job))
+        started = rulings.start(job, rfc3339(now), limit_seconds=self._ordering.limit_seconds(job))
         if not self._lane.try_take():
             return False
         try:
@@ -115,9 +113,9 @@ class Attempts:
 
     def _launch(self, job: Job, now: datetime) -> None:
         """Begin the attempt that was recorded; OSError as for `start`."""
-        boot, limit = self._clock.boot(), self._limit(job)
+        boot, limit = self._clock.boot(), self._ordering.limit_seconds(job)
         try:
-            running = self._runner.start(self._order(job))
+            running = self._runner.start(self._ordering.order(job))
         except (CannotWrite, TryAgain) as error:
             self._lane.give_back()
             self._not_started(job, error, now)
@@ -148,12 +146,6 @@ class Attempts:
             self._recorder.one(Change(job, events))
             self._put_off = None
 
-    def _limit(self, job: Job) -> float:
-        """The time limit of the job's next or present attempt."""
-        name = job.at(job.stage).name
-        own = self._shelf.stage(job, name).timeout
-        return stage_limit_seconds(self._policy, name, job.stage_timeouts, own)
-
     def fail_unstarted(self, job: Job, why: str, now: datetime) -> None:
         """Its pipeline does not say any more what to start: the attempt fails, and no other job does."""
         job = self._recorder.one(Change(job, rulings.start(job, rfc3339(now), limit_seconds=0.0)))
@@ -170,45 +162,6 @@ class Attempts:
             self._fail(
                 job, now, "stage_failed", Report("failed", str(error), "mend that, then resume the job")
             )
-
-    def _order(self, job: Job) -> Order:
-        stage = self._shelf.stage(job, job.stage or "")
-        run = self._workspace.run(job.id)
-        own, told = job.at(job.stage), waiting(job.told, stage.name)
-        mark = label(job, own, job.attempt)
-        stages = self._policy.stages
-        return Order(
-            job_id=job.id,
-            stage=stage.name,
-            attempt=job.attempt,
-            run_dir=run,
-            out_dir=run / ".work" / mark,
-            log_path=run / "logs" / f"{mark}.log",
-            sources=run / "sources",
-            pipeline_dir=self._workspace.pipelines,
-            run=stage.run or "",
-            command=tuple(stage.command or ()),
-            env=tuple(dict.fromkeys((*stages.env, *stage.env))),
-            outputs=tuple(stage.outputs),
-            log_limit_bytes=int(stages.log_limit_mib * 1024 * 1024),
-            intent=job.intent,
-            params=job.params,
-            feedback=told.notes,
-            redo=told.redo,
-            artifacts=tuple(
-                Published(a.path, a.kind, a.bytes, a.sha256, name, a.meta)
-                for name in own.needs
-                for a in job.at(name).artifacts
-            ),
-            placeholders=self._policy.placeholders,
-            ahead=self._ahead(job),
-        )
-
-    def _ahead(self, job: Job) -> tuple[str, ...]:
-        """What the stage after this one names to be imported ahead of it."""
-        left = (s.name for s in job.stages if s.status is not StageStatus.COMPLETED and s.name != job.stage)
-        following = next(left, None)
-        return () if following is None else self._shelf.stage(job, following).preload
 
     def look(self, now: datetime, goes_on: Callable[[Job], bool]) -> bool:
         """Record the end of the attempt if it has ended; the lane is free after that. OSError: later.
@@ -252,7 +205,7 @@ class Attempts:
         if after is None or due(after) != {Effect.START} or not self._patience.over(self._clock.boot()):
             return []
         try:
-            limit = self._limit(after)
+            limit = self._ordering.limit_seconds(after)
         except Invalid:
             return []
         return rulings.start(after, rfc3339(now), limit_seconds=limit) if goes_on(after) else []

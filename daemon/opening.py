@@ -21,6 +21,7 @@ from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
 from daemon.loop import Loop, Parts
 from daemon.model import Event, Type
+from daemon.ordering import Ordering
 from daemon.projection import Projection
 from daemon.recorder import Recorder
 from daemon.recovery import recover
@@ -130,7 +131,7 @@ def _parts(
         carrier=carrier,
         gates=gates,
         desk=Desk(workspace, recorder, gates, policy, clock.boot),
-        attempts=Attempts(recorder, gates, shelf, runner, lane, policy, clock),
+        attempts=Attempts(recorder, gates, Ordering(workspace, shelf, policy), runner, lane, policy, clock),
         runner=runner,
         lane=lane,
     )

@@ -19,7 +19,7 @@ opening
 recovery
 loop
 watchlist
-attempts inbox decisions ground
+attempts ordering inbox decisions ground
 gates
 kept
 recorder sources taken carrier finding retention review drafts shelf rebuild evidence generation twin
