@@ -147,6 +147,11 @@ class Studio:
         beside.rename(target)
         return target
 
+    def wait_refused(self, name: str) -> None:
+        """Wait until this request was refused for its content: its reason lies there, and it is taken away."""
+        wait_for((self.root / f"inbox/rejected/{name}.error.txt").exists, f"the reason of {name}")
+        wait_for(lambda: not (self.root / "inbox" / name).exists(), f"{name} to be taken away")
+
     def submit(self, job_id: str, pipeline: str = "note", **more: Any) -> str:
         """Drop a request with this id."""
         facts = {"intent": f"the intent of {job_id}", "id": job_id, "pipeline": pipeline, **more}

@@ -22,7 +22,9 @@ _DECISION_HINT = "a decision belongs into runs/ID/, the directory of its job"
 def tell(workspace: Workspace, catalog: Catalog | None, path: Path, parts: tuple[str, ...]) -> Story:
     """The story of what lies, or lay, below ``inbox/``."""
     if len(parts) == 2:
-        return _request(workspace, catalog, path)
+        told = _request(workspace, catalog, path)
+        taken_away = told.verdict == "waiting" and look(path) is None
+        return _gone(workspace, catalog, path) if taken_away else told
     if parts[1] == "rejected":
         name = path.name.removesuffix(".error.txt")
         reason = reason_beside(path.parent, name) or "no reason lies beside it"

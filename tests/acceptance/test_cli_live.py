@@ -340,8 +340,7 @@ def test_explain_what_became_of_a_request(gated: Studio, tmp_path: Path) -> None
     assert "taken" in taken
     assert "job g-1" in taken
     gated.drop("bad.yaml", "intnet: x\n")
-    wait_for((gated.root / "inbox/rejected/bad.yaml.error.txt").exists, "the refusal")
-    wait_for(lambda: not (gated.root / "inbox/bad.yaml").exists(), "the file to be gone from the inbox")
+    gated.wait_refused("bad.yaml")
     for path in ("inbox/bad.yaml", "inbox/rejected/bad.yaml"):
         assert "intnet" in gated.spork("explain", path).stdout
     assert "made by draft" in gated.spork("explain", "runs/g-1/a.txt").stdout

@@ -99,13 +99,9 @@ def filled(studio: Studio) -> Studio:
     (run / "approve.yaml").write_text("# spork decision template\nby: alice\n")
     studio.write("g-1", "reject.yaml", "bye: alice\n...\n")
     studio.write("g-2", "reject.yaml", "by: alice\n...\n")
-    rejected = inbox / "rejected"
-    for note in (
-        run / "reject.yaml.error.txt",
-        rejected / "nul.yaml.error.txt",
-        rejected / "bad.yaml.error.txt",
-    ):
+    for note in (run / "reject.yaml.error.txt", inbox / "rejected/nul.yaml.error.txt"):
         wait_for(note.exists, note.name)
+    studio.wait_refused("bad.yaml")
     return studio
 
 
@@ -124,7 +120,7 @@ def test_all_of_a_reason_is_indented(studio: Studio) -> None:
     """A refusal may have several lines, one for each thing that is wrong."""
     studio.start()
     studio.drop("two.yaml", "intnet: x\nslag: y\n...\n")
-    wait_for((studio.root / "inbox/rejected/two.yaml.error.txt").exists, "the reason")
+    studio.wait_refused("two.yaml")
     first, *rest = studio.spork("explain", "inbox/two.yaml").stdout.splitlines()
     assert first == "inbox/two.yaml: refused"
     assert len(rest) > 1 and all(line.startswith("  ") for line in rest)
