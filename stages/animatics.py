@@ -7,13 +7,14 @@ import math
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stages import placing
 from stages import theme as themes
-from stages.assets import PLAN
 from stages.contract import StageError
 from stages.earlier import earlier, sha256_of
+from stages.last_plan import PLAN
 from stages.sharing import Wanted, share
 from stages.shot import Order, order, prepare
 
@@ -40,7 +41,8 @@ def run(context: Context) -> None:
     folder = context.out_dir / "animatics"
     folder.mkdir(parents=True, exist_ok=True)
     orders = _orders(context, storyboard)
-    wanted = [each for each in orders if not _kept(context, each, folder)]
+    made = EarlierClips(context)
+    wanted = [each for each in orders if not made.kept(each, folder)]
     if wanted:
         _make_all(wanted, folder, Progress(context, sum(each.frames for each in orders), wanted, len(orders)))
     for each in orders:
@@ -80,19 +82,36 @@ def _plan(context: Context) -> dict[str, Any]:
     return dict(plan)
 
 
-def _kept(context: Context, wanted: Order, folder: Path) -> bool:
-    """Take an earlier clip over, byte for byte, if it was made of the same; a redo is made again."""
+class EarlierClips:
+    """Clips of earlier attempts, known by what they say they were made of: a scene may have had another number."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def kept(self, wanted: Order, folder: Path) -> bool:
+        """Take an earlier clip over, byte for byte, if it was made of the same; a redo is made again."""
+        name = f"{wanted.scene.id}.mp4"
+        if wanted.scene.id in self._context.redo:
+            return False
+        digest = wanted.digest()
+        own = (path for path in earlier(self._context, f"animatics/{name}") if _made_of(path) == digest)
+        path = next(own, None) or self._others.get(digest)
+        if path:
+            shutil.copyfile(path, folder / name)
+        return path is not None
+
+    @cached_property
+    def _others(self) -> dict[str, Path]:
+        """All of them; read only when one is not found by its name."""
+        run_dir = self._context.run_dir
+        found = [*run_dir.glob("animatics/*.mp4"), *run_dir.glob("history/*/animatics/*.mp4")]
+        return {digest: path for path in found if not path.is_symlink() and (digest := _made_of(path))}
+
+
+def _made_of(path: Path) -> str:
     from stages import clips
 
-    name = f"{wanted.scene.id}.mp4"
-    if wanted.scene.id in context.redo:
-        return False
-    digest = wanted.digest()
-    for path in earlier(context, f"animatics/{name}"):
-        if clips.made_of(path) == digest:
-            shutil.copyfile(path, folder / name)
-            return True
-    return False
+    return clips.made_of(path)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stages import placing
 from stages import theme as themes
-from stages.earlier import earlier, sha256_of
+from stages.earlier import sha256_of
+from stages.last_plan import PLAN, LastPlan, shows
 from stages.notes import scenes_named, unhonoured
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from stages.contract import Context
     from stages.layouts.base import Element, Text
+    from stages.scenes import Storyboard
     from stages.shot import Order, Shot
+    from stages.theme import Theme
 
-PLAN = "asset_plan.json"
 SHEET = "assets/contact_sheet.png"
 INSTEAD = (
     "A scene that is named gets another arrangement (redo: {scene_003: crowded}); its words and layout stand in "
@@ -32,32 +34,20 @@ def run(context: Context) -> None:
     """Write ``assets/scene_NNN.png``, ``asset_plan.json`` and ``assets/contact_sheet.png``."""
     from stages.clips import check_size
     from stages.contact_sheet import contact_sheet
-    from stages.shot import order, prepare
 
     storyboard = placing.spoken_board(context.run_dir)
     check_size(storyboard.width, storyboard.height)
-    before = _earlier_plans(context)
     theme = themes.asked(context.params, context.sources)
-    burned = bool(context.params.get("captions", True))
-    folder = context.out_dir / "assets"
-    folder.mkdir(parents=True, exist_ok=True)
+    before = LastPlan(context, storyboard.scenes)
     redo = {**scenes_named(context.feedback), **context.redo}
-    planned, stills = [], []
-    for index, scene in enumerate(storyboard.scenes):
-        variant = _variant(scene.id, before, redo)
-        wanted = order(storyboard, index, theme, variant, captions=burned)
-        shot = prepare(wanted)
-        still = folder / f"{scene.id}.png"
-        if scene.id in redo or not _kept(context, wanted, before, still):
-            draw_still(shot, still)
-        context.describe(f"assets/{scene.id}.png", "image", made_of=wanted.digest())
-        planned.append(_plan_of(wanted, shot, sha256_of(still)))
-        stills.append(still)
-        context.progress((index + 1) / len(storyboard.scenes), f"drew {scene.id}")
+    (context.out_dir / "assets").mkdir(parents=True, exist_ok=True)
+    planned = _planned(context, storyboard, theme, before, redo)
+    stills = [context.out_dir / shot["still"] for shot in planned]
     contact_sheet(storyboard, stills, theme, context.out_dir / SHEET)
     context.describe(
         SHEET, "contact_sheet", scenes=len(stills), note="look here first: every scene on one page"
     )
+    contrasts = [text["contrast"] for shot in planned for text in shot["texts"]]
     plan = {
         "schema": 1,
         "title": storyboard.title,
@@ -65,26 +55,56 @@ def run(context: Context) -> None:
         "width": storyboard.width,
         "height": storyboard.height,
         "fps": storyboard.fps,
-        "burned_captions": burned,
-        "lowest_contrast": min(
-            (text["contrast"] for shot in planned for text in shot["texts"]), default=None
-        ),
+        "burned_captions": _burned(context),
+        "lowest_contrast": min(contrasts, default=None),
         "scenes": planned,
     }
-    (context.out_dir / PLAN).write_text(
-        json.dumps(plan, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(plan, ensure_ascii=False, indent=1) + "\n"
+    (context.out_dir / PLAN).write_text(text, encoding="utf-8")
+    _describe(context, plan, before, redo)
+
+
+def _planned(
+    context: Context, storyboard: Storyboard, theme: Theme, before: LastPlan, redo: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Draw the still of every scene, or take over the one that is there, and say what is in it."""
+    from stages.shot import order, prepare
+
+    planned = []
+    for index, scene in enumerate(storyboard.scenes):
+        wanted = order(storyboard, index, theme, before.variant(scene, redo), captions=_burned(context))
+        shot = prepare(wanted)
+        name = f"assets/{scene.id}.png"
+        still = context.out_dir / name
+        kept = None if scene.id in redo else before.still(wanted.digest())
+        if kept:
+            shutil.copyfile(kept, still)
+        else:
+            draw_still(shot, still)
+        context.describe(name, "image", made_of=wanted.digest())
+        planned.append(_plan_of(wanted, shot, name, sha256_of(still)))
+        context.progress((index + 1) / len(storyboard.scenes), f"drew {scene.id}")
+    return planned
+
+
+def _burned(context: Context) -> bool:
+    return bool(context.params.get("captions", True))
+
+
+def _describe(context: Context, plan: Mapping[str, Any], before: LastPlan, redo: Mapping[str, str]) -> None:
+    """Say at the gate what became of the wishes, and what looks other than before."""
+    planned: Sequence[dict[str, Any]] = plan["scenes"]
     notes = [
-        *_arranged(planned, before, redo),
+        *before.arranged(planned, redo),
         *unhonoured(context, [shot["id"] for shot in planned], INSTEAD),
     ]
     context.describe(
         PLAN,
         "asset_plan",
-        theme=theme.name,
+        theme=plan["theme"],
         lowest_contrast=plan["lowest_contrast"],
         notes=notes,
-        **({"changes": _changes(planned, before)} if before else {}),
+        **({"changes": before.changes(planned)} if before else {}),
     )
 
 
@@ -102,63 +122,7 @@ def draw_still(shot: Shot, path: Path) -> None:
     image.save(str(path), skia.kPNG)
 
 
-def _earlier_plans(context: Context) -> dict[str, dict[str, Any]]:
-    """What the last attempt planned for each scene; nothing if there was none or it cannot be read."""
-    for path in earlier(context, PLAN):
-        try:
-            return {shot["id"]: shot for shot in json.loads(path.read_text(encoding="utf-8"))["scenes"]}
-        except (ValueError, KeyError, TypeError):
-            continue
-    return {}
-
-
-def _variant(scene: str, before: Mapping[str, Mapping[str, Any]], redo: Mapping[str, str]) -> int:
-    """Another arrangement for a scene that a person asked for again, the same one for the rest."""
-    variant = int(before.get(scene, {}).get("variant", 0))
-    return variant + 1 if scene in redo else variant
-
-
-def _arranged(
-    planned: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], redo: Mapping[str, str]
-) -> list[str]:
-    """What became of each scene that was asked for again."""
-    return [
-        f"{shot['id']}: "
-        + (
-            "looks as before, its layout has no other arrangement"
-            if shot["sha256"] == before.get(shot["id"], {}).get("sha256")
-            else "has another arrangement"
-        )
-        + (f" for {reason!r}" if reason else "")
-        for shot in planned
-        if (reason := redo.get(shot["id"])) is not None
-    ]
-
-
-def _changes(planned: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Each scene whose picture is not the last attempt's."""
-    told = [
-        f"{shot['id']}: {'drawn anew' if shot['id'] in before else 'new'}"
-        for shot in planned
-        if shot["sha256"] != before.get(shot["id"], {}).get("sha256")
-    ]
-    left = {shot["id"] for shot in planned}
-    return [*told, *(f"{name}: gone" for name in before if name not in left)]
-
-
-def _kept(context: Context, wanted: Order, before: Mapping[str, Mapping[str, Any]], still: Path) -> bool:
-    """Take an earlier still over, byte for byte, if it is of the same and nobody has changed it since."""
-    shot = before.get(wanted.scene.id, {})
-    if shot.get("made_of") != wanted.digest():
-        return False
-    for path in earlier(context, f"assets/{still.name}"):
-        if sha256_of(path) == shot.get("sha256"):
-            shutil.copyfile(path, still)
-            return True
-    return False
-
-
-def _plan_of(wanted: Order, shot: Shot, sha256: str) -> dict[str, Any]:
+def _plan_of(wanted: Order, shot: Shot, still: str, sha256: str) -> dict[str, Any]:
     times = shot.times
     return {
         "id": wanted.scene.id,
@@ -166,7 +130,8 @@ def _plan_of(wanted: Order, shot: Shot, sha256: str) -> dict[str, Any]:
         "heading": wanted.scene.heading,
         "seconds": wanted.scene.seconds,
         "variant": wanted.variant,
-        "still": f"assets/{wanted.scene.id}.png",
+        "shows": shows(wanted.scene),
+        "still": still,
         "sha256": sha256,
         "made_of": wanted.digest(),
         "transition_in": times.came,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stages.drawing import Canvas
     from stages.layouts.base import Element, Page, Paint
     from stages.motion import Timing
+    from stages.neighbours import Place
     from stages.scenes import Word
 
 _INSTANT = 1e-6
@@ -220,23 +221,26 @@ class Captions:
 
 
 class Progress:
-    """A line along the bottom, one piece for each scene; only this scene's piece moves."""
+    """A line along the bottom, one piece for each scene of the part; only this scene's piece moves.
+
+    It tells nothing of the whole video: a scene more would change the pictures of all.
+    """
 
     MOST_PIECES = 24
 
-    def __init__(self, page: Page, index: int, count: int, seconds: float) -> None:
-        self.index, self.seconds = index, seconds
+    def __init__(self, page: Page, place: Place, seconds: float) -> None:
+        self.seconds = seconds
         self.height = 8 * page.unit
-        gap = 6 * page.unit if count <= self.MOST_PIECES else 0.0
-        width = (page.width + gap) / count
+        gap = 6 * page.unit if place.pieces <= self.MOST_PIECES else 0.0
+        width = (page.width + gap) / place.pieces
         top = page.height - self.height
-        pieces = [Rect(each * width, top, width - gap, self.height) for each in range(count)]
-        self.piece = pieces[index]
+        pieces = [Rect(each * width, top, width - gap, self.height) for each in range(place.pieces)]
+        self.piece = pieces[place.piece]
         colours = page.theme.colours
         self._done = fill(colours.accent)
         left = fill(colours.line)
         self._ground = [
-            (piece.sk(), self._done if each < index else left) for each, piece in enumerate(pieces)
+            (piece.sk(), self._done if each < place.piece else left) for each, piece in enumerate(pieces)
         ]
 
     def state(self, seconds: float) -> float:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stages.drawing import Rect
     from stages.layouts.base import Element
+    from stages.neighbours import Place
     from stages.scenes import Scene
     from stages.theme import Motion, Transition
 
@@ -58,21 +59,22 @@ class Timing:
         return self.seconds - (self.motion.exit if self.goes else 0.0)
 
 
-def timing(
-    scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, index: int, count: int
-) -> Timing:
-    """The times of scene ``index`` of ``count``, which gives way by the theme's transitions in turn."""
-    ways = motion.transitions
+def timing(scene: Scene, elements: Sequence[Element], motion: Motion, unit: float, place: Place) -> Timing:
+    """The times of a scene, which comes and gives way by the theme's transitions in turn."""
     parts = max((element.part + 1 for element in elements if element.part is not None), default=0)
     return Timing(
         scene.seconds,
         reveal_times(scene, parts, last=scene.seconds - _SETTLE),
         motion,
         unit,
-        ways[(index - 1) % len(ways)] if index else None,
-        ways[index % len(ways)] if index + 1 < count else None,
+        _transition(motion, place.comes),
+        _transition(motion, place.leaves),
         unspoken(scene),
     )
+
+
+def _transition(motion: Motion, number: int | None) -> Transition | None:
+    return None if number is None else motion.transitions[number % len(motion.transitions)]
 
 
 def begins(element: Element, order: int, times: Timing) -> float:

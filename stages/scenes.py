@@ -220,6 +220,14 @@ class Storyboard(Strict):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    @model_validator(mode="after")
+    def _names_are_its_own(self) -> Storyboard:
+        ids = [scene.id for scene in self.scenes]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            free = next((name for n in range(1000) if (name := f"scene_{n:03d}") not in ids), "with a number")
+            raise ValueError(f"two scenes have the id {twice[0]}; give one of them one that is free: {free}")
+        return self
+
     @property
     def seconds(self) -> float:
         return sum(scene.seconds for scene in self.scenes)

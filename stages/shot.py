@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +20,10 @@ from stages.layers import Captions, Drawn, Progress
 from stages.layouts import compose
 from stages.layouts.base import Element, Page, new_page
 from stages.motion import Timing, timing
+from stages.neighbours import Place, arrangement_of, place_of
 from stages.picture import Canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from stages.handover import Boxes
     from stages.layers import Layer
     from stages.scenes import Scene, Storyboard
@@ -37,6 +36,7 @@ DRAWN_BY = (
     "theme_file.py",
     "cues.py",
     "motion.py",
+    "neighbours.py",
     "reveals.py",
     "cardtext.py",
     "clock.py",
@@ -62,20 +62,13 @@ class Order:
     scene: Scene
     size: tuple[int, int]
     fps: int
-    index: int
-    count: int
-    shared: tuple[bool, bool]
+    place: Place
     theme: Theme
     variant: int = 0
     captions: bool = True
     picture: str = ""
     """The path of a person's own picture, shown instead of the layout."""
     picture_sha256: str = ""
-    ground: tuple[int, int] = (0, 0)
-    """The first scenes of the part before and of its own: where the ground comes from and rests.
-
-    A part is what has one heading; within it the ground stays.
-    """
     came: Boxes = ()
     """What the scene before leaves for this one, and where."""
     goes: tuple[str, ...] = ()
@@ -89,10 +82,10 @@ class Order:
         """Equal digests are equal pictures, byte for byte."""
         facts = {
             "scene": self.scene.model_dump(mode="json", exclude={"id"}),
-            "at": [*self.size, self.fps, self.index, self.count, *self.shared, self.variant, self.captions],
+            "at": [*self.size, self.fps, self.variant, self.captions],
+            "place": asdict(self.place),
             "theme": self.theme.model_dump(mode="json"),
             "picture": self.picture_sha256,
-            "ground": self.ground,
             "came": [[name, box.x, box.y, box.w, box.h] for name, box in self.came],
             "goes": self.goes,
             "drawn_by": _sources_digest(),
@@ -122,39 +115,22 @@ def order(
     captions: bool = True,
     picture: str = "",
 ) -> Order:
-    scenes = storyboard.scenes
-    scene = scenes[index]
-    before = index > 0 and bool(scene.heading) and scenes[index - 1].heading == scene.heading
-    after = index + 1 < len(scenes) and bool(scene.heading) and scenes[index + 1].heading == scene.heading
     size = (storyboard.width, storyboard.height)
     sha256 = hashlib.sha256(Path(picture).read_bytes()).hexdigest() if picture else ""
     came, goes = _shared_with(storyboard, index, theme, captions=captions)
     return Order(
-        scene,
+        storyboard.scenes[index],
         size,
         storyboard.fps,
-        index,
-        len(scenes),
-        (before, after),
+        place_of(storyboard.scenes, index),
         theme,
         variant,
         captions,
         picture,
         sha256,
-        _ground(scenes, index),
         () if picture else came,
         () if picture or variant else goes,
     )
-
-
-def _ground(scenes: Sequence[Scene], index: int) -> tuple[int, int]:
-    opening = [
-        at
-        for at, scene in enumerate(scenes[: index + 1])
-        if not at or scene.heading != scenes[at - 1].heading
-    ]
-    own = opening[-1]
-    return (opening[-2] if len(opening) > 1 and own == index else own), own
 
 
 def _shared_with(
@@ -168,7 +144,8 @@ def _shared_with(
             return (), ()
         # Times do not move anything: a scene that is spoken anew keeps what it shares.
         bare = storyboard.scenes[at].model_copy(update={"words": [], "reveals": []})
-        return ends(bare.model_dump_json(), size, look, at, captions=captions)
+        arrangement = arrangement_of(storyboard.scenes, at)
+        return ends(bare.model_dump_json(), size, look, arrangement, captions=captions)
 
     (_, before), (taken, given), (after, _) = boxes(index - 1), boxes(index), boxes(index + 1)
     came, goes = meeting(before, taken), meeting(given, after)
@@ -177,26 +154,26 @@ def _shared_with(
 
 def prepare(wanted: Order) -> Shot:
     """Lay the scene out; StageError if it cannot be shown."""
-    scene, theme = wanted.scene, wanted.theme
+    scene, theme, place = wanted.scene, wanted.theme, wanted.place
     if wanted.picture:
         page = new_page(*wanted.size, theme, captions=wanted.captions)
         elements = [_own_picture(wanted.picture, page)]
     else:
         # Neighbours of one layout are arranged in different ways.
-        arrangement = wanted.variant + wanted.index
+        arrangement = wanted.variant + place.arrangement
         page, elements = compose(
-            scene, wanted.size, theme, arrangement, wanted.shared, captions=wanted.captions
+            scene, wanted.size, theme, arrangement, place.shared, captions=wanted.captions
         )
     elements = handed_over(elements, wanted.came, wanted.goes)
-    times = timing(scene, elements, theme.motion, page.unit, wanted.index, wanted.count)
+    times = timing(scene, elements, theme.motion, page.unit, place)
     whole = Rect(0, 0, *wanted.size)
-    layers: list[Layer] = [Backdrop(page, *wanted.ground)]
+    layers: list[Layer] = [Backdrop(page, *place.ground)]
     orders = [sum(other.part is None for other in elements[:number]) for number in range(len(elements))]
-    layers += [Drawn(element, place, times, whole) for element, place in zip(elements, orders, strict=True)]
+    layers += [Drawn(element, order, times, whole) for element, order in zip(elements, orders, strict=True)]
     if wanted.captions:
         columns = COLUMNS if page.format == "wide" else _NARROW_COLUMNS
         layers.append(Captions(page, cues(scene.words, columns, until=scene.seconds)))
-    layers.append(Progress(page, wanted.index, wanted.count, scene.seconds))
+    layers.append(Progress(page, place, scene.seconds))
     return Shot(page, elements, orders, times, layers)
 
 

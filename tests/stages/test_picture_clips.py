@@ -19,31 +19,13 @@ from stages.contract import Context
 from stages.drawing import Rect
 from stages.layers import Captions, Drawn
 from stages.reveals import reveal_times
-from stages.scenes import Storyboard, Word
+from stages.scenes import Word
 from stages.shot import Shot, order, prepare
 from stages.theme import load
+from tests.stages.picture_runs import SMALL, attempt, cite_lines_of_their_own, drawn, start
 from tests.stages.storyboards import CONTENTS, scene, storyboard
 
 pytestmark = pytest.mark.video
-
-SMALL = {"width": 320, "height": 180, "fps": 15}
-
-
-def start(run_dir: Path, board: Storyboard) -> None:
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "storyboard.json").write_text(board.model_dump_json(by_alias=True), encoding="utf-8")
-
-
-def attempt(run_dir: Path, stage: Any, number: int = 1, **more: Any) -> dict[str, bytes]:
-    """Run a stage as the daemon does: made aside, then moved into the run directory; what it made."""
-    out = run_dir / ".work" / f"{stage.__name__}.{number}"
-    out.mkdir(parents=True)
-    stage.run(
-        Context(run_dir=run_dir, out_dir=out, job_id="job", stage=stage.__name__, attempt=number, **more)
-    )
-    made = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    shutil.copytree(out, run_dir, dirs_exist_ok=True)
-    return made
 
 
 def frames_of(path: Path) -> list[Any]:
@@ -57,12 +39,7 @@ def shot(index: int, **more: Any) -> Shot:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four short scenes, drawn."""
-    run_dir = tmp_path_factory.mktemp("made")
-    start(run_dir, storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL))
-    attempt(run_dir, assets)
-    attempt(run_dir, animatics)
-    return run_dir
+    return drawn(tmp_path_factory.mktemp("made"))
 
 
 def test_clips_are_exactly_as_long_as_their_scenes(made: Path) -> None:
@@ -182,6 +159,7 @@ def test_the_diagram_is_there_from_the_start() -> None:
 def test_entrances_and_transitions_vary() -> None:
     """More than one kind of entrance in the video, and more than one way from scene to scene."""
     board = storyboard()
+    cite_lines_of_their_own(board)
     shots = [prepare(order(board, index, load())) for index in range(len(board.scenes))]
     assert len({element.entrance for each in shots for element in each.elements}) >= 4
     assert len({each.times.goes for each in shots}) >= 3
@@ -277,67 +255,6 @@ def test_the_progress_names_the_scene_that_is_drawn(tmp_path: Path) -> None:
     assert fractions[-1] == 1.0
 
 
-def test_an_unchanged_scene_is_not_drawn_again(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After one scene's text was changed only that scene is made; the others keep their bytes."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    board = storyboard(only=[0, 3, 6, 9], seconds=0.8, **SMALL)
-    board.scenes[1].content.items[0] = "Something else"  # type: ignore[union-attr]
-    start(tmp_path, board)
-    drawn = _watched(monkeypatch)
-    stills, clips = attempt(tmp_path, assets, 2), attempt(tmp_path, animatics, 2)
-    assert drawn == ["scene_001.png", "scene_001"]
-    for name, before in (
-        (path, (made / path).read_bytes()) for path in [*stills, *clips] if "/scene_" in path
-    ):
-        assert ((stills | clips)[name] == before) == ("scene_001" not in name), name
-
-
-def test_redo_makes_just_those_scenes_again(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A scene sent back gets another arrangement, which its clip follows; the rest stays byte for byte."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    drawn = _watched(monkeypatch)
-    stills = attempt(tmp_path, assets, 2, redo={"scene_001": "too much on one side"})
-    clips = attempt(tmp_path, animatics, 2)
-    assert drawn == ["scene_001.png", "scene_001"]
-    assert stills["assets/scene_001.png"] != (made / "assets/scene_001.png").read_bytes()
-    assert clips["animatics/scene_001.mp4"] != (made / "animatics/scene_001.mp4").read_bytes()
-    assert stills["assets/scene_002.png"] == (made / "assets/scene_002.png").read_bytes()
-    third = attempt(tmp_path, assets, 3)
-    assert third["assets/scene_001.png"] == stills["assets/scene_001.png"]
-
-
-def test_the_notes_of_a_rejection_are_answered(made: Path, tmp_path: Path) -> None:
-    """A scene that the notes name is arranged anew as if by redo; what pictures cannot do is said."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    stills = attempt(tmp_path, assets, 2, feedback="scene_001: crowded; warmer colours please")
-    assert stills["assets/scene_001.png"] != (made / "assets/scene_001.png").read_bytes()
-    meta = json.loads(stills[".meta.json"])["asset_plan.json"]["meta"]
-    assert meta["changes"] == ["scene_001: drawn anew"]
-    notes = meta["notes"]
-    assert notes[0] == "scene_001: has another arrangement for 'crowded'"
-    assert notes[1].startswith("could not be honoured: 'warmer colours please'. ")
-    assert len(notes) == 2
-
-
-def test_what_history_holds_is_used_and_a_broken_clip_is_not(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Clips moved to history/ by a rewind serve again; one cut short is made anew."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    shutil.copytree(tmp_path / "animatics", tmp_path / "history/06-animatics.1/animatics")
-    shutil.rmtree(tmp_path / "animatics")
-    broken = tmp_path / "history/06-animatics.1/animatics/scene_002.mp4"
-    broken.write_bytes(broken.read_bytes()[:2000])
-    drawn = _watched(monkeypatch)
-    clips = attempt(tmp_path, animatics, 2)
-    assert drawn == ["scene_002"]
-    assert clips["animatics/scene_002.mp4"] == (made / "animatics/scene_002.mp4").read_bytes()
-
-
 def test_a_picture_of_ones_own_takes_the_place_of_the_layout(made: Path, tmp_path: Path) -> None:
     """A still replaced at the gate is what the clip shows."""
     import skia
@@ -408,24 +325,6 @@ def test_an_emphasis_is_there_before_its_scene_leaves() -> None:
     assert reveal_times(told, 2, 5.0) == pytest.approx((0.3, 3.4))
 
 
-def _watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is drawn from now on."""
-    drawn: list[str] = []
-    still, clip = assets.draw_still, animatics.make
-
-    def watched_still(shot: Shot, path: Path) -> None:
-        drawn.append(path.name)
-        still(shot, path)
-
-    def watched_clip(path: Path, wanted: Any, drew: Any) -> None:
-        drawn.append(wanted.scene.id)
-        clip(path, wanted, drew)
-
-    monkeypatch.setattr(assets, "draw_still", watched_still)
-    monkeypatch.setattr(animatics, "make", watched_clip)
-    return drawn
-
-
 def _disc(number: int, seconds: float, **more: Any) -> tuple[Any, Rect]:
     """Where scene ``number`` of two alike shows its disc: what it is drawn as, and the box that it covers."""
     board = storyboard(only=[13, 13])
@@ -457,12 +356,3 @@ def test_a_scene_made_again_hands_nothing_on() -> None:
     """Its neighbours stay as they are: in another arrangement its disc leaves with it."""
     board = storyboard(only=[13, 13])
     assert _disc(0, board.scenes[0].seconds - 0.001, variant=1)[0].alpha < 0.1
-
-
-def test_a_new_heading_changes_no_later_part() -> None:
-    """Dividing a part moves the ground of its own scenes only: later clips are taken over as they are."""
-    board = storyboard(only=[1, 8, 9, 11])
-    before = [order(board, index, load()).digest() for index in range(4)]
-    board.scenes[1].heading = "Another name"
-    after = [order(board, index, load()).digest() for index in range(4)]
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True, True]
