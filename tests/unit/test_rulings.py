@@ -225,11 +225,17 @@ def test_failures_are_retried_while_the_budget_lasts() -> None:
         ("video/a.mp4", "video/a.mp4"), ("video", "video/a.mp4"), ("video/a.mp4/b/c", "video/a.mp4"),
         ("outline.txt/x", "outline.txt"), ("video/b.mp4", ""), ("outline", ""), ("outline.txt.d/x", ""),
         ("vide", ""), ("video.mp4", ""), ("script.txt/x", ""),
+        ("Outline.TXT", "outline.txt"), ("VIDEO", "video/a.mp4"), ("video/A.mp4/b", "video/a.mp4"),
+        ("cafe\u0301.txt", "caf\u00e9.txt"), ("CAFE\u0301.txt", "caf\u00e9.txt"), ("cafe.txt", ""),
+        ("Script.txt", ""), ("Video/b.mp4", ""),
     ],
 )  # fmt: skip
 def test_a_path_belongs_to_the_stage_that_published_it(path: str, theirs: str) -> None:
-    """Nor may another leave what cannot lie beside it; folders may be shared, and its own do not count."""
-    made = [Artifact("outline.txt", "text", 3, "aa"), Artifact("video/a.mp4", "video", 3, "aa")]
+    """Nor may another leave what cannot lie beside it, on a file system that knows no case as well; folders may be
+    shared, and its own do not count.
+    """
+    names = ("outline.txt", "video/a.mp4", "caf\u00e9.txt")
+    made = [Artifact(name, "file", 3, "aa") for name in names]
     job = run_stage(run_stage(new_job(), artifacts=made), OPEN, [SCRIPT])
     told = clash(decide(job, "reject", then="retry"), ["else.txt", path])
     assert (f"{path}, " in told and "the stage outline" in told and theirs in told) if theirs else told == ""
