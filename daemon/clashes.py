@@ -16,7 +16,9 @@ def clash(job: Job, made: Iterable[str]) -> str:
     differs only in case or Unicode form, where the file system takes both for one; it is refused on every other
     as well, so that a job does not end otherwise in another folder.
     """
-    owner = {twin_key(a.path): (a.path, s.name) for s in job.stages if s.name != job.stage for a in s.artifacts}
+    owner = {
+        twin_key(a.path): (a.path, s.name) for s in job.stages if s.name != job.stage for a in s.artifacts
+    }
     inside = {folder: key for key in reversed(owner) for folder in _folders(key)}
     for path in made:
         key = twin_key(path)

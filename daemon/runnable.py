@@ -6,20 +6,16 @@ missing today may be there when the stage starts. In doubt nothing is said, and 
 
 from __future__ import annotations
 
-import ast
 import os
 import shutil
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from daemon.errors import Problem
 from daemon.explain import nearest
+from daemon.modules import Absent, functions, lacks, parsed, source_of
+from daemon.names import twin_key
 from daemon.pipelines import Pipeline
 from daemon.tree import Document, shown
-
-_SIZE_LIMIT = 4 * 1024 * 1024
-_DYNAMIC = ("globals", "exec", "setattr", "__getattr__", "__dict__")
-"""Names that a file mentions which may define functions in ways that cannot be read off it."""
 
 
 def problems(pipeline: Pipeline, document: Document, folder: Path) -> list[Problem]:
@@ -33,7 +29,7 @@ def problems(pipeline: Pipeline, document: Document, folder: Path) -> list[Probl
         if stage.command is not None and (wrong := _program(stage.command[0], folder)):
             found.append(document.problem((*path, "command", 0), wrong))
         for number, output in enumerate(stage.outputs):
-            first = made.setdefault(output, stage.name)
+            first = made.setdefault(twin_key(output), stage.name)
             if first != stage.name and not any(character in output for character in "*?["):
                 message = f"{shown(output)} is made by {first} already; a path belongs to one stage"
                 found.append(document.problem((*path, "outputs", number), message))
@@ -41,57 +37,42 @@ def problems(pipeline: Pipeline, document: Document, folder: Path) -> list[Probl
 
 
 def _function(run: str, folder: Path) -> str:
-    """What is wrong with ``./file.py:function``; nothing of ``module:function``, which only an import can tell."""
+    """What is wrong with ``./file.py:function`` or ``module:function``."""
     place, _, name = run.rpartition(":")
-    if not place.startswith("./"):
-        return ""
-    file = folder / place
-    if not file.is_file():
-        beside = sorted(f"./{path.name}" for path in folder.glob("*.py"))
-        return f"there is no file {shown(place)} beside the pipeline; {nearest(place, beside)}"
+    file: Path | None
+    if place.startswith("./"):
+        file = folder / place
+        if not file.is_file():
+            beside = sorted(f"./{path.name}" for path in folder.glob("*.py"))
+            return f"there is no file {shown(place)} beside the pipeline; {nearest(place, beside)}"
+    else:
+        try:
+            file = source_of(place)
+        except Absent as absent:
+            return _absent(place, name, absent, folder)
     try:
-        tree = _parsed(file)
+        tree = parsed(file) if file is not None else None
     except SyntaxError as error:
         return f"{shown(place)} cannot be read by Python: {error.msg} (line {error.lineno})"
-    if tree is None:
+    if tree is None or not lacks(tree, name):
         return ""
-    known = set(_defined(tree.body))
-    if name in known or "*" in known or _is_dynamic(tree):
-        return ""
-    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return f"{shown(place)} has no function {shown(name)}; {nearest(name, functions)}"
+    return f"{shown(place)} has no function {shown(name)}; {nearest(name, functions(tree))}"
 
 
-def _parsed(file: Path) -> ast.Module | None:
-    """The file's tree; None where it cannot be read now or is too large. SyntaxError."""
-    try:
-        if file.stat().st_size > _SIZE_LIMIT:
-            return None
-        return ast.parse(file.read_bytes())
-    except SyntaxError:
-        raise
-    except (OSError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _defined(body: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that a module's top level may define, in ``if``, ``try`` and the like too; ``*`` for a star."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        else:
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
-            yield from _defined(ast.iter_child_nodes(node))
-
-
-def _is_dynamic(tree: ast.Module) -> bool:
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return not names.isdisjoint(_DYNAMIC) or any(isinstance(node, ast.Global) for node in ast.walk(tree))
+def _absent(place: str, name: str, absent: Absent, folder: Path) -> str:
+    beside = f"./{place}.py"
+    if (folder / beside).is_file():
+        hint = f"write {shown(f'{beside}:{name}')} for the file beside the pipeline"
+    elif "." in absent.name:
+        hint = nearest(absent.name, absent.beside)
+    else:
+        near = nearest(absent.name, absent.beside)
+        hint = (
+            near
+            if near.startswith("did you mean")
+            else "install it beside spork, or write ./FILE.py:FUNCTION"
+        )
+    return f"there is no module {shown(absent.name)} where this command's Python looks; {hint}"
 
 
 def _program(program: str, folder: Path) -> str:

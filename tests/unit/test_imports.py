@@ -24,7 +24,7 @@ gates
 kept
 recorder sources taken carrier finding retention review drafts shelf rebuild evidence generation twin
 setup
-check service schemas runnable
+check service schemas runnable modules
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
