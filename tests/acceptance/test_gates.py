@@ -151,6 +151,23 @@ def test_a_file_being_written_is_waited_for(gated: Studio) -> None:
     gated.wait("g-1", "canceled", "rejected")
 
 
+@pytest.mark.fault(2)
+def test_an_unbound_answer_is_not_acted_on_beside_its_writer(gated: Studio) -> None:
+    """Whole, marked, binding nothing, and at rest for longer than it would settle, but not closed by who writes it."""
+    path = gated.run("g-1") / "approve.yaml"
+    with path.open("w") as file:
+        file.write("by: alice\n...\n")
+        file.flush()
+        gated.submit("n-1", "gated")
+        gated.wait("n-1", "needs_approval")
+        gated.answer("n-1", "approve")
+        gated.wait("n-1", "completed")
+        time.sleep(1.0)
+        assert gated.state("g-1")["status"] == "needs_approval"
+        assert "still open for writing by pid" in gated.spork("explain", str(path)).stdout
+    assert gated.wait("g-1", "completed")["decided"][0]["by"] == "alice"
+
+
 def test_editing_at_the_gate(gated: Studio) -> None:
     """The old template is stale, the fresh one confirms the edit, the next stage reads it, the diff is kept."""
     run = gated.run("g-1")
