@@ -268,6 +268,22 @@ def test_it_waits_for_the_run_of_another_request(studio: Studio, request_file: P
     assert (studio.root / "inbox/c.yaml").exists()
 
 
+def test_it_says_whose_turn_it_is(studio: Studio, request_file: Path) -> None:
+    """Beside a daemon with another job before it, once; then it is seen through."""
+    studio.pipeline("held", HELD)
+    studio.start()
+    studio.submit("h-1", "held")
+    studio.wait("h-1", "running")
+    run = started(studio, str(request_file), "--approve-all")
+    turn = "it waits for its turn: h-1 is running"
+    heard(run, turn)
+    (studio.root / "go").touch()
+    out, said = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0
+    assert turn not in said
+    assert out == f"{next(studio.root.glob('runs/*-a-note-*'))}/published/note.txt\n"
+
+
 def test_it_says_that_there_is_no_room(studio: Studio, request_file: Path) -> None:
     """Once, and goes on when there is; `daemon --drain` ends with 73 where something waits for that."""
     policy = studio.root / "conf/operator.yaml"
