@@ -49,6 +49,8 @@ _SAID_BYTES = 1 << 16
 _PIPE_READS = 64
 _SHORT_MS = 5
 """A stage that is over by then has the machine to itself: a fork beside it holds it up by a millisecond."""
+_GRACE_SECONDS = 0.1
+"""For what ends with its stage, and a moment after it."""
 _NO_MEMORY = "give it more memory, or less to do at once"
 
 
@@ -174,7 +176,7 @@ def _see_through(
     """What became of a stage whose process has ended."""
     log, control, ordered = watch.log, watch.control, watch.ordered
     code = os.waitstatus_to_exitcode(os.waitpid(stage.pid, 0)[1])
-    strays = end_children(spare.pid if spare else 0)
+    strays = end_children(spare.pid if spare else 0, 0.0 if watch.ordered else _GRACE_SECONDS)
     for _ in range(_PIPE_READS):
         if not log.take(stage.output):
             break

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 
@@ -111,12 +114,13 @@ def end_group(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def end_children(but: int = 0) -> int:
+def end_children(but: int = 0, grace_seconds: float = 0.0) -> int:
     """End and reap every descendant; how many had to be KILLed. Free where there are none.
 
-    ``but``: a child that is left alone and has no children of its own. Only for a subreaper. Signals go to
-    direct children alone, whose ids cannot be reused before they are reaped; the next generation becomes ours
-    as its parents die. What may not be signalled (a set-user-id program) is waited for.
+    ``but``: a child that is left alone and has no children of its own. ``grace_seconds``: within these, once, what
+    is there may end by itself, as the resource tracker of Python's multiprocessing does. Only for a subreaper.
+    Signals go to direct children alone, whose ids cannot be reused before they are reaped; the next generation
+    becomes ours as its parents die. What may not be signalled (a set-user-id program) is waited for.
     """
     ended: set[int] = set()
     while True:
@@ -127,6 +131,10 @@ def end_children(but: int = 0) -> int:
             # Nobody has ended since either, so no grandchild can have come to us behind the list's back.
             if but and not found and not os.waitpid(-1, os.WNOHANG)[0]:
                 return len(ended)
+            if found and grace_seconds:
+                _let_end(found, grace_seconds)
+                grace_seconds = 0.0
+                continue
             for pid in found:
                 end_group(pid)
                 ended.add(pid)
@@ -134,3 +142,21 @@ def end_children(but: int = 0) -> int:
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         except ChildProcessError:
             return len(ended)
+
+
+def _let_end(pids: Sequence[int], seconds: float) -> None:
+    """Wait until these children, not yet reaped, have ended, and no longer than this."""
+    until, poll = time.monotonic() + seconds, select.poll()
+    opened: list[int] = []
+    # Without a descriptor to spare they are ended at once.
+    with suppress(OSError):
+        for pid in pids:
+            opened.append(os.pidfd_open(pid))
+            poll.register(opened[-1], select.POLLIN)
+    left = set(opened)
+    while left and (still := until - time.monotonic()) > 0:
+        for fd, _ in poll.poll(still * 1000):
+            poll.unregister(fd)
+            left.discard(fd)
+    for fd in opened:
+        os.close(fd)

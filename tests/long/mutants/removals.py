@@ -110,7 +110,7 @@ LOCKS = (
     Removal("lock", "processes of a killed daemon are ended before anything starts", "recovery.py",
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
     Removal("lock", "a keeper ends what its stage left before it takes its files", "keeper.py",
-            "    strays = end_children(spare.pid if spare else 0)\n", "    strays = 0\n", (RUNNER, KEEPERS)),
+            "    strays = end_children(spare.pid if spare else 0, 0.0 if watch.ordered else _GRACE_SECONDS)\n", "    strays = 0\n", (RUNNER, KEEPERS)),
     Removal("lock", "who waits for a shared lane has it after each stage", "attempts.py",
             "[] if self._lane.wanted else self._next_start(", "self._next_start(", (GOING_ON,)),
     Removal("lock", "orphans of a stage become the keeper's", "keeper.py",
