@@ -160,7 +160,7 @@ def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[Part]:
 
 def how_to_answer(job: Summary) -> list[str]:
     """What a person can do about a job that waits for one."""
-    if job.status == "needs_approval" or (job.status, job.reason) == ("paused", "expired"):
+    if _answerable(job):
         until = f" (until {job.expires_at})" if job.expires_at and job.status == "needs_approval" else ""
         return [
             f"read  runs/{job.id}/REVIEW.md{until}",
@@ -176,13 +176,21 @@ def next_step(workspace: Workspace, queue: Queue, job: Summary) -> str:
     if job.status == "queued":
         turn = queue.turn(job.id)
         return turn.why if turn else ""
-    if job.status == "needs_approval" or job.reason == "expired":
-        return "approve or reject"
-    if job.status in ("paused", "failed"):
-        return "resume or cancel"
     if job.status == "running":
         return beside.progress_line(workspace, job.id, job.stage or "", job.attempt)
-    return ""
+    return takes(job)
+
+
+def takes(job: Summary) -> str:
+    """The answers that would count now; nothing where none would."""
+    if _answerable(job):
+        return "approve or reject"
+    return "resume or cancel" if job.status in ("paused", "failed") else ""
+
+
+def _answerable(job: Summary) -> bool:
+    """Whether its gate takes an answer: one whose time is over does while the job is paused, not once it is over."""
+    return job.status == "needs_approval" or (job.status, job.reason) == ("paused", "expired")
 
 
 def age(moment: str) -> str:
