@@ -13,6 +13,7 @@ from daemon import pipelines, runnable, strictyaml
 from daemon.documents import Request, as_model, load_decision, slug_of, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
+from daemon.finding import NotYet, Unfit, find
 from daemon.names import shown as shown_name
 from daemon.names import verb_of
 from daemon.pipelines import Pipeline, check_params, check_settled, load_named
@@ -115,7 +116,7 @@ def _request(data: bytes, where: str, path: Path, workspace: Workspace) -> list[
         raise Invalid(whole_file(where, message))
     policy = load_policy(workspace)
     vetted = vet_request(data, where, policy, workspace)
-    return _missing_sources(vetted, path, policy, workspace)
+    return _unfit_sources(vetted, path, policy, workspace)
 
 
 def _pipeline_of(
@@ -166,8 +167,8 @@ def _check_pipeline(data: bytes, where: str, folder: Path, name: str | None) -> 
         raise Invalid(*missing)
 
 
-def _missing_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Workspace) -> list[Problem]:
-    """The sources that would be found nowhere: neither beside the request nor where the daemon looks."""
+def _unfit_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Workspace) -> list[Problem]:
+    """The sources that would not be taken: neither beside the request nor where the daemon looks, or links."""
     folders = [
         path.parent / path.stem, path.parent,
         workspace.inbox / path.stem, workspace.inbox, workspace.sources, *policy.inbox.roots,
@@ -177,12 +178,21 @@ def _missing_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Work
         if vetted.pipeline.params[param].type != "files":
             continue
         for place, name in enumerate(value):
-            if not any((folder / name).is_file() for folder in folders):
-                message = (
-                    f"{shown(name)} is neither beside the request nor in inbox/ or sources/; put it there"
-                )
-                problems.append(vetted.document.problem(("params", param, place), message))
+            if wrong := _wrong_with_source(name, folders):
+                problems.append(vetted.document.problem(("params", param, place), wrong))
     return problems
+
+
+def _wrong_with_source(name: str, folders: list[Path]) -> str:
+    """Why the daemon would not take this source; nothing where it would, or would wait for its writer."""
+    try:
+        find(name, [(folder, name) for folder in folders])
+    except Unfit as error:
+        return f"{shown(name)}: {error}"
+    except NotYet:
+        if not any(os.path.lexists(folder / name) for folder in folders):
+            return f"{shown(name)} is neither beside the request nor in inbox/ or sources/; put it there"
+    return ""
 
 
 def _read(path: Path, where: str) -> bytes:

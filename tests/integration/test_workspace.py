@@ -174,6 +174,19 @@ def test_sources_are_looked_for_beside_the_request(workspace: Workspace) -> None
     assert told(file, workspace) == ""
 
 
+def test_a_source_that_the_inbox_refuses_is_refused_here(workspace: Workspace) -> None:
+    """A link and a folder are never read as a source; one that is still being written is only waited for."""
+    file = workspace.root / "j.yaml"
+    file.write_text("intent: x\nparams:\n  sources:\n    - a.md\n    - b.md\n    - c.md\n")
+    (workspace.root / "a.md").symlink_to("/etc/hostname")
+    (workspace.sources / "b.md").mkdir()
+    with (workspace.inbox / "c.md").open("w"):
+        said = told(file, workspace).splitlines()
+    assert [line.split(": ", 2)[1] for line in said] == ["params.sources[0]", "params.sources[1]"], said
+    assert "'a.md': a link" in said[0]
+    assert "'b.md': " in said[1]
+
+
 def test_an_unknown_pipeline_is_told_at_the_requests_line(workspace: Workspace) -> None:
     """Also where it is the policy's default that is missing."""
     policy = load_policy(workspace)

@@ -22,13 +22,13 @@ watchlist
 attempts ordering inbox decisions ground
 gates
 kept
-recorder sources taken carrier finding retention review drafts shelf rebuild evidence generation twin
+recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable modules
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-checkup answers store tables database changes spool digests codec lease sightings strangers
+checkup answers store tables database changes spool digests codec finding lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
 ledger eventfile clashes feedback
 room
