@@ -11,6 +11,7 @@ from typing import Any
 
 from daemon import pipelines, runnable, strictyaml
 from daemon.documents import Request, as_model, load_decision, slug_of, whole_file
+from daemon.endmark import is_cut_short
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
 from daemon.finding import NotYet, Unfit, find
@@ -87,6 +88,7 @@ def check(path: Path, workspace: Workspace) -> list[Problem]:
         data = _read(path, where)
         name, place = path.name, path.absolute()
         if verb := verb_of(name):
+            _not_cut_short(data, where)
             load_decision(data, verb, where)
         elif place == workspace.policy_file or place.parts[-2:] == ("conf", "operator.yaml"):
             _check_policy(data, where, workspace)
@@ -114,9 +116,18 @@ def _request(data: bytes, where: str, path: Path, workspace: Workspace) -> list[
     if not data:
         message = "is empty: the inbox waits for its content; the one key that is required is intent"
         raise Invalid(whole_file(where, message))
+    _not_cut_short(data, where)
     policy = load_policy(workspace)
     vetted = vet_request(data, where, policy, workspace)
     return _unfit_sources(vetted, path, policy, workspace)
+
+
+def _not_cut_short(data: bytes, where: str) -> None:
+    """Raises Invalid for what the daemon would wait for without end: it begins as a template does, and has no end."""
+    if is_cut_short(data):
+        raise Invalid(
+            whole_file(where, "incomplete: begins like a template, but its last line, `...`, is missing")
+        )
 
 
 def _pipeline_of(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.check import check, vet_request
+from daemon.check import check, check_request, vet_request
 from daemon.errors import BadPolicy, CannotWrite, Invalid
 from daemon.pipelines import PLACEHOLDERS, fill, load_named
 from daemon.room import shortage
@@ -185,6 +185,21 @@ def test_a_source_that_the_inbox_refuses_is_refused_here(workspace: Workspace) -
     assert [line.split(": ", 2)[1] for line in said] == ["params.sources[0]", "params.sources[1]"], said
     assert "'a.md': a link" in said[0]
     assert "'b.md': " in said[1]
+
+
+@pytest.mark.parametrize("name", ["j.yaml", "approve.yaml"])
+def test_what_begins_like_a_template_and_has_no_end_is_not_right(workspace: Workspace, name: str) -> None:
+    """The daemon waits for its last line without end; so it is neither called right nor submitted."""
+    file = workspace.root / name
+    text = "# spork decision template\n" + (
+        "intent: x\npipeline: note\n" if name == "j.yaml" else "stage: draft\n"
+    )
+    file.write_text(text)
+    assert "its last line, `...`, is missing" in told(file, workspace)
+    if name == "j.yaml":
+        assert check_request(file, workspace) != []
+    file.write_text(text + "...\n")
+    assert told(file, workspace) == ""
 
 
 def test_an_unknown_pipeline_is_told_at_the_requests_line(workspace: Workspace) -> None:
