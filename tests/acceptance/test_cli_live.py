@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -192,7 +193,9 @@ def test_reject_resume_cancel(gated: Studio) -> None:
     assert "-draft 1" in gated.spork("review", "g-1", "--diff").stdout
     gated.spork("reject", "g-1", "--notes", "still no\nhello", "--wait")
     assert "paused (rejected)" in gated.spork("status", "g-1").stdout
-    assert "Paused (rejected): still no hello  then: " in gated.spork("status", "g-1").stdout
+    assert re.search(
+        r"Paused \(rejected by .+\): still no hello  then: ", gated.spork("status", "g-1").stdout
+    )
     refused = gated.spork("approve", "g-1", check=False)
     assert (refused.returncode, "to go on: spork resume g-1" in refused.stderr) == (65, True)
     gated.spork("resume", "g-1", "--notes", "again", "--wait")
