@@ -72,7 +72,7 @@ def make_run(workspace: Workspace, job_id: str, request: bytes, pipeline: bytes)
         if not is_folder(workspace.run(job_id)):
             with opened_incoming(workspace) as incoming:
                 set_aside(job_id, runs)
-                name = job_id if has(incoming, job_id) else f"{job_id}.new"
+                name = job_id if has(incoming, job_id) else _making_name(job_id)
                 _make_folders(incoming, name, pipeline)
                 os.rename(name, job_id, src_dir_fd=incoming, dst_dir_fd=runs)
         else:
@@ -111,7 +111,7 @@ class Nursery:
         write_copy(f"{job_id}.yaml", request, mode=0o640, folder=self.jobs)
 
     def _new(self, job_id: str) -> str:
-        name = f"{job_id}.new"
+        name = _making_name(job_id)
         try:
             os.mkdir(name, 0o770, dir_fd=self.incoming)
         except FileExistsError:
@@ -129,6 +129,12 @@ def opened_nursery(workspace: Workspace) -> Iterator[Nursery]:
         opened_beneath(workspace.jobs) as jobs,
     ):
         yield Nursery(runs, incoming, jobs)
+
+
+def _making_name(job_id: str) -> str:
+    """The folder in ``runs/.incoming`` that becomes a run directory for which no sources were brought."""
+    # No id begins with a dot: `x.new` is one, and its sources may lie there.
+    return f".new-{job_id}"
 
 
 def copying_name(request: str) -> str:

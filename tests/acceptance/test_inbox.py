@@ -144,6 +144,19 @@ def test_sources_beside_the_request(live: Studio) -> None:
     assert not own.exists()
 
 
+def test_sources_of_a_job_whose_id_ends_in_new(studio: Studio) -> None:
+    """Two requests of one look: the directory that is made for ``x`` is not that of the sources of ``x.new``."""
+    studio.pipeline("quoting", SOURCES)
+    own = studio.root / "inbox/quote"
+    own.mkdir()
+    (own / "a.txt").write_text("hello")
+    studio.drop("first.yaml", REQUEST + "id: x\n...\n")
+    studio.drop("quote.yaml", "intent: x\nid: x.new\npipeline: quoting\nparams: {docs: [a.txt]}\n...\n")
+    studio.start()
+    studio.wait("x.new", "completed")
+    assert (studio.run("x.new") / "quoted.txt").read_text() == "hello"
+
+
 def test_a_source_that_comes_later_is_waited_for(live: Studio) -> None:
     """The request was there first; nothing is refused before its time."""
     live.drop("quote.yaml", "intent: x\nid: q-1\npipeline: quoting\nparams: {docs: [late.txt]}\n")
