@@ -6,7 +6,6 @@ whoever renames a template confirms exactly what REVIEW.md shows.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from daemon import drafts
 from daemon.beneath import has, is_beneath, make_folders, opened_beneath
 from daemon.clock import span
 from daemon.codec import plain, printed
+from daemon.difference import unified
 from daemon.escapes import escape_lines
 from daemon.files import read_regular, remove, write_copy
 from daemon.model import Artifact, Gate, Job, Stage
@@ -234,10 +234,7 @@ def _diff(run: Path, before: str, artifact: Artifact) -> list[str]:
     old, new = _text(run, f"{before}{artifact.path}"), _text(run, artifact.path)
     if old is None or new is None or old == new:
         return []
-    name = artifact.path
-    return list(
-        difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
-    )
+    return unified(old.splitlines(), new.splitlines(), artifact.path)
 
 
 def _text(run: Path, relative: str) -> str | None:

@@ -14,6 +14,12 @@ import pytest
 from tests.studio import GATED, QUICK, Studio
 from tests.support import wait_for
 
+LONG = """\
+name: long
+stages:
+  - {name: draft, command: [sh, -euc, "seq 60000 | sed 'p;s/^/v/' > a.txt"], gate: true}
+"""
+
 
 def refusal(studio: Studio, name: str, job: str = "g-1") -> str:
     """Wait for the note beside a decision that did not count."""
@@ -399,6 +405,21 @@ def test_going_back_keeps_history(gated: Studio) -> None:
     assert (run / "history/01-draft.1/a.txt").read_text() == "by hand"
     assert (run / "history/01-draft.1/made/a.txt").read_text() == "one"
     assert "Changed since 01-draft.1" in (run / "REVIEW.md").read_text()
+
+
+def test_a_long_text_edited_in_every_second_line(studio: Studio) -> None:
+    """Who edits it and answers waits for no diff that takes minutes; nor does anybody else."""
+    studio.pipeline("long", LONG)
+    studio.start()
+    studio.submit("g-1", "long")
+    studio.wait("g-1", "needs_approval")
+    made = (studio.run("g-1") / "a.txt").read_text()
+    studio.write("g-1", "a.txt", made.replace("v", "w"))
+    studio.wait_for_review("g-1", "Changed since it was published")
+    studio.answer("g-1", "approve", by="alice")
+    studio.wait("g-1", "completed")
+    kept = (studio.run("g-1") / "decisions/01-draft.1.edits.diff").read_text()
+    assert kept.count("\n-v") == kept.count("\n+w") == 60_000
 
 
 def test_cancel_and_resume_are_files_too(gated: Studio) -> None:

@@ -32,7 +32,7 @@ checkup answers store tables database changes spool digests codec finding lease 
 settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
 ledger eventfile clashes feedback
 room
-workspace orders files beneath birth incoming names escapes clock patience lull deadlines suspects
+workspace orders files beneath birth incoming names escapes difference clock patience lull deadlines suspects
 model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
