@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stages.cardtext import bare, names
+from stages.code_words import spoken_of
 from stages.scenes import Chart, Code, Comparison, Statement, Table
 
 if TYPE_CHECKING:
@@ -42,13 +43,18 @@ def reveal_times(scene: Scene, parts: int, last: float) -> tuple[float, ...]:
 
 
 def unspoken(scene: Scene) -> frozenset[int]:
-    """The rows of a chart or a table that the voice does not name, and the empty lines of code.
+    """The rows of a chart or a table that the voice does not name; lines of code likewise, if it names any.
 
-    They come without standing out.
+    They come without standing out. Empty lines of code never do.
     """
     content = scene.content
     if isinstance(content, Code):
-        return frozenset(part for part, line in enumerate(content.lines) if not line.strip())
+        named = spoken_of(content.lines, [word.text for word in scene.words])
+        return frozenset(
+            part
+            for part, line in enumerate(content.lines)
+            if not line.strip() or (named and part not in named)
+        )
     if isinstance(content, Chart):
         rows = [point.label for point in content.points]
     elif isinstance(content, Table):

@@ -208,6 +208,27 @@ class Selection:
             if self.used - begun >= room:
                 break
 
+    def _show_code(self, places: Sequence[int], room: float) -> None:
+        """The code of a part that is told, with what explains it: what a manual is about is not only described."""
+        coded = [place for place in places if self.items[place].kind == "code"]
+        if any(place in self.taken for place in coded):
+            return
+        for place in coded:
+            fitting = [each for each in self._explained(place) if self.cost(each) <= room]
+            if fitting and self.worth(place) > 0:
+                self.take(fitting[-1])
+                return
+
+    def _explained(self, code: int) -> Iterator[list[int]]:
+        """A piece of code with more and more of the paragraph after it."""
+        passage, last = self.closure(code), code + 1
+        while passage:
+            yield passage
+            more = self.closure(last) if self._goes_on(last - 1) and last < code + 1 + PASSAGE else None
+            same = more and self._paragraph(last) == self._paragraph(code + 1)
+            passage = [*dict.fromkeys([*passage, *more])] if more and same else None
+            last += 1
+
     def fill(self) -> None:
         """One passage a part first, so that none is empty; then whatever is worth most."""
         parts: dict[tuple[str, str], list[int]] = {}
@@ -220,9 +241,11 @@ class Selection:
             room = min(MOST_SHARES * share, left)
             if all(_shape(self.items[at]) == "dates" and self._before(at) for at in places):
                 continue  # a part that is nothing but the dates once more
+            begun = self.used
             chosen = self.best(places, room, PASSAGE) or self.best(places, room)
             if chosen:
                 self.take(chosen)
+            self._show_code(places, room - (self.used - begun))
         every = range(len(self.items))
         while chosen := self.best(every, self.budget - self.used + TOLERANCE * self.budget):
             self.take(chosen)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, names, overlap, strongest_clause
+from stages.code_words import spoken_of
 from stages.dates import divided
 from stages.figures import figures_of
 from stages.items import Item, Research
@@ -109,7 +110,7 @@ def _shown(lines: Sequence[Line], item: Item, research: Research, look: Look) ->
         shape = _timeline(lines) or _table(lines, item)
     elif item.kind == "code":
         code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
-        shape = Shape(code, (Cue(0), *(None for _ in code.lines[1:])))
+        shape = Shape(code, _line_cues(lines, code.lines))
     elif item.kind == "quote":
         titles = {document.name: document.title for document in research.documents}
         shape = _quote(lines, item.parts[0] if item.parts else titles.get(item.source, item.source))
@@ -281,6 +282,14 @@ def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | Non
     if cues and cues[0] is None:
         cues[0] = Cue(0)
     return tuple(cues)
+
+
+def _line_cues(lines: Sequence[Line], code: Sequence[str]) -> tuple[Cue | None, ...]:
+    """Each line of code comes with the word that names something in it; the first with the first sentence."""
+    words = [(at, word) for at, line in enumerate(lines) for word in bare(line.text).split()]
+    named = {line: words[word] for line, word in spoken_of(code, [word for _, word in words]).items()}
+    first = () if 0 in named else (Cue(0),)
+    return (*first, *(Cue(*named[at]) if at in named else None for at in range(len(first), len(code))))
 
 
 def _sources(script: Script, research: Research) -> Shape:

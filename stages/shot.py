@@ -40,6 +40,7 @@ DRAWN_BY = (
     "reveals.py",
     "cardtext.py",
     "clock.py",
+    "code_words.py",
     "said_code.py",
     "said_numbers.py",
     "sentences.py",

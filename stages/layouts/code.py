@@ -161,7 +161,8 @@ def _row(
     part = Element(f"line_{name}", box, clean, part=row.line, entrance="wipe")
     if not row.text.strip():
         return [part]
-    spoken = replace(part, lit=marked, texts=(text,), delay=order * page.theme.motion.enter)
+    lit = None if row.line in page.quiet else marked
+    spoken = replace(part, lit=lit, texts=(text,), delay=order * page.theme.motion.enter)
     return [faint(f"outline_{name}", box, written), spoken]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from stages.cardtext import bare
+from stages.code_words import spoken_of
 from stages.drafts import Draft
+from stages.items import Item, Research
 from stages.layouts.highlighting import coloured
 from stages.motion import pose
 from stages.scenes import Code, Scene, Storyboard, Word
 from stages.script_text import Line
-from stages.shapes import Cue, Shape
+from stages.shapes import Cue, Look, Shape, _shown
 from stages.shot import order, prepare
 from stages.spoken import say
 from stages.storyboard import _reveals
@@ -79,6 +82,71 @@ def test_the_rows_of_a_long_line_come_one_after_the_other() -> None:
     first, second = rows["line_2"], rows["line_2_1"]
     assert second.texts[0].text.strip()
     assert second.delay == first.delay + shot.times.motion.enter
+
+
+C = [
+    "int fd = inotify_init1(IN_CLOEXEC);",
+    'inotify_add_watch(fd, "inbox", IN_CLOSE_WRITE | IN_MOVED_TO);',
+    "",
+    "ssize_t n = read(fd, buf, sizeof buf);",
+    "for (char *p = buf; p < buf + n; ) {",
+    "    p += sizeof *e + e->len;",
+    "}",
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ("One call to `read()` can return many, and so it advances by `e->len`.", {3: "read()", 5: "e->len"}),
+        ("The mask is `IN_MOVED_TO`.", {1: "IN_MOVED_TO"}),
+        ("This is all of it: `fd` and `p` are short, int is a keyword.", {}),
+        ("`e->len` is added, after `inotify_init1()` and `read()`.", {0: "inotify_init1()", 3: "read()"}),
+        ("It will be read.", {3: "read"}),
+        ("It has been already.", {}),
+    ],
+)
+def test_a_line_is_spoken_of_by_what_it_names(said: str, lines: dict[int, str]) -> None:
+    """By a call, a flag or a name that few lines hold, in the order of the lines; else by nothing."""
+    words = bare(said).split()
+    assert {at: words[word].strip(".,") for at, word in spoken_of(C, words).items()} == lines
+
+
+def test_a_flag_is_no_part_of_another() -> None:
+    """`-r` is not in `--recursive`, and `--all` not in `--all-files`."""
+    assert spoken_of(["tool --recursive --all-files", "tool --all"], ["--all", "finds", "--recursive"]) == {
+        1: 0
+    }
+
+
+def test_the_marker_follows_the_words() -> None:
+    """The line that is named lights up with its name and stays so; what nobody names never does."""
+    said = Line("It is short, and calls `read()` once, then adds `e->len` to it.")
+    words = [Word(text=word.written, start=0.5 + at, end=1.4 + at) for at, word in enumerate(say(said.text))]
+    item = Item(
+        id="f001",
+        kind="code",
+        text="It is short:",
+        section="Calls",
+        source="a.md",
+        line=3,
+        paragraph=1,
+        parts=C,
+        language="c",
+    )
+    shape = _shown((said,), item, Research(brief="", documents=[], items=[item]), Look())
+    times = _reveals(Draft("", (said,), shape, ()), [say(said.text)], words)
+    spoken = {word.text.strip(".,"): word.start for word in words}
+    assert (times[3], times[5]) == (spoken["read()"], spoken["e->len"])
+    told = Scene(
+        id="scene_000", content=shape.content, narration=said.text, words=words, reveals=times, seconds=20.0
+    )
+    shot = prepare(order(Storyboard(title="Calls", scenes=[told]), 0, load()))
+    rows = [element for element in shot.elements if element.name.startswith("line_")]
+    assert [row.part for row in rows if row.lit] == [3, 5]
+    lit = {row.part: pose(row, 0, spoken["e->len"] - 0.1, shot.times) for row in rows if row.lit}
+    assert lit[3] is not None
+    assert (lit[3].focus, lit[5]) == (1.0, None)
 
 
 def test_empty_lines_take_no_time_of_the_reveal() -> None:

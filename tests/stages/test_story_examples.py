@@ -55,6 +55,22 @@ def test_pictures_have_material(told: Run) -> None:
     assert sum(kind in ("list", "steps", "table", "code", "quote") for kind in shown) >= 2
 
 
+def test_a_part_that_is_told_shows_its_code(told: Run) -> None:
+    """With a sentence that explains it: a manual without its code would only describe what it is about."""
+    spoken = {item.section: set[str]() for item in load_research(told.path).items}
+    for item in load_research(told.path).items:
+        spoken[item.section] |= {item.kind} if item.id in cited(told) else set()
+    coded = {item.section for item in load_research(told.path).items if item.kind == "code"}
+    assert all("code" in spoken[section] for section in coded if spoken[section])
+    explained = [paragraph for _, paragraph in script_of(told).paragraphs if _is_code(told, paragraph.show)]
+    assert len(explained) == len(coded)
+    assert all(len(paragraph.items) > 1 for paragraph in explained)
+
+
+def _is_code(run: Run, name: str) -> bool:
+    return any(item.id == name and item.kind == "code" for item in load_research(run.path).items)
+
+
 def test_it_is_spoken_language(told: Run) -> None:
     """An opening and a close, sentences of at most 25 words, near the length asked for, all claims cited."""
     paragraphs = [paragraph for _, paragraph in script_of(told).paragraphs]
