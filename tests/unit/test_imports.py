@@ -29,7 +29,10 @@ runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
 checkup answers store tables database changes spool digests codec finding lease sightings strangers
-settings tightening pipelines documents params explain strictyaml tree rulings machine logs repeats logstream notify
+settings tightening pipelines documents params explain strictyaml tree rulings logs repeats logstream notify
+machine
+gate_transitions
+transitions
 ledger eventfile clashes feedback
 room
 workspace orders files beneath birth incoming names escapes difference clock patience lull deadlines suspects
@@ -37,7 +40,7 @@ model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
-PURE = ("model", "machine", "rulings", "answers", "feedback")
+PURE = ("model", "machine", "transitions", "gate_transitions", "rulings", "answers", "feedback")
 PURE_MAY_IMPORT = {"__future__", "collections", "dataclasses", "enum", "typing", "daemon", "types"}
 
 

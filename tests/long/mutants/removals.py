@@ -167,9 +167,9 @@ CHECKS = (
             "    if found != SCHEMA_VERSION:\n", "    if False:\n", (STORE,)),
     Removal("check", "an approval by command is of the files that gate.json shows", "doors.py",
             'if digest_now(run, job) not in (None, bound["digest"]):', "if False:", ("tests/acceptance/test_cli_live.py",)),
-    Removal("check", "an attempt's end is that of the open attempt", "machine.py",
+    Removal("check", "an attempt's end is that of the open attempt", "transitions.py",
             "if not job.open_attempt or (event.stage, event.attempt) != (job.stage, job.attempt):", "if False:", (MACHINE,)),
-    Removal("check", "a gate's answer is of the open gate", "machine.py",
+    Removal("check", "a gate's answer is of the open gate", "gate_transitions.py",
             "if gate is None or (event.stage, event.attempt) != (gate.stage, gate.attempt):", "if gate is None:", (MACHINE,)),
 )  # fmt: skip
 
