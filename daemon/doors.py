@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.digests import FileDigests
-from daemon.dropping import Dropped, into_place, temporary_name
+from daemon.dropping import Dropped, into_place
 from daemon.endmark import OUR_HEADER
 from daemon.errors import CannotWrite, NotPossible, TryAgain
-from daemon.files import read_regular, write_durable
+from daemon.files import read_regular, temporary_name, write_durable
 from daemon.model import Job, Status
 from daemon.workspace import Workspace
 

@@ -2,45 +2,46 @@
 
 Ours are made anew whenever the gated files change. Where somebody has typed, only the digest changes; what
 cannot go on so is moved to ``history/`` and never removed. Moved and not copied: an editor that is still
-writing goes on writing there.
+writing goes on writing there. So does what was saved between our look and our rename: nothing is replaced, the
+new template and the old one change places, and what has come out is looked at again before it goes. Only a crash
+in that very instant could take such a save with it.
 """
 
 from __future__ import annotations
 
+import enum
+import errno
 import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from daemon.beneath import is_beneath, open_beneath, opened_beneath, reading
+from daemon.beneath import has, is_beneath, open_beneath, opened_beneath, reading
 from daemon.endmark import TEMPLATE_HEADER, ends_with_mark
-from daemon.files import FILE_MODE, PASSING, move_beneath, remove, write_copy
+from daemon.files import FILE_MODE, PASSING, create_copy, move_beneath, temporary_name, write_copy
+from daemon.lease import Writers, writers
 from daemon.model import Gate, Job
+from daemon.renames import UNKNOWN, exchange, rename_new
 
 TEMPLATES = {"approve.template.yaml": "approve", "reject.template.yaml": "reject"}
 LIMIT = 1024 * 1024
 NOTES = 20
 
 
-def update(run: Path, job: Job, gate: Gate, digest: str) -> None:
-    """Make both templates stand for the gate's files as they are; what was typed there stays. OSError."""
+def update(run: Path, job: Job, gate: Gate, digest: str) -> bool:
+    """Make both templates stand for the gate's files as they are; what was typed there stays. OSError.
+
+    Gives whether anything went to ``history/`` only now, so that the page does not tell of it.
+    """
+    late = False
     for name, decision in TEMPLATES.items():
         fresh = _text(decision, job.id, gate.stage, str(gate.attempt), digest).encode()
-        found = _read(run, name)
-        if found is None:
-            write_copy(run / name, fresh)
-            continue
-        data, mode = found
-        if data == fresh:
-            continue
-        if is_ours(data, decision):
-            write_copy(run / name, fresh)
-        elif carried := _carried(data, fresh):
-            write_copy(run / name, carried, mode | FILE_MODE)
-        else:
-            _set_aside(run, name)
-            write_copy(run / name, fresh)
+        # Whoever comes between a look and its use leads to another look.
+        while (done := _renewed(run, name, decision, fresh)) is not Renewed.AS_WANTED:
+            late |= done is Renewed.WITH_SOMETHING_KEPT
+    return late
 
 
 def make_way(run: Path, job: Job, gate: Gate, digest: str) -> None:
@@ -49,17 +50,20 @@ def make_way(run: Path, job: Job, gate: Gate, digest: str) -> None:
         fresh = _text(decision, job.id, gate.stage, str(gate.attempt), digest).encode()
         found = _read(run, name)
         if found is not None and not is_ours(found[0], decision) and _carried(found[0], fresh) is None:
-            _set_aside(run, name)
+            _set_aside(run, name, name)
 
 
 def clear(run: Path) -> None:
     """Take both templates away once nobody can answer; one that somebody typed into goes to ``history/``."""
     for name, decision in TEMPLATES.items():
         found = _read(run, name)
-        if found is None or is_ours(found[0], decision):
-            remove(run / name)
-        else:
-            _set_aside(run, name)
+        if found is not None and not is_ours(found[0], decision):
+            _set_aside(run, name, name)
+            continue
+        with opened_beneath(run) as folder, suppress(FileNotFoundError):
+            hidden = temporary_name()
+            os.rename(name, hidden, src_dir_fd=folder, dst_dir_fd=folder)
+            _let_go(run, folder, hidden, name, found)
 
 
 def set_aside(run: Path) -> Iterator[str]:
@@ -120,7 +124,92 @@ def _carried(data: bytes, fresh: bytes) -> bytes | None:
     return data.replace(digests[0], _DIGEST.findall(fresh)[0], 1)
 
 
-def _read(run: Path, name: str) -> tuple[bytes, int] | None:
+class Renewed(enum.Enum):
+    """What a template was found as, or came to."""
+
+    AS_WANTED = enum.auto()
+    IN_PLACE = enum.auto()
+    WITH_SOMETHING_KEPT = enum.auto()
+
+
+def _renewed(run: Path, name: str, decision: str, fresh: bytes) -> Renewed:
+    """One step towards a template for the present files."""
+    found = _read(run, name)
+    if found is None:
+        _put_new(run, name, fresh)
+        return Renewed.IN_PLACE
+    data, mode = found
+    wanted = fresh if is_ours(data, decision) else _carried(data, fresh)
+    if data == wanted:
+        return Renewed.AS_WANTED
+    kept = True
+    if wanted is None:
+        _set_aside(run, name, name)
+    else:
+        with opened_beneath(run) as folder, suppress(FileNotFoundError):
+            hidden = _changed_places(folder, name, wanted, FILE_MODE if wanted == fresh else mode | FILE_MODE)
+            kept = _let_go(run, folder, hidden, name, found)
+    return Renewed.WITH_SOMETHING_KEPT if kept else Renewed.IN_PLACE
+
+
+def _put_new(run: Path, name: str, text: bytes) -> None:
+    """Put a template where there is none, or what is no file."""
+    with opened_beneath(run) as folder:
+        if has(folder, name) and _read(folder, name) is None:
+            write_copy(name, text, folder=folder)
+        else:
+            _put(folder, name, text, FILE_MODE)
+
+
+def _put(folder: int, name: str, text: bytes, mode: int) -> None:
+    """Give a text a name that is free; nothing where it is free no longer."""
+    hidden = temporary_name()
+    create_copy(hidden, text, folder, mode)
+    try:
+        rename_new(hidden, name, folder)
+    except OSError as error:
+        os.unlink(hidden, dir_fd=folder)
+        if error.errno != errno.EEXIST:
+            raise
+
+
+def _changed_places(folder: int, name: str, text: bytes, mode: int) -> str:
+    """Put a text in a template's place; gives the hidden name of what lay there. FileNotFoundError if nothing did."""
+    hidden = temporary_name()
+    create_copy(hidden, text, folder, mode)
+    try:
+        exchange(hidden, name, folder)
+    except OSError as error:
+        os.unlink(hidden, dir_fd=folder)
+        if error.errno not in UNKNOWN:
+            raise
+        # The file system cannot do it at once: for an instant there is no template.
+        os.rename(name, hidden, src_dir_fd=folder, dst_dir_fd=folder)
+        _put(folder, name, text, mode)
+    return hidden
+
+
+def _let_go(run: Path, folder: int, hidden: str, name: str, found: tuple[bytes, int] | None) -> bool:
+    """Remove what was a template, if it is as it was found and nobody writes; else it goes to ``history/``: True."""
+    if _read(folder, hidden) == found and not _is_being_written(folder, hidden):
+        with suppress(IsADirectoryError):
+            os.unlink(hidden, dir_fd=folder)
+            return False
+    _set_aside(run, hidden, name)
+    return True
+
+
+def _is_being_written(folder: int, name: str) -> bool:
+    try:
+        with reading(open_beneath(folder, name)) as file:
+            return writers(file.fileno()) is Writers.SOME
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        return False
+
+
+def _read(run: Path | int, name: str) -> tuple[bytes, int] | None:
     """Bytes and mode of a template; none where there is no file of that name, no bytes where it cannot be read."""
     try:
         with reading(open_beneath(run, name)) as file:
@@ -137,9 +226,11 @@ def _read(run: Path, name: str) -> tuple[bytes, int] | None:
         return None
 
 
-def _set_aside(run: Path, name: str) -> None:
+def _set_aside(run: Path, source: str, name: str) -> None:
+    """Move what is, or was, a template of that name to ``history/``."""
     target, number = f"history/{name}", 1
     while is_beneath(run, target):
         number += 1
         target = f"history/{name.removesuffix('.yaml')}.{number}.yaml"
-    move_beneath(run, name, target)
+    with suppress(FileNotFoundError):
+        move_beneath(run, source, target)

@@ -264,8 +264,13 @@ def _publish(
         _publish_in(folder, str(path), mode, fill, durable=durable)
 
 
+def temporary_name() -> str:
+    """A name that `sweep` leaves alone for as long as this process lives."""
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+
+
 def _publish_in(folder: int, name: str, mode: int, fill: Callable[[int], None], *, durable: bool) -> None:
-    temporary = f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    temporary = temporary_name()
     # Never a name that is there already: a stranger's link or FIFO could wait under it.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:

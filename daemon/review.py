@@ -57,12 +57,12 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
     gate = job.gate
     assert gate is not None
     stage = job.at(gate.stage)
-    # People read it with cat as well: what a stage or a stranger wrote must not act on their terminal.
     drafts.make_way(run, job, gate, on_disk.digest)
-    notes = [*others, *drafts.set_aside(run)]
-    page = escape_lines("\n".join(_review(run, job, stage, gate, on_disk, notes)))
-    write_copy(run / "REVIEW.md", page.encode())
-    drafts.update(run, job, gate, on_disk.digest)
+    others = tuple(others)
+    _write_page(run, job, gate, on_disk, others)
+    if drafts.update(run, job, gate, on_disk.digest):
+        # Somebody saved a template meanwhile: the page shall name where that lies.
+        _write_page(run, job, gate, on_disk, others)
     facts = {
         "job": job.id,
         "stage": gate.stage,
@@ -76,6 +76,13 @@ def show(run: Path, job: Job, on_disk: OnDisk, others: Iterable[str] = ()) -> No
         "answers": ["approve", "reject"],
     }
     write_copy(run / "gate.json", printed(facts, indent=1) + b"\n")
+
+
+def _write_page(run: Path, job: Job, gate: Gate, on_disk: OnDisk, others: Sequence[str]) -> None:
+    notes = [*others, *drafts.set_aside(run)]
+    # People read it with cat as well: what a stage or a stranger wrote must not act on their terminal.
+    page = escape_lines("\n".join(_review(run, job, job.at(gate.stage), gate, on_disk, notes)))
+    write_copy(run / "REVIEW.md", page.encode())
 
 
 def clear(run: Path) -> None:

@@ -13,9 +13,9 @@ import stat
 from pathlib import Path
 
 from daemon.beneath import make_folders, open_beneath
-from daemon.dropping import Dropped, into_place, temporary_name
+from daemon.dropping import Dropped, into_place
 from daemon.errors import CannotWrite, NotPossible
-from daemon.files import copy_in, write_durable
+from daemon.files import copy_in, temporary_name, write_durable
 from daemon.names import LONGEST_NAME, shown
 from daemon.workspace import Workspace
 

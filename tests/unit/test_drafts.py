@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -103,6 +104,84 @@ def test_an_editor_that_is_still_writing_loses_nothing(tmp_path: Path, job: Job)
         put(tmp_path, job, OTHER)
         editor.write(whole[100:])
     assert (tmp_path / "history/reject.template.yaml").read_text() == whole
+
+
+def test_an_editor_that_holds_it_open_loses_nothing(tmp_path: Path, job: Job) -> None:
+    """Nor one that has not written yet, or writes what it read: what it saves then is found in history/."""
+    for template in (put(tmp_path, job, gate_of(job).digest), typed(tmp_path, job)):
+        with template.open("r+") as editor:
+            put(tmp_path, job, OTHER)
+            editor.write(f"{NOTES}, in {template.stat().st_size} bytes\n")
+        assert NOTES in newest_aside(tmp_path)
+        assert OTHER in template.read_text()
+        put(tmp_path, job, gate_of(job).digest)
+
+
+class Person:
+    """Saves what lies ``beside`` as the template of a rejection, in the instant after the daemon's last look at it."""
+
+    def __init__(self, run: Path, looks: int) -> None:
+        self.beside, self.looks = run / "saved", looks
+        self._run, self._look = run, drafts._read
+
+    def look(self, run: Path | int, name: str) -> tuple[bytes, int] | None:
+        found = self._look(run, name)
+        if name == "reject.template.yaml":
+            self.looks -= 1
+            if self.looks == 0:
+                self.beside.rename(self._run / name)
+        return found
+
+
+def newest_aside(run: Path) -> str:
+    """The template that was moved to history/ last."""
+    found = (run / "history").glob("reject.template*.yaml")
+    return max(found, key=lambda path: path.stat().st_ctime_ns).read_text()
+
+
+@pytest.mark.parametrize("before", ["untouched", "typed", "half saved", "gone"])
+@pytest.mark.parametrize("exchanging", [True, False])
+def test_a_save_between_look_and_rename_is_kept(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch, before: str, *, exchanging: bool
+) -> None:
+    """In its place, for the files as they are, or in history/, and REVIEW.md names it."""
+    template = typed(tmp_path, job) if before == "typed" else put(tmp_path, job, gate_of(job).digest)
+    whole = template.read_text().replace("# by: your name", "by: alice")
+    if before == "half saved":
+        template.write_text(whole[:100])
+    elif before == "gone":
+        template.unlink()
+    if not exchanging:
+        monkeypatch.setattr(drafts, "exchange", not_here)
+    # One look makes way for the page, the other is for what is put there.
+    person = Person(tmp_path, looks=2)
+    person.beside.write_text(whole)
+    monkeypatch.setattr(drafts, "_read", person.look)
+    put(tmp_path, job, OTHER)
+    assert not person.beside.exists()
+    assert OTHER in template.read_text()
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    if "by: alice" not in template.read_text().splitlines():
+        assert newest_aside(tmp_path) == whole
+        assert "history/reject.template" in (tmp_path / "REVIEW.md").read_text()
+
+
+def not_here(_one: str, _other: str, _folder: int) -> None:
+    """As a file system says that has no such rename."""
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
+def test_a_save_beside_another_answer_is_kept(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the untouched template was about to go."""
+    template = put(tmp_path, job, gate_of(job).digest)
+    person = Person(tmp_path, looks=1)
+    monkeypatch.setattr(drafts, "_read", person.look)
+    person.beside.write_text(template.read_text().replace("# by: your name", "by: alice"))
+    drafts.clear(tmp_path)
+    assert "by: alice" in newest_aside(tmp_path)
+    assert not list(tmp_path.glob("*.template.yaml"))
 
 
 def test_another_answer_leaves_what_was_typed(tmp_path: Path, job: Job) -> None:
