@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from daemon.beneath import make_folders, open_beneath, opened_beneath, remove_tree
+from daemon.beneath import make_folders, open_beneath, opened_beneath, reading, remove_tree
 from daemon.files import PASSING, check_fit, copy_in
 from daemon.identity import Identity
 from daemon.incoming import make_folders_of_run
@@ -22,6 +23,8 @@ from daemon.names import shown
 
 LIMIT = 2 * 1024**3
 """Bytes of one source file."""
+
+_CHUNK = 1 << 20
 
 CHANGED = "changed while it was copied"
 
@@ -126,6 +129,52 @@ def _copy(one: Found, target: int, pause: Callable[[], None] | None) -> None:
             os.close(folder)
     finally:
         os.close(fd)
+
+
+def left_behind(folder: Path, stem: str, run: Path) -> list[Found]:
+    """What lies in the folder of a request, below ``folder``, by the name and with the size of a source in its run."""
+    left = []
+    taken = run / "sources"
+    for copy in [path for path in taken.rglob("*") if path.is_file()]:
+        name = str(copy.relative_to(taken))
+        try:
+            fd = open_beneath(folder, f"{stem}/{name}")
+            try:
+                status = os.fstat(fd)
+            finally:
+                os.close(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_size == copy.stat().st_size:
+                left.append(Found(name, folder, f"{stem}/{name}", Identity.of(status)))
+        except OSError as error:
+            if error.errno in PASSING:
+                raise
+    return left
+
+
+def is_copied(one: Found, run: Path, pause: Callable[[], None] | None = None) -> bool:
+    """Whether a source is, byte for byte, what its run has of it, and still as it was found.
+
+    ``pause`` is called within large ones. OSError where the disk is in trouble.
+    """
+    try:
+        with (
+            reading(open_beneath(one.root, one.place)) as own,
+            reading(open_beneath(run, f"sources/{one.name}")) as copy,
+        ):
+            position = 0
+            while True:
+                chunk = os.pread(own.fileno(), _CHUNK, position)
+                if chunk != os.pread(copy.fileno(), _CHUNK, position):
+                    return False
+                if not chunk:
+                    return Identity.of(os.fstat(own.fileno())) == one.identity
+                position += len(chunk)
+                if pause is not None:
+                    pause()
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        return False
 
 
 def _meaning(name: str, error: OSError) -> Exception:

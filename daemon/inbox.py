@@ -145,12 +145,12 @@ class Inbox:
         store = self._recorder.store
         sha = hashlib.sha256(whole.data).hexdigest()
         before = store.claimed_as(whole.identity.keys)
-        if before is not None and before[1] == sha:
-            self._make_again(before[0])
-            self._sources.clear_taken(Path(name).stem, before[0])
-            self._repeated(name, whole, before[0])
-            return None
         try:
+            if before is not None and before[1] == sha:
+                self._make_again(before[0])
+                self._sources.clear_taken(whole, before[0])
+                self._repeated(name, whole, before[0])
+                return None
             where = f"inbox/{shown(name)}"
             vetted = vet_request(whole.data, where, self._policy, self._workspace, self._load)
             job_id = self._id_for(vetted, name, sha, taken, now)

@@ -7,19 +7,18 @@ outside these folders, and no link, is ever read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from daemon.beneath import opened_beneath
-from daemon.carrier import AT_ONCE_BYTES, Carrier, Carrying, unlink
+from daemon.carrier import AT_ONCE_BYTES, Carrier, unlink
 from daemon.check import Vetted
-from daemon.digests import digest_of
+from daemon.errands import Underway
 from daemon.errors import Invalid
 from daemon.files import PASSING
-from daemon.finding import Found, NotYet, Unfit, copy_all, find
+from daemon.finding import Found, NotYet, Unfit, copy_all, find, left_behind
 from daemon.identity import Identity
 from daemon.incoming import opened_incoming
 from daemon.names import shown
@@ -29,11 +28,11 @@ from daemon.workspace import Workspace
 
 RETRY_SECONDS = 0.5
 CARRYING_SECONDS = 1.0
-"""Until another look at a request whose sources are being copied, should the bell of that be deaf."""
+"""Until another look at a request whose sources are copied or compared, should the bell of that be deaf."""
 
 
 class SourcesMissing(Exception):
-    """A source is not there yet or is being written, or all are being copied; look again in ``retry_in`` seconds."""
+    """A source is not there yet or is being written, or all are being seen to; look again in ``retry_in`` seconds."""
 
     def __init__(self, message: str, retry_in: float) -> None:
         super().__init__(message)
@@ -75,7 +74,7 @@ class Sources:
             stem = Path(request.name).stem
             found = [find(name, self._places(stem, name)) for name in vetted.sources]
             self._copy(job_id, request, found)
-        except Carrying as error:
+        except Underway as error:
             raise SourcesMissing(str(error), retry_in=CARRYING_SECONDS) from error
         except NotYet as error:
             raise self._missing(vetted, error.name, request, str(error)) from error
@@ -99,25 +98,29 @@ class Sources:
         `clear_taken` does the rest.
         """
         brought = self._brought.pop(job_id, None)
-        if brought is None and stem not in here:
-            return
-        for own in brought or ():
-            self._remove_own(stem, own.name, partial(_is, own.identity))
-        self._remove_empty(self._workspace.inbox / stem)
+        if brought is not None or stem in here:
+            self._remove_own(stem, brought or ())
 
-    def _remove_own(self, stem: str, name: str, is_it: Callable[[int, str], bool]) -> None:
-        parent, own = os.path.split(f"{stem}/{name}")
-        # Somebody may have replaced or removed it; then it is theirs to keep.
-        with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
-            if is_it(folder, own):
-                unlink(own, folder)
+    def clear_taken(self, request: Whole, job_id: str) -> None:
+        """The same after a crash: what lies in both, byte for byte, is what was brought.
 
-    def clear_taken(self, stem: str, job_id: str) -> None:
-        """The same after a crash: what lies in both, byte for byte, is what was brought."""
-        run = self._workspace.run(job_id)
-        taken = run / "sources"
-        for copy in [str(path.relative_to(taken)) for path in taken.rglob("*") if path.is_file()]:
-            self._remove_own(stem, copy, partial(_equals, run, f"sources/{copy}"))
+        Raises SourcesMissing while large ones are being compared.
+        """
+        stem, run = Path(request.name).stem, self._workspace.run(job_id)
+        try:
+            left = left_behind(self._workspace.inbox, stem, run)
+            same = self._carrier.compared(request.identity.key, left, run)
+        except Underway as error:
+            raise SourcesMissing(str(error), retry_in=CARRYING_SECONDS) from error
+        self._remove_own(stem, same)
+
+    def _remove_own(self, stem: str, brought: Iterable[Found]) -> None:
+        for one in brought:
+            parent, own = os.path.split(f"{stem}/{one.name}")
+            # Somebody may have replaced or removed it; then it is theirs to keep.
+            with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
+                if Identity.of(os.stat(own, dir_fd=folder, follow_symlinks=False)) == one.identity:
+                    unlink(own, folder)
         self._remove_empty(self._workspace.inbox / stem)
 
     def _remove_empty(self, folder: Path) -> None:
@@ -162,11 +165,3 @@ def _unless_passing() -> Iterator[None]:
     except OSError as error:
         if error.errno in PASSING:
             raise
-
-
-def _is(identity: Identity, folder: int, name: str) -> bool:
-    return Identity.of(os.stat(name, dir_fd=folder, follow_symlinks=False)) == identity
-
-
-def _equals(run: Path, kept: str, folder: int, name: str) -> bool:
-    return digest_of(folder, name) == digest_of(run, kept)

@@ -33,9 +33,9 @@ TAKEN = """
     after daemon.spool:DropBox.claim_unlink
 """
 CARRIED = """
-    before os.fsync in daemon.finding:copy_all; before os.rename in daemon.carrier:Errand.take
-    before os.fsync in daemon.carrier:Errand.take; after daemon.carrier:Errand.take
-    after daemon.carrier:Errand.take; after commit:job_queued
+    before os.fsync in daemon.finding:copy_all; before os.rename in daemon.carrier:take
+    before os.fsync in daemon.carrier:take; after daemon.carrier:take
+    after daemon.carrier:take; after commit:job_queued
     after commit:job_queued; before daemon.sources:Sources.clear_taken
 """
 RUN = """

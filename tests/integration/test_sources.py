@@ -214,6 +214,50 @@ def open_files() -> list[str]:
     return [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
 
 
+@pytest.fixture
+def left_lying(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A large source of j-1 in its own folder, which is a job: the disk kept it from going, and the daemon ended."""
+    own = large(daemon.inbox / "j-1/big.bin")
+    remove = os.unlink
+
+    def sick(path: Any, *more: Any, **named: Any) -> None:
+        if path == "big.bin":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        remove(path, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", sick)
+        daemon.ask("big.bin")
+        daemon.run_until(daemon.taken, "the request to be taken")
+        daemon.unplugged.stop()
+    assert own.exists() and (daemon.inbox / "j-1.yaml").exists()
+    return own
+
+
+COMPARED = {"j-1.yaml": "what was copied of its sources is being compared"}
+
+
+@pytest.mark.parametrize("changed", ["not", "before", "meanwhile"])
+def test_large_sources_that_were_left_lying_hold_up_nobody(
+    left_lying: Path, daemon: Daemon, request: pytest.FixtureRequest, changed: str
+) -> None:
+    """While they are compared with what the run has, others are taken; what somebody has changed since stays."""
+    go_on = request.getfixturevalue("go_on")
+    if changed == "before":
+        left_lying.write_bytes(b"b" * AT_ONCE_BYTES + b"c")
+    daemon.run_after(0)
+    assert daemon.waiting == COMPARED
+    daemon.studio.submit("j-2", "three")
+    daemon.run_after(0)
+    assert daemon.studio.run("j-2").is_dir() and daemon.waiting == COMPARED
+    if changed == "meanwhile":
+        left_lying.write_bytes(b"b" * AT_ONCE_BYTES + b"c")
+    go_on()
+    daemon.run_until(lambda: not (daemon.inbox / "j-1.yaml").exists(), "the request to go")
+    assert left_lying.exists() == (changed != "not")
+    assert not daemon.waiting and daemon.studio.types("j-1").count("job_queued") == 1
+
+
 def test_large_sources_of_many_requests_come_one_after_the_other(
     daemon: Daemon, go_on: Callable[[], None]
 ) -> None:
@@ -224,8 +268,8 @@ def test_large_sources_of_many_requests_come_one_after_the_other(
         daemon.studio.submit(other, "three", params={"sources": ["big.bin"]})
     daemon.run_after(0)
     assert sorted(daemon.waiting.values()) == [
-        "another request's sources are being copied, its own come after them",
-        "another request's sources are being copied, its own come after them",
+        "another request's sources are being seen to, its own come after them",
+        "another request's sources are being seen to, its own come after them",
         "its sources are being copied",
     ]
     go_on()

@@ -22,7 +22,7 @@ watchlist
 attempts ordering inbox decisions ground
 gates
 kept
-recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
+recorder sources taken carrier errands retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable modules
 runner watcher projection publication
