@@ -103,8 +103,8 @@ def _fits_gate(job: Job, decision: Decision, *, refuse_unbound: bool) -> None:
         raise Refused(f"the job is {job.status} and waits for no decision; remove the file")
     if decision.stage not in (None, gate.stage) or decision.attempt not in (None, gate.attempt):
         raise Refused(
-            f"it answers {decision.stage or gate.stage} attempt {decision.attempt or 'any'}, but {gate.stage} "
-            f"attempt {gate.attempt} waits; rename the template that lies there now"
+            f"it answers {_place(decision.stage or gate.stage, decision.attempt)}, but "
+            f"{_place(gate.stage, gate.attempt)} waits; rename the template that lies there now"
         )
     if refuse_unbound and decision.digest is None:
         raise Refused("it names no digest and the policy says 'unbound: refuse'; rename the template instead")
@@ -113,7 +113,14 @@ def _fits_gate(job: Job, decision: Decision, *, refuse_unbound: bool) -> None:
 def _fits_place(job: Job, decision: Decision) -> None:
     """cancel and resume may bind too: to the stage and attempt where the job is."""
     if decision.stage not in (None, job.stage) or decision.attempt not in (None, job.attempt):
-        raise Refused(f"it is about {decision.stage} attempt {decision.attempt}, the job is at {job.stage}")
+        meant = _place(decision.stage or job.stage, decision.attempt)
+        raise Refused(f"it is about {meant}, the job is at {_place(job.stage, job.attempt)}")
+
+
+def _place(stage: str | None, attempt: int | None) -> str:
+    """``script attempt 2``, or what of it is known."""
+    named = stage or "no stage"
+    return f"{named} attempt {attempt}" if attempt else named
 
 
 def _approval(job: Job, decision: Decision, on_disk: OnDisk, now: str) -> list[Event]:

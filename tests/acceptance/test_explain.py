@@ -56,7 +56,7 @@ EXPECTED = {
     "sources/gone.txt": ("gone", "nothing of this name"),
 }
 AT_THE_GATE = {
-    "stage: polish\n...\n": "it would be refused: it answers polish attempt any, but draft attempt 1 waits",
+    "stage: polish\n...\n": "it would be refused: it answers polish, but draft attempt 1 waits",
     'job: "g-7"\n...\n': "it would be refused: it is about g-7, and this is g-1",
     f"digest: sha256:{'0' * 64}\n...\n": "it would be refused: stale",
     "by: a\nby: b\n...\n": "it would be refused: approve.yaml:2",

@@ -131,7 +131,9 @@ def test_reject_from_goes_no_further_than_what_reads_from_it() -> None:
         ({"refuse_unbound": True}, "unbound: refuse"),
         ({"on_disk": GONE}, "missing"),
         ({"kind": "resume"}, "only a paused or failed job"),
-        ({"kind": "cancel", "stage": "video"}, "the job is at script"),
+        ({"stage": "outline", "attempt": None}, "it answers outline, but script attempt 1 waits"),
+        ({"kind": "cancel", "stage": "video"}, "it is about video, the job is at script attempt 1"),
+        ({"kind": "cancel", "attempt": 7}, "it is about script attempt 7, the job is at script attempt 1"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(decision: dict[str, Any], says: str) -> None:
