@@ -20,6 +20,7 @@ _IN = InotifyConstants
 FOLDER: int = _IN.IN_ISDIR
 ARRIVED: int = _IN.IN_MOVED_TO | _IN.IN_CREATE
 CLOSE_WRITE: int = _IN.IN_CLOSE_WRITE
+LEFT: int = _IN.IN_DELETE | _IN.IN_MOVED_FROM
 LOST: int = _IN.IN_IGNORED | _IN.IN_DELETE_SELF | _IN.IN_MOVE_SELF | _IN.IN_UNMOUNT
 OVERFLOW: int = _IN.IN_Q_OVERFLOW
 
@@ -55,9 +56,12 @@ def open_inotify() -> int:
     return fd
 
 
-def add_watch(fd: int, folder: bytes) -> WatchDescriptor:
-    """Watch a folder, itself not a link; the known watch where it is watched already. Raises OSError."""
-    watch = inotify_add_watch(fd, folder, _MASK)
+def add_watch(fd: int, folder: bytes, more: int = 0) -> WatchDescriptor:
+    """Watch a folder, itself not a link; the known watch where it is watched already, which then hears just this.
+
+    ``more``: events besides the usual. Raises OSError.
+    """
+    watch = inotify_add_watch(fd, folder, _MASK | more)
     if watch < 0:
         raise _error()
     return watch

@@ -341,6 +341,9 @@ class Loop:
         """Bring what a person sees of the job up to date, and watch it for as long as it can change."""
         if not is_folder(self._workspace.run(job.id)):
             self._make_run(job)
+        if not job.answerable:
+            # What we take away ourselves now rings for nobody.
+            self.jobs.hear_edits(job)
         self._gates.show(job)
         if job.final and not job.open_attempt:
             # Its last answer may lie there still, if the disk refused to keep it: nobody looks there again.

@@ -56,6 +56,7 @@ class Watcher:
         self._unheard = unheard
         self._fd: int | None = None
         self._folders: dict[str, bytes] = {}
+        self._removals: set[str] = set()
         self._watches: dict[str, WatchDescriptor] = {}
         self._keys: dict[WatchDescriptor, str] = {}
         self._unwatched: dict[str, str] = {}
@@ -82,9 +83,16 @@ class Watcher:
         self._folders[key] = os.fsencode(folder)
         self._add(key)
 
+    def hear_removals(self, key: str, *, on: bool) -> None:
+        """Whether names that go from a watched folder ring as well: most that go the daemon takes away itself."""
+        if key in self._folders and on != (key in self._removals):
+            (self._removals.add if on else self._removals.discard)(key)
+            self._add(key)
+
     def forget(self, key: str) -> None:
         """Stop watching a folder; a key that is not watched is fine."""
         self._folders.pop(key, None)
+        self._removals.discard(key)
         self._unwatched.pop(key, None)
         self._rang.pop(key, None)
         self._arrivals -= len(self._arrived.pop(key, ()))
@@ -187,7 +195,7 @@ class Watcher:
             return
         folder = self._folders[key]
         try:
-            watch = inotify.add_watch(self._fd, folder)
+            watch = inotify.add_watch(self._fd, folder, inotify.LEFT if key in self._removals else 0)
         except OSError as error:
             self._refused(key, error)
             return

@@ -77,7 +77,7 @@ class Watchlist:
             self._watcher.check_roots([job_id])
 
     def hear_edits(self, job: Job) -> None:
-        """Hear edits in the folders of an open gate's artifacts, for as long as it is open."""
+        """Hear edits and removals in the folders of an open gate's artifacts, for as long as it is open."""
         wanted: set[str] = set()
         (self._gated.add if job.answerable else self._gated.discard)(job.id)
         if job.answerable and job.gate is not None:
@@ -89,6 +89,8 @@ class Watchlist:
             self._folders[job.id] = wanted
         for key in wanted:
             self._watcher.watch(key, self._workspace.runs / key)
+        for key in (job.id, *wanted):
+            self._watcher.hear_removals(key, on=job.answerable)
 
     def look_again(self, job_id: str, at: float) -> None:
         self._again.put(job_id, "", at)

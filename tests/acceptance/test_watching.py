@@ -44,6 +44,27 @@ def notes(studio: Studio) -> str:
     return " ".join(line["note"] for line in said(studio, "watcher"))
 
 
+# -- what is heard
+
+
+def test_files_taken_away_at_a_gate_are_heard(studio: Studio) -> None:
+    """Removed or moved away, also from a folder below: the review follows, without waiting for a rescan."""
+    live(studio, NEVER)
+    run = studio.run("g-1")
+
+    def missing() -> list[str]:
+        found: list[str] = json.loads((run / "gate.json").read_text())["missing"]
+        return found
+
+    (run / "a.txt").unlink()
+    wait_for(lambda: missing() == ["a.txt"], "the review to tell that a file is missing")
+    (run / "sub/b.txt").rename(studio.root / "b.txt")
+    wait_for(lambda: missing() == ["a.txt", "sub/b.txt"], "the review to tell that two files are missing")
+    (run / "a.txt").write_text("one")
+    (studio.root / "b.txt").rename(run / "sub/b.txt")
+    wait_for(lambda: missing() == [], "the review to tell that both are there")
+
+
 # -- the watcher fails
 
 
