@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stages.said_numbers import UNITS
+
 NUMBER = re.compile(
     r"^[~≈<>]?\s*(?P<money>[$€£]?)(?P<number>[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?)\s*(?P<unit>%|[a-zA-Zµ°×²³/]{0,12})$"
 )
@@ -18,6 +20,10 @@ MOST_CHANGES = 3
 """Rows that are each told how they changed; of more, the two ends."""
 PLURAL = re.compile(r"\w+[^\Wsu]s\b")
 """A heading whose first word is a plural: "bicycles a day", not "process" or "status"."""
+
+
+MEASURES = re.compile(r"(?:metric|measure|indicator|kpi|quantity|property|parameter|statistic)s?", re.I)
+"""What a column of labels is headed that names another kind of number in each row."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def figures_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Figures
         return None
     matches = [row[-1] for row in parsed if row[-1]]
     units = {match["unit"] or match["money"] for match in matches}
-    if len(units) > 1:
+    if len(units) > 1 or _of_many_kinds(columns[0], [row[0] for row in rows]):
         return None
     heading, unit = _unit(columns[len(columns) - 1])
     return Figures(
@@ -69,6 +75,12 @@ def figures_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Figures
         tuple(float(match["number"].replace(",", "").replace("−", "-")) for match in matches),
         tuple(match["number"] for match in matches),
     )
+
+
+def _of_many_kinds(heading: str, labels: Sequence[str]) -> bool:
+    """Whether each row counts something else, so that no number can be held against that of another row."""
+    units = {_unit(label)[1] for label in labels if UNIT_IN_HEADING.search(label)}
+    return bool(MEASURES.fullmatch(heading.strip())) or bool(units & UNITS.keys())
 
 
 def _unit(heading: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from stages import theme as themes
+from stages.boilerplate import is_boilerplate_section
 from stages.brief import audience_asked, minutes_asked, subject
 from stages.cardtext import bare
 from stages.contract import Context, StageError
@@ -85,7 +86,9 @@ def make_plan(
     """Choose the sections that tell the brief, as many as the length holds, in the sources' order."""
     title = (
         documents[0].title
-        if len(documents) == 1 and len(documents[0].title) <= 60
+        if len(documents) == 1
+        and len(documents[0].title) <= 60
+        and not is_boilerplate_section(documents[0].title)
         else _capital(subject(context.intent))
     )
     minutes = feedback.minutes(minutes_asked(context.params))

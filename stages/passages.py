@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stages.callee import whole, whole_member
-from stages.dates import at, dated, divided
+from stages.dates import at, dated, divided, is_date
 from stages.figures import every_figures, tell
 from stages.items import Item
-from stages.said_numbers import cardinal
+from stages.said_numbers import MONTHS, cardinal
 from stages.script_text import Line
 from stages.sections import CLOSING, shown_heading
 from stages.sentences import MAX_WORDS, count_words, is_sentence, shorten, split_sentences
@@ -17,9 +17,12 @@ from stages.sentences import MAX_WORDS, count_words, is_sentence, shorten, split
 MAX_PARTS = 6
 FEW_WORDS = 3
 """A member of a list with no more is a name and no sentence."""
+FEW_ROWS = 4
+MAX_PAIRS, PAIR_WORDS = 7, 8
+"""Rows of a table that are each read out; more of them where they are short."""
 GENERIC = re.compile(
     r"^\W*$|\b(defaults?|descriptions?|what|types?|notes?|meanings?|values?|examples?|comments?|details?|"
-    r"purpose|use|ideas?|definitions?)\b",
+    r"purpose|use|ideas?|definitions?|amounts?|quantit(?:y|ies))\b",
     re.I,
 )
 """Headings of columns and rows that say nothing about a cell."""
@@ -128,12 +131,18 @@ def _table(item: Item) -> Iterator[str]:
         yield from _dates(item, [(row[0], f"{', '.join(_cells(item, row[1:]))}.") for row in item.rows])
     elif opposed(item.columns, item.rows):
         yield from _sides(item, lead)
-    elif len(item.rows) <= 4:
+    elif len(item.rows) <= FEW_ROWS or _short_pairs(item):
         heading = _heading(item)
-        yield lead or (f"{heading}, line by line." if heading else "Line by line.")
+        yield lead or (f"{heading}." if heading else "Line by line.")
         for row in item.rows:
             cells = _cells(item, row[1:])
             yield f"{row[0]}: {', '.join(cells)}." if cells else f"{row[0]}."
+
+
+def _short_pairs(item: Item) -> bool:
+    """Whether a table is a list of names, each with a word or two: ingredients and amounts, keys and meanings."""
+    short = all(len(row) == 2 and count_words(" ".join(row)) <= PAIR_WORDS for row in item.rows)
+    return short and len(item.rows) <= MAX_PAIRS
 
 
 def opposed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -168,11 +177,15 @@ def _sides(item: Item, lead: str) -> Iterator[str]:
 def _cells(item: Item, cells: Sequence[str]) -> list[str]:
     """The cells of a row as a sentence joins them: with the heading of their column where that says more."""
     names = [*item.columns[1:], *("" for _ in cells)]
-    return [
-        _lower(cell) if GENERIC.search(name) else f"{_lower(name)} {_lower(cell)}"
-        for name, cell in zip(names, cells, strict=False)
-        if cell
-    ]
+    return [_cell(name, cell) for name, cell in zip(names, cells, strict=False) if cell]
+
+
+def _cell(name: str, cell: str) -> str:
+    if GENERIC.search(name):
+        return _lower(cell)
+    if name.strip() in MONTHS or is_date(name):
+        return f"{_lower(cell)} in {name.strip()}"  # "May 1" would be a day
+    return f"{_lower(name)} {_lower(cell)}"
 
 
 def _code(item: Item) -> Iterator[str]:
@@ -216,4 +229,6 @@ def _short_parts(item: Item) -> list[str]:
 
 def _lower(text: str) -> str:
     """The text inside a sentence: its first letter is small unless the word is a name."""
+    if re.match(rf"(?:{'|'.join(MONTHS)})\b", text):
+        return text
     return text[:1].lower() + text[1:] if re.match(r"[A-Z][a-z]+\b", text) or re.match(r"A\s", text) else text

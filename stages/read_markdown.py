@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.S)
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 BULLET = re.compile(r"^[-*•+]\s+(?=\S)")
-REFERENCE = re.compile(r"\[\^?\d+\]|\[\^[^\]]+\]")
+RELEASE = re.compile(r"^\[?(v?\d+(?:\.\d+)+)\]?\s*[-–—(]+\s*\d{4}-\d\d-\d\d\)?$")
+"""The heading of a release with its day."""
+REFERENCE = re.compile(r"\[\^?\d+\]|\[\^[^\]]+\]|\((?:#\d+[,\s]*)+\)")
+"""To notes and to issues: nobody follows them in a video."""
 
 
 def read_markdown(text: str, name: str) -> Document:
@@ -83,21 +87,46 @@ def _walk(tokens: Sequence[Token]) -> tuple[str, list[Block]]:
     """The first title and all blocks; what stands under a boilerplate heading is left out."""
     title, skip_level = "", 0
     section, blocks = "", list[Block]()
+    headings = _headings(tokens)
     index = 0
     while index < len(tokens):
         token = tokens[index]
         end = _closing(tokens, index)
         if token.type == "heading_open":
             level, heading = int(token.tag[1]), plain(tokens[index + 1])
+            names = level == 1 and not title
             if not skip_level or level <= skip_level:
-                skip_level = level if is_boilerplate_section(heading) else 0
-            if level == 1 and not title:
-                title = heading
-            section = heading
+                # What names the document is what it is about: a changelog, a licence.
+                skip_level = level if is_boilerplate_section(heading) and not names else 0
+            title = heading if names else title
+            section = headings[index]
         elif not skip_level and (block := _block(tokens[index : end + 1], section)):
             blocks.append(block)
         index = end + 1
     return title, blocks
+
+
+def _headings(tokens: Sequence[Token]) -> dict[int, str]:
+    """The name of each section, by the place of its heading.
+
+    One that others have too is told from them by what stands over it; "Added" is always that of a release.
+    """
+    above: list[tuple[int, str]] = []
+    found: dict[int, tuple[str, str]] = {}
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open":
+            level, heading = int(token.tag[1]), plain(tokens[index + 1])
+            above = [each for each in above if each[0] < level]
+            found[index] = (above[-1][1] if above else "", heading)
+            above.append((level, heading))
+    counted = Counter(heading for _, heading in found.values())
+    names: dict[int, str] = {}
+    for index, (parent, heading) in found.items():
+        if release := RELEASE.match(parent):
+            names[index] = f"{heading} in {release[1]}"
+        else:
+            names[index] = f"{parent}: {heading}" if parent and counted[heading] > 1 else heading
+    return names
 
 
 def _closing(tokens: Sequence[Token], index: int) -> int:

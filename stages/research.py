@@ -106,7 +106,10 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
         text = sentence.text
         if text.endswith(":"):
             continue  # it leads to the block after it, and is kept there
-        alone = not points_back(whole(text, section.heading, opens=paragraph == 0))
+        opens = paragraph == 0 and sentence.offset == 0
+        alone = not points_back(whole(text, section.heading, opens=paragraph == 0)) or (
+            opens and _points_to(text, section.heading)
+        )
         cut = block.page is not None and begins_small(text)
         follows = sayable(text) and not cut and (alone or follows)
         if not follows:
@@ -123,6 +126,12 @@ def _sentences(section: Section, block: Block, paragraph: int) -> Iterator[Item 
             paragraph=paragraph,
             alone=alone,
         )
+
+
+def _points_to(text: str, heading: str) -> bool:
+    """Whether "this dough" is the dough of the heading over it, which is seen."""
+    named = re.match(r"(?:this|these) (\w+)", text, re.I)
+    return bool(named and re.search(rf"\b{named[1]}\b", heading, re.I))
 
 
 def sayable(text: str) -> bool:

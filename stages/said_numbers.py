@@ -31,7 +31,11 @@ UNITS = {
     "×": "times", "km/h": "kilometer per hour", "m/s": "meter per second", "MB/s": "megabyte per second",
     "GB/s": "gigabyte per second", "req/s": "request per second", "ha": "hectare",
     "km²": "square kilometer", "m²": "square meter", "m³": "cubic meter",
+    "tbsp": "tablespoon", "tsp": "teaspoon", "cl": "centiliter", "dl": "deciliter", "oz": "ounce",
+    "lb": "pound", "kcal": "kilocalorie",
 }  # fmt: skip
+VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅛": "1/8"}
+DENOMINATORS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 8: "eighth", 10: "tenth"}
 UNCHANGED = {"percent", "times", "hertz", "kilohertz", "megahertz", "gigahertz", "kelvin"}
 
 
@@ -68,6 +72,23 @@ def year(value: int) -> str:
     return f"{cardinal(century)} {cardinal(rest) if rest > 9 else 'oh ' + ONES[rest]}"
 
 
+def fraction(text: str) -> str:
+    """ "1/3" is "one third", "2½" is "two and a half"; empty for what is no fraction of everyday life."""
+    if match := re.fullmatch(r"(\d*)\s?([½⅓⅔¼¾⅕⅛])", text):
+        whole, part = match[1], VULGAR[match[2]]
+    elif re.fullmatch(r"\d{1,2}/\d{1,2}", text):
+        whole, part = "", text
+    else:
+        return ""
+    top, bottom = (int(number) for number in part.split("/"))
+    if not 0 < top < bottom or bottom not in DENOMINATORS:
+        return ""
+    said = f"{cardinal(top)} {DENOMINATORS[bottom]}{'s' if top > 1 else ''}"
+    if not whole:
+        return said
+    return f"{cardinal(int(whole))} and {re.sub('^one', 'a', said)}"
+
+
 def decimal(text: str) -> str:
     """ "0.25" is "zero point two five"; a comma groups thousands."""
     whole, _, fraction = text.replace(",", "").replace("\u202f", "").replace("_", "").partition(".")
@@ -76,8 +97,11 @@ def decimal(text: str) -> str:
 
 
 def version(text: str) -> str:
-    """ "2.6.13" is "two point six point thirteen"."""
-    return " point ".join(cardinal(int(part)) for part in text.split("."))
+    """ "2.6.13" is "two point six point thirteen", "24.04" is "twenty-four point oh four"."""
+    parts = text.split(".")
+    return " point ".join(
+        f"{'oh ' * (len(part) > 1 and part[0] == '0')}{cardinal(int(part))}" for part in parts
+    )
 
 
 def is_unit(text: str) -> bool:

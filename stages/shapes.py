@@ -31,6 +31,7 @@ from stages.scenes import (
 )
 from stages.script_text import Line, Paragraph, Script
 from stages.sections import shown_heading
+from stages.sentences import count_words
 
 TIGHT = 40
 MOST = 130
@@ -46,6 +47,8 @@ GENERIC = re.compile(
     r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b",
     re.I,
 )
+NAME_WORDS = 3
+"""A term with more words is a sentence of its own, and stands against no other."""
 TERM = re.compile(r"^(?P<term>[^:–—]{2,40}?)\s*(?::|\s[–—]|\s-)\s+(?P<rest>.+)$")
 
 
@@ -189,8 +192,9 @@ def _list(lines: Sequence[Line], item: Item | None, kind: str, look: Look) -> Sh
     if kind == "steps":
         return Shape(Steps(items=texts), cues)
     terms = [TERM.match(bare(line.text)) for line in told]
-    if kind == "list" and len(told) == 2 and terms[0] and terms[1]:
-        left, right = terms[0], terms[1]
+    pair = [term for term in terms if term and count_words(term["term"]) <= NAME_WORDS]
+    if kind == "list" and len(told) == 2 and len(pair) == 2:
+        left, right = pair
         content = Comparison(
             left_heading=left["term"],
             left=[headline(left["rest"])],

@@ -153,7 +153,7 @@ class Story:
         lead = f"In the next {length(self.promised)}:"
         for count in range(min(len(said), PROMISED), 1, -1):
             told = said[:count] if count == len(said) else [*said[: count - 1], "more"]
-            joint = "; " if any(re.search(r",| and ", heading) for heading in told) else ", "
+            joint = "; " if any(re.search(r"[,:]| and ", heading) for heading in told) else ", "
             line = f"{lead} {joint.join(told[:-1])}{joint}and {told[-1]}."
             if count_words(line) <= MAX_WORDS:
                 return [Line(line)]

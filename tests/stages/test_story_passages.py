@@ -54,6 +54,34 @@ def test_dates_are_told_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("heading", "labels"),
+    [("Metric", ["Builds", "Incidents"]), ("What", ["Build time (min)", "Failed builds (%)"])],
+)
+def test_rows_that_count_other_things_are_not_held_against_each_other(
+    heading: str, labels: list[str]
+) -> None:
+    """There is no highest of builds and incidents: each row is told by itself, a number with its month."""
+    rows = [[labels[0], "412", "538"], [labels[1], "3", "1"]]
+    assert told(item("table", columns=[heading, "April", "May"], rows=rows)) == [
+        "Bees.",
+        f"{labels[0]}: 412 in April, 538 in May.",
+        f"{labels[1]}: 3 in April, 1 in May.",
+    ]
+
+
+def test_a_list_of_names_in_a_table_is_read_out() -> None:
+    """Seven ingredients are, without the heading "amount"; eight rows are a table to look at."""
+    rows = [[f"Thing {number}", f"{number} g"] for number in range(1, 8)]
+    rows[0][1] = "a pinch"
+    assert told(item("table", columns=["Ingredient", "Amount"], rows=rows))[:3] == [
+        "Bees.",
+        "Thing 1: a pinch.",
+        "Thing 2: 2 g.",
+    ]
+    assert told(item("table", columns=["Ingredient", "Amount"], rows=[*rows, ["Salt", "some"]])) == []
+
+
 def test_a_table_of_dates_names_its_columns() -> None:
     """Its first column says when, the others what, with their headings where these say something."""
     rows = [["1799", "a bar"], ["1960", "light"], ["1983", "a number"]]

@@ -46,6 +46,44 @@ Released under the MIT license. Nobody wants to hear this.
 Honey keeps for years.
 """
 
+CHANGELOG = """\
+# Changelog
+
+What has changed.
+
+## [2.4.0] - 2026-03-18
+
+### Added
+
+- A flag `--json` (#412).
+
+### Fixed
+
+- A crash (#398, #401).
+
+## [2.3.0] - 2025-11-02
+
+### Added
+
+- Rules can be tested.
+
+## Reading
+
+### Examples
+
+Read one.
+
+## Writing
+
+### Examples
+
+Write one.
+
+### License
+
+Nobody wants to hear this.
+"""
+
 HTML = """\
 <html><head><title>Tides - My site</title></head><body>
 <nav><a href="/">Home</a> <a href="/about">About us</a></nav>
@@ -247,3 +285,37 @@ def test_english_is_recognized() -> None:
     assert language_of(EXAMPLE.read_text(encoding="utf-8")) == "English"
     assert language_of("Der Hund bellt.") == "English"
     assert "Arabic" in language_of("هذا نص عربي طويل جدا عن البحر والقمر")
+
+
+def test_a_changelog_is_told_by_its_releases(tmp_path: Path) -> None:
+    """Its title is no reason to leave it out, and what two releases added are two sections."""
+    (tmp_path / "a.md").write_text(CHANGELOG, encoding="utf-8")
+    document = read_document(tmp_path / "a.md", "a.md")
+    assert document.sections == (
+        "Changelog",
+        "Added in 2.4.0",
+        "Fixed in 2.4.0",
+        "Added in 2.3.0",
+        "Reading: Examples",
+        "Writing: Examples",
+    )
+    parts = [part.text for block in document.blocks for part in block.parts]
+    assert parts == ["A flag `--json`.", "A crash.", "Rules can be tested."]
+
+
+def test_a_title_that_only_says_changelog_gives_way_to_the_brief(tmp_path: Path) -> None:
+    """What the request asks for names the video."""
+    run = Run(tmp_path, "Tell what is new in Lantern 2.4")
+    run.source("a.md", CHANGELOG)
+    assert "Title: What is new in Lantern 2.4\n" in run.stage("outline")
+
+
+def test_this_dough_is_that_of_the_heading(tmp_path: Path) -> None:
+    """The first sentence may point to the title over it, and to nothing else."""
+    run = Run(tmp_path, "Show how to make dough")
+    run.source(
+        "a.md", "# Pizza dough\n\nThis dough rests for two days.\n\n## Baking\n\nThis dough is hot by then.\n"
+    )
+    run.stage("outline")
+    run.stage("research")
+    assert [item.alone for item in load_research(run.path).items] == [True, False]

@@ -41,6 +41,25 @@ from stages.spoken import narration, say, shown
         ("The answer is no.", "The answer is no."),
         ("See no. 7, names, etc.", "See number seven, names, and so on."),
         ("Great 🎉 news ✅.", "Great news."),
+        ("Take 1/3 of it, ½ g, or 1½ h.", "Take one third of it, one half gram, or one and a half hours."),
+        (
+            "Due 15 June, from 28–30 May.",
+            "Due the fifteenth of June, from the twenty-eighth to the thirtieth of May.",
+        ),
+        ("It was 22 June 1799.", "It was the twenty-second of June seventeen ninety-nine."),
+        ("Of 3, May took 1 and 30 may fail.", "Of three, May took one and thirty may fail."),
+        ("Signed May 20, 1875.", "Signed May twentieth, eighteen seventy-five."),
+        (
+            "Heat to 250 °C (480 °F) now.",
+            "Heat to two hundred fifty degrees Celsius, four hundred eighty degrees Fahrenheit, now.",
+        ),
+        ("It (slowly, that is) grows, see read() (above).", "It, slowly, that is, grows, see read, above."),
+        ("Flour, type 00, on Ubuntu 24.04.", "Flour, type zero zero, on Ubuntu twenty-four point oh four."),
+        (
+            "The Python version is 3.11, the ratio is 3.11.",
+            "The Python version is three point eleven, the ratio is three point one one.",
+        ),
+        ("Add 2 tbsp.", "Add two tablespoons."),
     ],
 )
 def test_spoken_form(written: str, spoken: str) -> None:
