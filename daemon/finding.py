@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from daemon.below import below
 from daemon.beneath import make_folders, open_beneath, opened_beneath, reading, remove_tree
 from daemon.files import PASSING, check_fit, copy_in
 from daemon.identity import Identity
@@ -135,8 +136,8 @@ def left_behind(folder: Path, stem: str, run: Path) -> list[Found]:
     """What lies in the folder of a request, below ``folder``, by the name and with the size of a source in its run."""
     left = []
     taken = run / "sources"
-    for copy in [path for path in taken.rglob("*") if path.is_file()]:
-        name = str(copy.relative_to(taken))
+    for copy in [entry for entry in below(taken) if entry.is_file(follow_symlinks=False)]:
+        name = os.path.relpath(copy.path, taken)
         try:
             fd = open_beneath(folder, f"{stem}/{name}")
             try:

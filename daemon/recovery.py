@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon import files, rulings
+from daemon.below import below
 from daemon.changes import Change
 from daemon.clock import rfc3339
 from daemon.incoming import clear_incoming, make_run
@@ -153,7 +154,8 @@ def _made_folders(run: Path) -> list[str]:
     found = [
         made for made in run.glob("history/*/made") if files.is_folder(made) and files.is_folder(made.parent)
     ]
-    return [os.path.relpath(at, run) for made in found for at, _, _ in os.walk(made)]
+    inner = (entry.path for made in found for entry in below(made) if entry.is_dir(follow_symlinks=False))
+    return [os.path.relpath(at, run) for at in (*map(str, found), *inner)]
 
 
 def _sweep_files(root: Path, *below: str) -> None:

@@ -10,10 +10,14 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from daemon.below import below
 from daemon.beneath import make_folders, opened_beneath, remove_tree, set_aside
 from daemon.errors import CannotWrite
 from daemon.files import PASSING, is_folder
 from daemon.orders import Order
+
+_PATH_MAX = 4096
+"""Bytes of a path, its end included, that the kernel takes (limits.h)."""
 
 
 def prepare(order: Order) -> int:
@@ -71,10 +75,12 @@ def _refuse_links(order: Order) -> None:
         folders |= above
     found = [os.path.join(order.run_dir, path) for path in sorted((folders | made) - {""})]
     found.append(str(order.sources))
-    found += [
-        os.path.join(at, name) for at, below, here in os.walk(order.sources) for name in (*below, *here)
-    ]
+    found += [entry.path for entry in below(order.sources)]
     for path in found:
+        if len(os.fsencode(path)) >= _PATH_MAX:
+            raise CannotWrite(
+                f"{path[:200]}... lies too deep to be looked at, and the stage might; remove it"
+            )
         with suppress(FileNotFoundError, NotADirectoryError):
             kind = os.lstat(path).st_mode
             if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):

@@ -28,6 +28,8 @@ from daemon.workspace import Workspace
 _TRIES, _PAUSE_SECONDS = 100, 0.1
 _SMALL = 1 << 20
 """Files up to this size are copied, larger ones are linked: who edits in place edits text."""
+_LONGEST = 1100
+"""Bytes of a folder's path below its run: more than any artifact or source has."""
 
 
 def command(args: Namespace) -> int:
@@ -131,6 +133,9 @@ def _copy(workspace: Workspace, catalog: Catalog, job_id: str, target: Path) -> 
         for folder, names, files in os.walk(run):
             here = target / os.path.relpath(folder, run)
             names[:] = [name for name in names if (Path(folder), name) != (run, ".work")]
+            if len(os.fsencode(os.path.relpath(folder, run))) > _LONGEST:
+                # Nothing of a job lies so deep, and what does would end us and tarfile, who call themselves.
+                names.clear()
             for name in names:
                 (here / name).mkdir()
                 shutil.copymode(Path(folder) / name, here / name)

@@ -288,3 +288,38 @@ def test_a_link_where_a_stage_will_read(studio: Studio, outside: Path, name: str
     studio.answer("r-1", "approve")
     error = studio.wait("r-1", "failed", "stage_failed", stage="read")["error"]
     assert name in error["message"] and "regular file" in error["message"]
+
+
+def bury(folder: Path, levels: int) -> None:
+    """Make folders in the folder, one in the other."""
+    at = os.open(folder, os.O_PATH)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_PATH, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+
+
+@pytest.mark.parametrize("levels", [1200, 2500])
+@pytest.mark.parametrize("name", ["sources", "history/01-draft.1/made"])
+def test_folders_in_folders(gated: Studio, name: str, levels: int) -> None:
+    """A thousand are only passed over; where the path is too long to look there, no stage is started beside them."""
+    bury(gated.run("g-1") / name, levels)
+    gated.answer("g-1", "approve")
+    if (name, levels) == ("sources", 2500):
+        assert "too deep" in gated.wait("g-1", "failed", "stage_failed")["error"]["message"]
+    else:
+        gated.wait("g-1", "completed")
+    gated.submit("g-2", "gated")
+    gated.wait("g-2", "needs_approval")
+    bury(gated.run("g-2") / name, levels)
+    gated.kill()
+    # What the ledger lacks is caught up with, and all that lies beside it looked at.
+    (gated.root / "jobs/state.jsonl").write_text("")
+    gated.start()
+    gated.spork("backup", str(gated.root / "backup.tar"))
+    gated.submit("other", "gated")
+    gated.wait("other", "needs_approval")
+    gated.close()
+    subprocess.run(["rm", "-rf", gated.root], check=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon import difference
@@ -46,6 +46,7 @@ def patched(old: Sequence[str], diff: Sequence[str]) -> list[str]:
     return new + list(old[at:])
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_few_lines_are_told_as_difflib_does(old: list[str], new: list[str]) -> None:
     told = list(difflib.unified_diff(old, new, "a/x", "b/x", lineterm=""))
@@ -53,6 +54,7 @@ def test_few_lines_are_told_as_difflib_does(old: list[str], new: list[str]) -> N
 
 
 @pytest.mark.parametrize("most", [0, 3, 250])
+@settings(deadline=None)
 @given(old=TEXTS, new=TEXTS)
 def test_many_lines_still_make_the_one_text_of_the_other(most: int, old: list[str], new: list[str]) -> None:
     """Whatever is no longer looked for, the diff is one: nothing where nothing changed."""

@@ -35,7 +35,7 @@ gate_transitions
 transitions
 ledger eventfile clashes feedback
 room
-workspace orders files beneath renames birth incoming names escapes difference clock patience lull deadlines suspects
+workspace orders files below beneath renames birth incoming names escapes difference clock patience lull deadlines suspects
 model errors endmark identity scope
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
