@@ -13,7 +13,16 @@ from typing import Any, BinaryIO
 from daemon.beneath import opened_beneath, reading, set_aside
 
 TAIL = 64 * 1024
+LONGEST = 1 << 28
+"""Bytes; no event of ours has a longer line, and somebody may have made the file as long as he liked."""
+LAST_SEQ = 1 << 53
+"""Where events end: beyond it not every reader of JSON counts, and beyond 2**63 not even SQLite."""
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def is_seq(value: object) -> bool:
+    """Whether it can be an event's number."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LAST_SEQ
 
 
 def last_line(path: Path) -> Mapping[str, Any] | None:
@@ -53,13 +62,13 @@ def mend(path: Path) -> int:
 def _tail(file: BinaryIO) -> tuple[bytes, int, int]:
     """The last whole line, the length of the file up to its end, and the file's size."""
     size = file.seek(0, os.SEEK_END)
-    start = max(size - TAIL, 0)
-    file.seek(start)
-    tail = file.read()
-    while start and tail.count(b"\n") < 2:
-        start = max(start - TAIL, 0)
-        file.seek(start)
-        tail = file.read()
+    length, tail = TAIL, b""
+    while tail.count(b"\n") < 2 and len(tail) < size and length <= LONGEST:
+        file.seek(max(size - length, 0))
+        tail = file.read(length)
+        # Twice as much each time: a long line is read twice, and not once for each part of it.
+        length *= 2
+    start = size - len(tail)
     whole = tail.rfind(b"\n") + 1
     return tail[:whole].rstrip(b"\n").rpartition(b"\n")[2], start + whole, size
 
@@ -67,6 +76,6 @@ def _tail(file: BinaryIO) -> tuple[bytes, int, int]:
 def _event(line: bytes) -> Mapping[str, Any] | None:
     try:
         event = json.loads(line)
-        return event if int(event["seq"]) > 0 else None
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return event if is_seq(event["seq"]) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

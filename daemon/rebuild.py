@@ -23,6 +23,7 @@ from daemon.ledger import closed
 from daemon.machine import decide
 from daemon.model import Event, Job, Type
 from daemon.projection import Projection, lines
+from daemon.spool import LIMIT_BYTES
 from daemon.store import Store
 from daemon.workspace import Workspace
 
@@ -172,7 +173,7 @@ class _Rebuild:
     def _pipeline(self, event: Event, known: bytes | None) -> bytes:
         """The pipeline that was accepted, known by its sha256: in the run directory anybody may have edited it."""
         job_id = event.job_id or ""
-        for data in (known, whole(self._workspace.run(job_id) / "pipeline.yaml")):
+        for data in (known, whole(self._workspace.run(job_id) / "pipeline.yaml", LIMIT_BYTES)):
             if data is not None and hashlib.sha256(data).hexdigest() == event.payload["pipeline_sha256"]:
                 return data
         if is_folder(self._workspace.run(job_id)):

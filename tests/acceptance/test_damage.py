@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -266,6 +267,69 @@ def test_what_lies_in_runs_and_is_no_run(gated: Studio, tmp_path: Path) -> None:
     assert b"secret" not in (tmp_path / "kept.tar").read_bytes()
     gated.start()
     assert gated.spork("status", "far", check=False).returncode == 65
+
+
+_SAID: tuple[tuple[str, object], ...] = (
+    ("seq", 1e30),
+    ("seq", 10**30),
+    ("seq", 2**63 - 1),
+    ("seq", 13.5),
+    ("attempt", 10**30),
+    ("attempt", [1]),
+    ("stage", 5),
+    ("ts", {}),
+    ("ts", "\ud800"),
+    ("message", None),
+    ("payload", "none"),
+    ("payload", {"why": "\ud800"}),
+    ("payload", {"sha256": "a", "name": "x", "owner": [1]}),
+    ("payload", {"artifacts": [{"path": "a", "kind": "text", "sha256": "", "bytes": 10**30}]}),
+)
+"""What no event of ours says; the database would not take it, or nothing after it."""
+
+
+@pytest.mark.fault(94)
+def test_lines_in_a_run_that_no_database_takes(gated: Studio) -> None:
+    """Each is left out and told, with its place; all the rest is made anew, and the job goes on."""
+    gated.write("g-1", "resume.yaml", "...\n")
+    wait_for(lambda: "decision_refused" in gated.types("g-1"), "the refusal")
+    gated.stop()
+    remove_database(gated)
+    run = gated.run("g-1")
+    events = gated.events("g-1")
+    said = {"job_id": "g-1", "type": "decision_refused", "payload": {}, "message": "", "seq": 99}
+    lines = [json.dumps({**events[-1], **said, key: value}) for key, value in _SAID]
+    with (run / "events.jsonl").open("a") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+    # What was refused is looked for in there.
+    (run / "decisions").mkdir(exist_ok=True)
+    with (run / "decisions/sparse.yaml").open("w") as file:
+        file.truncate(1 << 40)
+    done = gated.spork("rebuild", check=False)
+    assert done.returncode == 1
+    for number in range(len(events) + 1, len(events) + 1 + len(lines)):
+        assert f"events.jsonl:{number}: not an event; left out" in done.stderr
+    gated.start()
+    assert gated.events("g-1")[: len(events)] == events
+    gated.answer("g-1", "approve")
+    gated.wait("g-1", "completed")
+
+
+@pytest.mark.fault(94)
+@pytest.mark.parametrize("how", ["a number beyond all", "a file without end"])
+def test_a_copy_made_to_hurt_keeps_nothing_from_starting(gated: Studio, how: str) -> None:
+    """The run's events are made anew from the database, which says them."""
+    gated.kill()
+    own = gated.run("g-1") / "events.jsonl"
+    before = own.read_text()
+    if how == "a file without end":
+        os.truncate(own, 1 << 40)
+    else:
+        own.write_text('{"seq": 1e30}\n')
+    # What the ledger lacks is caught up with, and the copies of its jobs first.
+    (gated.root / "jobs/state.jsonl").write_text("")
+    gated.start()
+    wait_for(lambda: own.read_text() == before, "the copy to be made anew")
 
 
 @pytest.mark.fault(94)
