@@ -35,8 +35,8 @@ gate_transitions
 transitions
 ledger eventfile clashes feedback
 room
-workspace orders files below beneath renames birth incoming names escapes difference clock patience lull deadlines suspects
-model errors endmark identity scope
+workspace orders files below beneath renames birth incoming names escapes clock patience lull deadlines suspects
+model errors endmark identity scope difference
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
 
