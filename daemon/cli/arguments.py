@@ -33,7 +33,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar="DIR",
         help="default: $SPORK_WORKSPACE, then the current folder or one above it",
     )
-    parser.add_argument("--version", action="version", version=_Version())
+    parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
     # prog is given because finding it out costs argparse ten milliseconds.
     group = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, prog="spork")
     asked = _verb_of(argv)
@@ -99,7 +99,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 class _Version(str):
-    """The version, looked up only where it is printed."""
+    """The version, looked up only where it is printed: argparse fills in a text that has ``%(prog)``, and no other."""
 
     __slots__ = ()
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_usage_is_code_two(studio: Studio) -> None:
     for arguments in wrong:
         assert told(studio.spork(*arguments, check=False), 2)
     assert studio.spork("--help").stdout.startswith("usage: spork")
+    assert studio.spork("--version").stdout == f"spork {version('probable-spork')}\n"
 
 
 def test_status_imports_nothing_heavy(studio: Studio) -> None:

@@ -159,5 +159,5 @@ def test_prune_removes_what_is_over(worked: Studio) -> None:
 
 
 def test_reload_needs_a_daemon(studio: Studio) -> None:
-    """65 where there is none."""
-    assert studio.spork("reload", check=False).returncode == 65
+    """75 where there is none, as for every command that needs one."""
+    assert studio.spork("reload", check=False).returncode == 75
