@@ -59,7 +59,7 @@ class CannotWrite(SporkError):
 
 
 class TryAgain(SporkError):
-    """Somebody else holds a lock; try again when it is free."""
+    """Somebody else holds a lock, or nobody does where a daemon is needed: try again when that is over."""
 
     exit_code = 75
 

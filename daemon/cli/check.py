@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from daemon.check import check
+from daemon.cli.own_id import taken
 from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, show_json
 from daemon.documents import whole_file
@@ -38,11 +39,15 @@ def command(args: Namespace) -> int:
 
 
 def _problems(path: Path, workspace: Workspace) -> list[Problem]:
-    """What is wrong with the file, and with a decision in a run directory for the job it would decide."""
+    """What is wrong with the file, with a request's id, and with a decision in a run directory for its job."""
     problems = check(path, workspace)
     run, verb = Path(os.path.normpath(path.absolute())).parent, verb_of(path.name)
-    if problems or not verb or run.parent != workspace.runs:
+    if problems:
         return problems
+    if not verb:
+        return _taken_id(path, workspace)
+    if run.parent != workspace.runs:
+        return []
     from daemon.cli.explain_run import objection
 
     catalog = catalog_of(workspace)
@@ -51,6 +56,16 @@ def _problems(path: Path, workspace: Workspace) -> list[Problem]:
         return [whole_file(shown(str(path)), f"there is no job {shown(run.name)} that it could decide")]
     why = objection(workspace, catalog, job, path, verb)
     return [whole_file(shown(str(path)), why)] if why else []
+
+
+def _taken_id(path: Path, workspace: Workspace) -> list[Problem]:
+    from daemon import strictyaml
+
+    data = path.read_bytes()
+    facts = strictyaml.parse(data, path.name).plain() if data else {}
+    own = facts.get("id")
+    # Of all that is checked only a request has an intent.
+    return taken(workspace, shown(str(path)), own, data) if "intent" in facts and isinstance(own, str) else []
 
 
 _KEYS = ("line", "column", "field", "message")

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from daemon.check import Vetted, check, vet_request
+from daemon.cli.own_id import taken
 from daemon.cli.places import elsewhere, holder_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.dropping import Dropped
@@ -45,6 +46,8 @@ def vet(path: Path, workspace: Workspace) -> tuple[bytes, Vetted]:
         raise Invalid(*problems)
     data, policy = path.read_bytes(), load_policy(workspace)
     vetted = vet_request(data, str(path), policy, workspace)
+    if refused := taken(workspace, shown(str(path)), vetted.request.id, data):
+        raise Invalid(*refused)
     # What lies in inbox/STEM/ was brought for another request of that name, and is used up with it.
     roots = (workspace.inbox, workspace.sources, *(workspace.root / root for root in policy.inbox.roots))
     for name in vetted.sources:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +157,22 @@ def test_prune_removes_what_is_over(worked: Studio) -> None:
     worked.stop()
     worked.spork("rebuild")
     assert "completed" in worked.spork("status", "done-1").stdout
+
+
+@pytest.mark.parametrize("verb", ["check", "submit", "run"])
+def test_another_request_with_a_taken_id_is_wrong_before_it_is_dropped(
+    worked: Studio, tmp_path: Path, verb: str
+) -> None:
+    """As the inbox has it; what `spork submit` returns 0 for becomes a job. The same request again is right."""
+    other = tmp_path / "again.yaml"
+    other.write_text("intent: other\nid: done-1\npipeline: gated\n")
+    done = worked.spork(verb, str(other), check=False)
+    assert done.returncode == 65
+    assert "'done-1' is taken by an earlier job with other content" in done.stdout + done.stderr
+    assert not (worked.root / "inbox/again.yaml").exists()
+    same = tmp_path / "same.yaml"
+    same.write_bytes((worked.root / "jobs/done-1.yaml").read_bytes())
+    assert worked.spork(verb, str(same), check=False).returncode == 0
 
 
 def test_reload_needs_a_daemon(studio: Studio) -> None:
