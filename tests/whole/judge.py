@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.whole.nouns import Asked, Fate, Given, StageRule
+from tests.whole.nouns import Asked, Fate, Given, Said, StageRule
 
 SETTLE = 2.0
 """Seconds that a file has to rest, and that an edit is shown before the timer may approve it."""
@@ -38,6 +38,8 @@ class Judge:
         """How the attempts ended that a test ended: ok, bad or lost."""
         self.made: dict[tuple[str, str, int], dict[str, bytes]] = {}
         self.started: dict[tuple[str, str, int], float] = {}
+        self.told: dict[tuple[str, str, int], Said] = {}
+        """What each attempt was to be told when it started."""
         self.cuts: set[str] = set()
         """Why attempts may be cut off now: crash or stop."""
         self.ending = False

@@ -59,6 +59,11 @@ class Given(Dropped):
     early: bool = False
 
     @property
+    def said(self) -> Said:
+        notes = self.keys.get("notes")
+        return Said((notes,) if notes else (), self.keys.get("redo", {}))
+
+    @property
     def place(self) -> tuple[str | None, int | None]:
         return self.keys.get("stage"), self.keys.get("attempt")
 
@@ -81,6 +86,17 @@ class Waits:
     """Since when its time is over and its files are not as recorded, while the same process looks at them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people said of a stage: notes, a line each, and what to make again."""
+
+    notes: tuple[str, ...] = ()
+    redo: Mapping[str, str] = field(default_factory=dict)
+
+    def and_then(self, more: Said) -> Said:
+        return Said(self.notes + more.notes, {**self.redo, **more.redo})
+
+
 @dataclass(slots=True)
 class Fate:
     """One job."""
@@ -99,6 +115,8 @@ class Fate:
     """The published files as they should lie in the run directory."""
     owner: dict[str, str] = field(default_factory=dict)
     """Path and the stage that published it."""
+    told: dict[str, Said] = field(default_factory=dict)
+    """By stage, what waits for its next attempt: until it is made, whatever else is made before."""
     gate: Waits | None = None
     at: tuple[str | None, int] = (None, 0)
     crashes: int = 0

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 from tests.whole.judge import TICK, Judge
-from tests.whole.nouns import Fate, Given, Waits
+from tests.whole.nouns import Fate, Given, Said, Waits
 
 Line = Mapping[str, Any]
 PRIORITIES = ("low", "normal", "high", "urgent")
@@ -80,7 +81,8 @@ class Oracle(Judge):
                 assert job.approved[name] == job.digest(name), f"{name} was approved with other bytes"
         job.attempts[event["stage"]] = event["attempt"]
         job.status, job.reason, job.is_open = "running", "", True
-        self.started[(job.id, event["stage"], event["attempt"])] = self.boot()
+        key = (job.id, event["stage"], event["attempt"])
+        self.started[key], self.told[key] = self.boot(), job.told.get(event["stage"], Said())
 
     def _job_started(self, job: Fate, event: Line) -> None:
         assert sum(job.attempts.values()) == 1, "job_started twice"
@@ -96,6 +98,7 @@ class Oracle(Judge):
         job.disk.update(made)
         job.owner.update(dict.fromkeys(made, key[1]))
         job.done.add(key[1])
+        job.told.pop(key[1], None)
         job.approved.pop(key[1], None)
         job.crashes = 0
         self._to_queue(job, "next_stage")
@@ -237,6 +240,8 @@ class Oracle(Judge):
     def _gate_rejected(self, job: Fate, event: Line) -> None:
         given = self._take(job, event, "reject")
         stage = event["stage"]
+        meant = given.keys.get("from") or stage
+        job.told[meant] = job.told.get(meant, Said()).and_then(given.said)
         self._decide(job, event, "reject")
         then = given.keys.get("then") or ("retry" if "from" in given.keys else "pause")
         job.status, job.reason = "paused", "rejected"
@@ -281,6 +286,9 @@ class Oracle(Judge):
     def _job_resumed(self, job: Fate, event: Line) -> None:
         given = self._take(job, event, "resume")
         name = given.keys.get("from") or job.at[0]
+        # What the stage where the job is was to be told goes to the one that is made in its place.
+        waited = [job.told.pop(stage, Said()) for stage in dict.fromkeys((str(name), str(job.at[0])))]
+        job.told[str(name)] = reduce(Said.and_then, [*waited, given.said])
         self._person_acted(job)
         job.done.discard(job.at[0] or "")
         made = [n for n in self.readers(str(name))[1:] if n in job.done]

@@ -25,7 +25,13 @@ BINDING = st.sampled_from(
 )
 THEN = st.sampled_from(
     [{}, {"then": "pause"}, {"then": "retry"}, {"then": "retry", "redo": {"a": "b"}}, {"then": "stop"}]
-    + [{"from": "draft"}, {"from": "side"}, {"from": "publish"}, {"from": "nowhere"}]
+    + [
+        {"from": "draft", "redo": {"a": "c", "d": "e"}},
+        {"from": "draft"},
+        {"from": "side"},
+        {"from": "publish"},
+        {"from": "nowhere"},
+    ]
 )
 NONSENSE = [
     {"then": "perhaps"},

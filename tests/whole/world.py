@@ -184,6 +184,7 @@ class World(RuleBasedStateMachine):
         unmet = list(self.oracle.unmet())
         assert not unmet, unmet
         self.check_requests()
+        self.check_told()
         for job in self.oracle.jobs.values():
             run = self.root / "runs" / job.id
             if job.id not in self.meddled:
@@ -192,6 +193,14 @@ class World(RuleBasedStateMachine):
                 assert told == (job.status, job.reason, *job.at), f"{job.id}: {told}, but it is {job}"
             assert published(run) == job.disk, f"{job.id}: {published(run)} is not {job.disk}"
             self.check_answers(job, run)
+
+    def check_told(self) -> None:
+        """The attempt that is open was told what people said of its stage, and nothing that they said of another."""
+        acting = self.daemon.acting
+        if acting is not None:
+            said = self.oracle.told[acting.key]
+            told = (acting.order.feedback, dict(acting.order.redo))
+            assert told == ("\n".join(said.notes), said.redo), f"{acting.key} was told {told}, and not {said}"
 
     def check_requests(self) -> None:
         for asked in [asked for asked in self.pending if asked.whole]:
@@ -296,6 +305,8 @@ class World(RuleBasedStateMachine):
     def give(self, job: Fate, verb: str, keys: Mapping[str, Any], how: str, *, sense: bool = True) -> None:
         """Drop a decision that nobody has given before."""
         self.count += 1
+        if sense and verb in ("reject", "resume") and self.count % 4:
+            keys = {**keys, "notes": f"note {self.count}"}
         facts = {"by": f"p{self.count}", **keys}
         text = "".join(f"{k}: {json.dumps(v)}\n" for k, v in facts.items())
         text += "" if how == "copied" else "...\n"
