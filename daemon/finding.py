@@ -153,7 +153,7 @@ def left_behind(folder: Path, stem: str, run: Path) -> list[Found]:
 
 
 def is_copied(one: Found, run: Path, pause: Callable[[], None] | None = None) -> bool:
-    """Whether a source is, byte for byte, what its run has of it, and still as it was found.
+    """Whether a source is, byte for byte, what its run has of it. Its identity, afterwards, tells that it still is.
 
     ``pause`` is called within large ones. OSError where the disk is in trouble.
     """
@@ -168,7 +168,7 @@ def is_copied(one: Found, run: Path, pause: Callable[[], None] | None = None) ->
                 if chunk != os.pread(copy.fileno(), _CHUNK, position):
                     return False
                 if not chunk:
-                    return Identity.of(os.fstat(own.fileno())) == one.identity
+                    return True
                 position += len(chunk)
                 if pause is not None:
                     pause()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cli import main
 from tests.studio import QUICK, ROOT, Studio
 from tests.support import PATIENCE, wait_for
 
@@ -141,7 +142,9 @@ def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
         assert gated.spork(verb, "g-1", check=False).returncode == 65
 
 
-def test_review_waits_for_the_daemon_to_write_it(gated: Studio) -> None:
+def test_review_waits_for_the_daemon_to_write_it(
+    gated: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The files follow the gate's commit; who asked first was told that there are none."""
     shown = [gated.run("g-1") / name for name in ("REVIEW.md", "gate.json")]
     wait_for(shown[-1].exists, "the gate to be shown")
@@ -150,17 +153,16 @@ def test_review_waits_for_the_daemon_to_write_it(gated: Studio) -> None:
     try:
         for path in shown:
             path.rename(path.with_suffix(".kept"))
-        reading = subprocess.Popen(
-            gated.command("review", "g-1"),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        time.sleep(1)  # long enough to answer too soon
-        for path in shown:
-            path.with_suffix(".kept").rename(path)
-        assert "please decide" in reading.communicate(timeout=PATIENCE)[0]
+
+        def written(_seconds: float) -> None:
+            for path in shown:
+                path.with_suffix(".kept").rename(path)
+            monkeypatch.undo()
+
+        # In this process, so that they are there after its first look and not before.
+        monkeypatch.setattr(time, "sleep", written)
+        assert main(["--workspace", str(gated.root), "review", "g-1"]) == 0
+        assert "please decide" in capsys.readouterr().out
     finally:
         gated.process.send_signal(signal.SIGCONT)
 

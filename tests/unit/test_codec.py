@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +21,13 @@ def test_a_job_is_read_as_it_was_written(state: str) -> None:
     """Whatever state it is in, and with what waits for one of its stages."""
     for job in (made(state), decide(made("gated"), event(Type.GATE_REJECTED, notes="no", redo={"a": "b"}))):
         assert codec.load(codec.dump(job), "j") == job
+
+
+def test_a_number_that_json_does_not_have_is_never_written() -> None:
+    """SQLite would take the whole row for damaged."""
+    for number in (math.inf, math.nan):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            codec.dump(replace(made("queued"), params={"seconds": number}))
 
 
 @pytest.mark.parametrize(

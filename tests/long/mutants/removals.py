@@ -27,6 +27,12 @@ RULINGS = "tests/unit/test_rulings.py"
 MACHINE = "tests/unit/test_machine.py"
 HARVEST = "tests/unit/test_harvest.py"
 GOING_ON = "tests/integration/test_going_on.py"
+SOURCES = "tests/integration/test_sources.py"
+SENT_BACK = "tests/integration/test_sent_back.py"
+LIVE = "tests/acceptance/test_cli_live.py"
+DRAFTS = "tests/unit/test_drafts.py"
+CODEC = "tests/unit/test_codec.py"
+UPGRADE = "tests/acceptance/test_upgrade.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +172,33 @@ CHECKS = (
     Removal("check", "the database's schema is one we know", "database.py",
             "    if found != SCHEMA_VERSION:\n", "    if False:\n", (STORE,)),
     Removal("check", "an approval by command is of the files that gate.json shows", "doors.py",
-            'if digest_now(run, job) not in (None, bound["digest"]):', "if False:", ("tests/acceptance/test_cli_live.py",)),
+            'if digest_now(run, job) not in (None, bound["digest"]):', "if False:", (LIVE,)),
     Removal("check", "an attempt's end is that of the open attempt", "transitions.py",
             "if not job.open_attempt or (event.stage, event.attempt) != (job.stage, job.attempt):", "if False:", (MACHINE,)),
     Removal("check", "a gate's answer is of the open gate", "gate_transitions.py",
             "if gate is None or (event.stage, event.attempt) != (gate.stage, gate.attempt):", "if gate is None:", (MACHINE,)),
+    Removal("check", "an answer by command waits until its gate is shown", "cli/answer.py",
+            "    while job.answerable and shown_gate(workspace.run(job.id), job) is None:\n", "    while False:\n", (LIVE,)),
+    Removal("check", "a path belongs to the stage that published it", "clashes.py",
+            "        if near is None:\n            continue\n", "        continue\n", (RULINGS,)),
+    Removal("check", "a path that some file systems take for another stage's belongs to that one", "clashes.py",
+            "key = twin_key(path)", "key = path", (RULINGS,)),
+    Removal("check", "what somebody has open for writing is not approved by the timer", "gates.py",
+            "if written is not None:", "if False:", (DECISIONS,)),
+    Removal("check", "what a person saved between look and rename of a template is kept", "drafts.py",
+            "if _read(folder, hidden) == found and not _is_being_written(folder, hidden):", "if True:", (DRAFTS,)),
+    Removal("check", "what lies in the inbox after a crash goes only if it is what was copied", "finding.py",
+            "if chunk != os.pread(copy.fileno(), _CHUNK, position):", "if False:", (SOURCES,)),
+    Removal("check", "what was said waits for its stage while others are made", "transitions.py",
+            "told=without(job.told, stage.name)", "told={}", (MACHINE,)),
+    Removal("check", "an attempt is told what was said of its stage", "ordering.py",
+            "waiting(job.told, stage.name)", "waiting(job.told, *job.told)", (SENT_BACK,)),
+    Removal("check", "a stage says no number that JSON does not have", "harvest.py",
+            ", parse_float=_finite)", ")", (HARVEST,)),
+    Removal("check", "a job is not written with a number that JSON does not have", "codec.py",
+            "allow_nan=False", "allow_nan=True", (CODEC,)),
+    Removal("check", "nor read with one, which an earlier release wrote", "codec.py",
+            "parse_float=_finite, parse_constant=_finite", "", (UPGRADE,)),
 )  # fmt: skip
 
 ORDERS = (
@@ -183,6 +211,28 @@ ORDERS = (
         if not taken:
             return []
         try:
+""", (ORDER,)),
+    Removal("order", "large sources have their name before it is synced", "carrier.py",
+            """        os.rename(errand.result, name, src_dir_fd=incoming, dst_dir_fd=incoming)
+        os.fsync(incoming)
+""", """        os.fsync(incoming)
+        os.rename(errand.result, name, src_dir_fd=incoming, dst_dir_fd=incoming)
+""", (ORDER,)),
+    Removal("order", "sources are copied before the folder they are for is synced", "finding.py",
+            """        try:
+            with opened_beneath(run, "sources") as target:
+                for one in found:
+                    if pause is not None:
+                        pause()
+                    _copy(one, target, pause)
+            os.fsync(run)
+""", """        try:
+            os.fsync(run)
+            with opened_beneath(run, "sources") as target:
+                for one in found:
+                    if pause is not None:
+                        pause()
+                    _copy(one, target, pause)
 """, (ORDER,)),
     Removal("order", "a decision is committed before it is taken away", "decisions.py",
             """        after = self._recorder.one(Change(job, events, decision=file))
