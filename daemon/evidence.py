@@ -40,7 +40,9 @@ class Evidence:
         self._workspace, self._problems = workspace, problems
         self._old = _readable(workspace.db)
         self._sound = self._old is not None and self._old.quick_check() == "ok"
-        self.token = (self._old.meta("token") if self._old is not None else None) or ""
+        kept = {key: self._old.meta(key) for key in ("token", "place")} if self._old is not None else {}
+        self.marks = {key: value for key, value in kept.items() if value}
+        """By which the next start knows processes that a killed daemon left, and whether this is a copy (`twin`)."""
 
     def close(self) -> None:
         if self._old is not None:

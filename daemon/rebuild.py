@@ -82,9 +82,8 @@ class _Rebuild:
             Path(f"{target}{suffix}").unlink(missing_ok=True)
         store = Store(target)
         try:
-            if self._evidence.token:
-                # Processes that a killed daemon left carry it: the next start must know them.
-                store.set_meta("token", self._evidence.token)
+            for key, value in self._evidence.marks.items():
+                store.set_meta(key, value)
             kept = self._fold(store, events)
             self._settle(store)
             Checkup(target, at_once_bytes=sys.maxsize).begin()

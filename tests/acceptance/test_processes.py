@@ -211,8 +211,13 @@ def test_a_daemon_that_was_stopped_and_goes_on_starts_nothing_twice(tmp_path: Pa
         studio.close()
 
 
-def test_a_copy_of_a_workspace_leaves_the_originals_stage_alone(studio: Studio, tmp_path: Path) -> None:
-    """Its first start finds the mark that is also the original's, and takes one of its own; it says so, once."""
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_copy_of_a_workspace_leaves_the_originals_stage_alone(
+    studio: Studio, tmp_path: Path, rebuilt: bool
+) -> None:
+    """Its first start finds the mark that is also the original's, and takes one of its own; it says so, once. Also in
+    one that was rebuilt before, as who restores a backup does.
+    """
     copy = Studio(tmp_path / "copy", init_it=False)
     wait = 'while [ ! -e "$SPORK_RUN/go" ]; do sleep 0.05; done'
     studio.pipeline("slow", f"name: slow\nstages:\n  - {{name: wait, command: [sh, -c, '{wait}']}}\n")
@@ -222,6 +227,8 @@ def test_a_copy_of_a_workspace_leaves_the_originals_stage_alone(studio: Studio, 
         studio.wait("s-1", "running")
         subprocess.run(["cp", "-a", studio.root, copy.root], check=True)
         copy.log.unlink()
+        if rebuilt:
+            copy.spork("rebuild")
         for told in (1, 1):
             copy.start()
             assert copy.log.read_bytes().count(b'"copied_workspace"') == told
