@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from stages.contract import StageError
+from stages.typography import HELD, held_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,12 +153,12 @@ def unknown_letters(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def showable(text: str) -> str:
-    """``text`` in one line without pictographs and controls that the fonts lack; no-break spaces stay."""
+    """``text`` in one line without pictographs and controls that the fonts lack, spaces held where no line may end."""
     faces = (_typeface(REGULAR), _typeface(MONO))
     kept = (
         c for c in text if c.isspace() or c.isalpha() or any(face.unicharToGlyph(ord(c)) for face in faces)
     )
-    return _SPACES.sub(" ", "".join(kept)).strip(" ")
+    return held_together(_SPACES.sub(" ", "".join(kept)).strip(" "))
 
 
 def _paragraph(text: str, face: Face, size: float, colour: str) -> Any:
@@ -222,7 +223,7 @@ def _cut(word: str, face: Face, size: float, width: float) -> list[str]:
     if measure(word, face, size) <= width:
         return [word]
     pieces = [""]
-    for part in re.findall(r"[^/\\._\-:=&?]+[/\\._\-:=&?]*|[/\\._\-:=&?]+", word):
+    for part in re.findall(r"[^/\\._\-:=&?\u00a0]+[/\\._\-:=&?\u00a0]*|[/\\._\-:=&?\u00a0]+", word):
         rest = part
         if measure(pieces[-1] + rest, face, size) > width and pieces[-1]:
             pieces.append("")
@@ -231,7 +232,7 @@ def _cut(word: str, face: Face, size: float, width: float) -> list[str]:
             pieces[-1:] = [rest[:at], ""]
             rest = rest[at:]
         pieces[-1] += rest
-    return [piece for piece in pieces if piece]
+    return [piece.rstrip(HELD) for piece in pieces if piece]
 
 
 @lru_cache(maxsize=8192)

@@ -44,6 +44,7 @@ DRAWN_BY = (
     "said_code.py",
     "said_numbers.py",
     "sentences.py",
+    "typography.py",
     "layers.py",
     "backdrop.py",
     "picture.py",

@@ -11,6 +11,7 @@ from stages.drawing import MEDIUM, Rect, draw_line, fill, fit, measure, rounded
 from stages.drawing import baseline as baseline_of
 from stages.layouts.base import Element, Text, first_that_fits, icon_paint, icons_for, panes, words
 from stages.layouts.figure import counted, figure
+from stages.typography import HELD
 
 if TYPE_CHECKING:
     from stages.drawing import Block, Canvas
@@ -62,7 +63,7 @@ def _poster(content: Statement, name: str, page: Page) -> list[Element]:
 
 
 def _strip(page: Page, box: Rect, name: str) -> list[Element]:
-    """A band behind the badge, with the icons of what else is spoken of."""
+    """A band behind the badge, with the icons of what else is spoken of; bare where no word has one."""
     colours, count = page.theme.colours, 4 if page.format == "wide" else 2
     words_said = page.words.split()
     share = -(-len(words_said) // count)
@@ -76,8 +77,9 @@ def _strip(page: Page, box: Rect, name: str) -> list[Element]:
         )
     ]
     side = box.h * 0.38
-    for index, icon in enumerate(icons_for(page, [name, *parts])[1:]):
-        x = box.x + box.w * (index + 1.35) / (count + 0.7) - side / 2
+    said = [icon for icon in icons_for(page, [name, *parts])[1:] if icon not in icons.FALLBACKS]
+    for index, icon in enumerate(said):
+        x = box.x + box.w * (index + 1.35) / (len(said) + 0.7) - side / 2
         spot = Rect(x, box.y + (box.h - side) / 2, side, side)
         made.append(
             Element(
@@ -165,7 +167,7 @@ def _chip(made: Block, box: Rect, page: Page) -> Element:
 
 def _marked(phrase: str, made: Block, box: Rect, page: Page) -> list[Element]:
     """The phrase drawn again in the accent, line by line, wherever the line breaks fall."""
-    joined = " ".join(made.lines)
+    joined = " ".join(made.lines).replace(HELD, " ")
     start = joined.lower().find(" ".join(phrase.lower().split()))
     if start < 0:
         return []

@@ -105,12 +105,13 @@ def _plate(page: Page, disc: Rect) -> Paint:
 
 
 def _icons(content: Title, page: Page) -> list[str]:
-    """Four icons: of the title, then of the words that are said; what has none comes last."""
+    """Up to four icons: of the title, then of the words that are said."""
     texts = [
         content.title,
         content.subtitle,
         page.words[: len(page.words) // 2],
         page.words[len(page.words) // 2 :],
     ]
-    # The first one is the main picture: a mark that says nothing is not, while a word has an icon.
-    return sorted(icons_for(page, texts), key=lambda name: name in icons.FALLBACKS)
+    # Marks that say nothing are left out, but for the main picture where no word has an icon.
+    chosen = icons_for(page, texts)
+    return [name for name in chosen if name not in icons.FALLBACKS] or chosen[:1]
