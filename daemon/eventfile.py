@@ -38,13 +38,17 @@ def last_line(path: Path) -> Mapping[str, Any] | None:
 def mend(path: Path) -> int:
     """Cut the file to its last whole line; gives that line's seq, 0 where there is none.
 
-    A file whose last whole line is not an event of ours is begun anew: it is a copy. What is no file is set
-    aside.
+    A file whose last whole line is not an event of ours is begun anew, and so is one that has another name as well:
+    it is a copy. What is no file is set aside.
     """
     try:
         with opened_beneath(path.parent) as folder:
-            if not stat.S_ISREG(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+            status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
                 set_aside(path.name, folder)
+            elif status.st_nlink > 1:
+                # Under its other name it is a snapshot's, or anybody's: nothing of that is cut or written.
+                os.unlink(path.name, dir_fd=folder)
             fd = os.open(path.name, os.O_RDWR | _FLAGS, dir_fd=folder)
     except FileNotFoundError:
         return 0

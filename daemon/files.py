@@ -151,7 +151,7 @@ def create_copy(name: str, data: bytes, folder: int, mode: int = FILE_MODE) -> N
 def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool = False) -> None:
     """Append to a file of ours that can be made again; what a crash cut off, its owner mends.
 
-    Raises OSError: ELOOP or EINVAL where somebody has put a link or another thing in its place; ESTALE where
+    Raises OSError: ELOOP, EINVAL or EMLINK where somebody has put a link or another thing in its place; ESTALE where
     the file is empty or missing although it was ``begun``.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -161,6 +161,8 @@ def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool =
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_nlink > 1:
+            raise OSError(errno.EMLINK, "has another name as well", str(path))
         if status.st_size == 0:
             if begun:
                 raise OSError(errno.ESTALE, "was emptied or removed", str(path))

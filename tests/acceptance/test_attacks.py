@@ -37,6 +37,8 @@ def swap(place: Path, kind: str, outside: Path) -> None:
         place.unlink(missing_ok=True)
     if kind == "link":
         place.symlink_to(outside)
+    elif kind == "hard link":
+        place.hardlink_to(outside / "01-draft.1/kept.txt")
     elif kind == "fifo":
         os.mkfifo(place)
     elif kind == "folder":
@@ -46,7 +48,8 @@ def swap(place: Path, kind: str, outside: Path) -> None:
 
 
 def untouched(outside: Path) -> bool:
-    return [p.name for p in sorted(outside.rglob("*"))] == ["01-draft.1", "kept.txt"]
+    names = [p.name for p in sorted(outside.rglob("*"))]
+    return names == ["01-draft.1", "kept.txt"] and (outside / "01-draft.1/kept.txt").read_text() == "kept"
 
 
 def start_again(studio: Studio) -> None:
@@ -67,6 +70,7 @@ def start_again(studio: Studio) -> None:
         ("history", "link"),
         ("state.json", "folder"),
         ("events.jsonl", "link"),
+        ("events.jsonl", "hard link"),
         ("events.jsonl", "fifo"),
         ("events.jsonl", "folder"),
         ("REVIEW.md", "folder"),
