@@ -18,22 +18,20 @@ from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.deadlines import Deadlines
 from daemon.digests import FileDigests
+from daemon.errors import Invalid
 from daemon.files import is_folder, write_durable
 from daemon.identity import Identity
 from daemon.kept import decisions_folder
 from daemon.lease import Writers, writers
 from daemon.logs import say
 from daemon.model import Artifact, Job, Stage, StageStatus
-from daemon.names import Ignored, classify_decision, shown
+from daemon.page import Around, asked_for, label
 from daemon.publication import gate_digest
 from daemon.recorder import Recorder
 from daemon.rulings import GateTerms, OnDisk
 from daemon.settings import Policy, gate_rule
 from daemon.shelf import Shelf
 from daemon.workspace import Workspace
-
-NOTES = 20
-
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVAL, errno.EACCES, errno.EPERM}
 """No file that could be approved is there; after any other error another look may find it as it was."""
@@ -141,7 +139,7 @@ class Gates:
         seen = _seen(on_disk)
         if seen == job.gate.digest:
             self._settling.pop(job.id, None)
-            notes = self.notes(job)
+            notes = review.misnamed(self._workspace.run(job.id))
             if (seen, notes) != self._shown.get(job.id):
                 self._review(job, on_disk)
             # No bell tells that a file went: a note about one that looks like an answer must not outlive it.
@@ -178,9 +176,19 @@ class Gates:
         self._remember_deadline(job)
 
     def _review(self, job: Job, on_disk: OnDisk) -> None:
-        notes = self.notes(job)
-        review.show(self._workspace.run(job.id), job, on_disk, notes)
+        notes = review.misnamed(self._workspace.run(job.id))
+        review.show(self._workspace.run(job.id), job, on_disk, self._around(job, notes))
         self._shown[job.id] = _seen(on_disk), notes
+
+    def _around(self, job: Job, notes: list[str]) -> Around:
+        """What REVIEW.md tells besides the files."""
+        assert job.gate is not None
+        stage = job.at(job.gate.stage)
+        asked = asked_for(self._recorder.store.events(job.id), stage.name) if stage.attempts > 1 else []
+        # A pipeline that is damaged since fails the next stage, and says so there.
+        with suppress(Invalid):
+            return Around(notes, asked, reviews=self._shelf.stage(job, stage.name).review is not None)
+        return Around(notes, asked)
 
     def forget(self, job_id: str) -> None:
         """Nobody is asked about this job any more."""
@@ -201,16 +209,6 @@ class Gates:
         left = (moment(expires_at) - self._clock.wall()).total_seconds()
         self._deadlines.put(job_id, expires_at, self._clock.boot() + left)
 
-    def notes(self, job: Job) -> list[str]:
-        """What lies beside the gate and looks like a decision, but is none; at most ``NOTES`` of them."""
-        with opened_beneath(self._workspace.run(job.id)) as run:
-            names = [classify_decision(name) for name in sorted(os.listdir(run))]
-        return [
-            f"`{shown(name.name)}` is not read ({name.rule}); did you mean {name.meant}?"
-            for name in names
-            if isinstance(name, Ignored) and name.meant
-        ][:NOTES]
-
     def keep_edits(self, job: Job) -> None:
         """Keep the diff of what a person edited beside the decision about it."""
         assert job.gate is not None
@@ -218,7 +216,7 @@ class Gates:
         stage = job.at(job.gate.stage)
         diff = review.edit_diff(run, job, stage)
         if diff:
-            name = f"{review.label(job, stage, stage.attempts)}.edits.diff"
+            name = f"{label(job, stage, stage.attempts)}.edits.diff"
             with decisions_folder(run) as folder:
                 write_durable(name, f"{diff}\n".encode(), folder=folder)
 

@@ -152,7 +152,7 @@ def _call(order: Order, environ: Mapping[str, str], said: int) -> int:
     _put_on(environ)
     context = _context(order)
     try:
-        _find(order)(context)
+        find(order.run, order.pipeline_dir)(context)
     except StageError as error:
         _say(said, str(error) or "the stage gave no reason", error.hint, final=isinstance(error, EditError))
         return _leave(1)
@@ -227,21 +227,21 @@ def _context(order: Order) -> Context:
     )
 
 
-def _find(order: Order) -> Callable[[Context], Any]:
-    """The function that ``run`` names; ImportError or StageError if there is none."""
-    place, _, name = order.run.rpartition(":")
+def find(named: str, pipeline_dir: Path) -> Callable[[Context], Any]:
+    """The function that a pipeline names so; ImportError or StageError if there is none."""
+    place, _, name = named.rpartition(":")
     local = place.startswith("./")
-    module = _load(order.pipeline_dir / place) if local else importlib.import_module(place)
+    module = _load(pipeline_dir / place) if local else importlib.import_module(place)
     function = getattr(module, name, None)
     if not callable(function):
-        raise StageError(f"{place} has no function {name!r}", f"look at run: {order.run} in the pipeline")
+        raise StageError(f"{place} has no function {name!r}", f"look at {named} in the pipeline")
     return function  # type: ignore[no-any-return]
 
 
 def _load(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise StageError(f"there is no Python file {path}", "look at run: in the pipeline")
+        raise StageError(f"there is no Python file {path}", "look at the pipeline, which names it")
     sys.path.insert(0, str(path.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module

@@ -11,7 +11,7 @@ from daemon.beneath import has, make_folders
 from daemon.files import holds, remove, write_copy, write_durable
 from daemon.model import Job
 from daemon.names import beside
-from daemon.review import label
+from daemon.page import label
 
 
 @contextmanager

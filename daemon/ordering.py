@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.feedback import waiting
 from daemon.model import Job, StageStatus
 from daemon.orders import Order
-from daemon.review import label
+from daemon.page import label
 from daemon.settings import Policy, stage_limit_seconds
 from daemon.shelf import Shelf
 from daemon.workspace import Workspace

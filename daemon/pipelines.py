@@ -101,6 +101,10 @@ class Stage(Strict):
     timeout: Minutes | None = Field(
         default=None, description="Minutes an attempt may take, if the policy has none"
     )
+    review: Function | None = Field(
+        default=None,
+        description="A function that looks at what somebody edited at its gate: for spork review and spork approve",
+    )
     preload: tuple[Module, ...] = Field(
         default=(), description="Modules to import for it while the stage before it is at work"
     )

@@ -26,6 +26,8 @@ def problems(pipeline: Pipeline, document: Document, folder: Path) -> list[Probl
         path = ("stages", place)
         if stage.run is not None and (wrong := _function(stage.run, folder)):
             found.append(document.problem((*path, "run"), wrong))
+        if stage.review is not None and (wrong := _function(stage.review, folder)):
+            found.append(document.problem((*path, "review"), wrong))
         if stage.command is not None and (wrong := _program(stage.command[0], folder)):
             found.append(document.problem((*path, "command", 0), wrong))
         for number, output in enumerate(stage.outputs):

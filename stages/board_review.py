@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
+from stages.contract import Context, EditError
 from stages.scenes import Scene, Storyboard
 
 HEADING = ["scene", "layout", "seconds", "heading", "narration"]
 SHORT = 90
 """Characters of a scene's narration that tell it from its neighbours."""
+
+
+def review(context: Context) -> None:
+    """Read ``storyboard.json`` as a person has left it at its gate, see whether each scene can be drawn, describe it.
+
+    Raises EditError, with every place that cannot be followed.
+    """
+    from stages import storyboard_file
+    from stages import theme as themes
+    from stages.layouts import compose
+
+    board = storyboard_file.load(context.run_dir)
+    theme = themes.asked(context.params, context.sources)
+    captions = bool(context.params.get("captions", True))
+    wrong: list[EditError] = []
+    for scene in board.scenes:
+        try:
+            compose(scene, (board.width, board.height), theme, captions=captions)
+        except EditError as error:
+            wrong.append(error)
+    if wrong:
+        raise EditError("\n".join(map(str, wrong)), wrong[0].hint)
+    describe(context, board, ())
+
+
+def describe(
+    context: Context, board: Storyboard, notes: Sequence[str], last: Storyboard | None = None
+) -> None:
+    """Say of ``storyboard.json`` what its gate shows; ``last``: the last attempt's, if there was one."""
+    layouts = [scene.content.layout for scene in board.scenes]
+    context.describe(
+        "storyboard.json",
+        "storyboard",
+        scenes=len(board.scenes),
+        seconds=round(board.seconds, 2),
+        layouts=layouts,
+        note=f"{len(board.scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
+        notes=notes,
+        table=scene_table(board),
+        **({"changes": scene_changes(last, board)} if last else {}),
+    )
+
+
+def _counted(layouts: Sequence[str]) -> str:
+    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in Counter(layouts).items())
 
 
 def scene_table(board: Storyboard) -> list[list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from stages.contract import Context, StageError
 from stages.earlier import earlier
 from stages.feedback import Feedback, read_feedback
@@ -11,15 +9,12 @@ from stages.honoured import Attempt, items_told, report, script_told
 from stages.items import Research, load_research
 from stages.notes import all_notes, earlier_notes
 from stages.plan import Plan, load_plan
-from stages.script_review import script_notes, script_table
+from stages.script_review import ENOUGH, describe, length_notes, summary
 from stages.script_text import Script, parse_script, print_script
-from stages.sentences import MAX_WORDS, count_words
 from stages.storytelling import Story
 from stages.writer import NoAnswerError, writer_of
 from stages.written import written_script
 
-ENOUGH = 0.9
-"""Of the length asked for; a shorter script says so."""
 ROUNDS = 6
 NEAR = 0.03
 """Near enough to the length asked for to look no further."""
@@ -41,19 +36,12 @@ def run(context: Context) -> None:
         script, seconds = fitted(plan, research, feedback, asked, context)
         now = script_told(script, research, seconds)
         notes += report(feedback, "script.txt", now, items_told(research), before)
-    notes = [*_notes(script, seconds, asked), *notes]
-    summary = _summary(script, seconds)
-    (context.out_dir / "script.txt").write_text(print_script(script, [*notes, summary]), encoding="utf-8")
-    context.describe(
-        "script.txt",
-        "script",
-        words=count_words(script.text),
-        seconds=round(seconds, 1),
-        asked_seconds=asked,
-        note=summary,
-        notes=[*notes, *script_notes(script, research)],
-        table=script_table(script, research),
-    )
+    if seconds < ENOUGH * asked:
+        notes.insert(0, "the sources give no more; nothing was padded. Add sources, or parts to outline.txt")
+    notes = [*length_notes(script, seconds, asked), *notes]
+    text = print_script(script, [*notes, summary(script, seconds)])
+    (context.out_dir / "script.txt").write_text(text, encoding="utf-8")
+    describe(context, script, research, (seconds, asked), notes)
 
 
 def _written(
@@ -119,28 +107,3 @@ def fitted(
         target = min(max(target * asked / seconds, low + 0.2 * (high - low)), high - 0.2 * (high - low))
     seconds, script = min(tried, key=lambda pair: abs(pair[0] - asked))
     return script, seconds
-
-
-def _summary(script: Script, seconds: float) -> str:
-    lines = [line for _, paragraph in script.paragraphs for line in paragraph.lines]
-    cited = sum(bool(line.items) for line in lines)
-    words = sum(count_words(line.text) for line in lines)
-    return f"{words} words, about {seconds:.0f} seconds; {cited} of {len(lines)} sentences name their source"
-
-
-def _notes(script: Script, seconds: float, asked: float) -> Sequence[str]:
-    notes: list[str] = []
-    if seconds < ENOUGH * asked:
-        notes.append(
-            f"the sources give enough for {seconds:.0f} of the {asked:.0f} seconds asked for; "
-            "nothing was padded. Add sources, or parts to outline.txt"
-        )
-    if seconds > (2 - ENOUGH) * asked:
-        notes.append(f"it takes {seconds:.0f} seconds instead of the {asked:.0f} asked for")
-    long = [
-        line.text
-        for _, paragraph in script.paragraphs
-        for line in paragraph.lines
-        if count_words(line.text) > MAX_WORDS
-    ]
-    return [*notes, *(f"longer than {MAX_WORDS} words: {text[:60]} ..." for text in long)]

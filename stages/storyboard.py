@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 from stages import theme as themes
-from stages.board_review import scene_changes, scene_table
+from stages.board_review import describe
 from stages.brief import audience_asked
 from stages.contract import Context, EditError, StageError
 from stages.drafts import Draft, drafts_of
@@ -53,18 +52,7 @@ def run(context: Context) -> None:
         refused = {name for name, draft in zip(names, drafts, strict=True) if draft.refused}
         board = _kept(board, last, wishes.keys() - refused)
     save_storyboard(board, context.out_dir / "storyboard.json")
-    layouts = [scene.content.layout for scene in board.scenes]
-    context.describe(
-        "storyboard.json",
-        "storyboard",
-        scenes=len(scenes),
-        seconds=round(board.seconds, 2),
-        layouts=layouts,
-        note=f"{len(scenes)} scenes, {board.seconds:.1f} s: {_counted(layouts)}",
-        notes=notes,
-        table=scene_table(board),
-        **({"changes": scene_changes(last, board)} if last else {}),
-    )
+    describe(context, board, notes, last)
 
 
 def _spoken(drafts: Sequence[Draft], research: Research, voice: str, context: Context) -> list[Scene]:
@@ -91,10 +79,6 @@ def _fits(draft: Draft, size: tuple[int, int], theme: Theme, *, captions: bool) 
     except StageError:
         return False
     return True
-
-
-def _counted(layouts: Sequence[str]) -> str:
-    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in Counter(layouts).items())
 
 
 def save_storyboard(board: Storyboard, path: Path) -> None:

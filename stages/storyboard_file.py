@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -18,13 +20,31 @@ def load(run_dir: Path) -> Storyboard:
     path = run_dir / NAME
     if not path.exists():
         raise StageError(f"{NAME} is missing in {run_dir}", hint="run the stage storyboard first")
+    data = path.read_bytes()
     try:
-        return Storyboard.model_validate_json(path.read_bytes())
+        return Storyboard.model_validate_json(data)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:8]]
+        text = data.decode("utf-8", "replace")
+        lines = [
+            f"  {_line(text, fault['loc'])}{'.'.join(map(str, fault['loc'])) or NAME}: {fault['msg']}"
+            for fault in error.errors()[:8]
+        ]
         raise EditError(
             f"{NAME} is not a storyboard:\n" + "\n".join(lines), hint="mend these fields and approve again"
         ) from error
+
+
+def _line(text: str, place: Sequence[int | str]) -> str:
+    """``line 41: `` where the field of a scene stands, or where its scene begins; empty where neither is found."""
+    try:
+        scenes = json.loads(text)["scenes"][place[1] :] if place[:1] == ("scenes",) else []
+        at, *following = (text.index(f'"{scene["id"]}"') for scene in scenes[:2])
+    except (ValueError, LookupError, TypeError):
+        return ""
+    for name in place[2:]:
+        found = text.find(f'"{name}"', at, *following)
+        at = found if found >= 0 else at
+    return f"line {text.count(chr(10), 0, at) + 1}: "
 
 
 def frame_counts(board: Storyboard) -> list[int]:

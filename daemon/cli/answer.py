@@ -7,6 +7,7 @@ import time
 from argparse import Namespace
 
 from daemon.catalog import Catalog, file_key, key_of
+from daemon.cli.edits import look_at_edits
 from daemon.cli.places import holder_of, job_of, workspace_of
 from daemon.cli.screen import show, tell
 from daemon.doors import Answer, drop_answer, shown_gate, user_name
@@ -15,6 +16,11 @@ from daemon.errors import CannotWrite, NotPossible, TryAgain
 from daemon.model import Job
 from daemon.names import DECISIONS
 from daemon.workspace import Workspace
+
+
+class WrongEdit(NotPossible):
+    """What would be approved was edited, and cannot be used so."""
+
 
 POLL_SECONDS = 0.05
 GONE_SECONDS = 2.0
@@ -39,6 +45,8 @@ def command(args: Namespace) -> int:
         stage=args.stage,
         unbound=getattr(args, "unbound", False),
     )
+    if answer.verb == "approve" and job.answerable:
+        refuse_wrong_edits(workspace, catalog, job)
     dropped = give(workspace, catalog, job, answer)
     if args.wait:
         await_record(workspace, catalog, job, dropped)
@@ -71,6 +79,17 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
     await_shown(workspace, job)
     return drop_answer(workspace, job, answer, refused)
+
+
+def refuse_wrong_edits(workspace: Workspace, catalog: Catalog, job: Job) -> None:
+    """WrongEdit where the stage itself says that its files cannot be used as somebody has edited them."""
+    looked = look_at_edits(workspace, catalog, job)
+    if looked is None or not looked.wrong:
+        return
+    raise WrongEdit(
+        f"{looked.wrong}\nnothing was written; mend it and approve again, or approve it as it is: "
+        f"mv runs/{job.id}/approve.template.yaml runs/{job.id}/approve.yaml"
+    )
 
 
 def undecided(workspace: Workspace, catalog: Catalog, job: Job) -> bool:

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from enum import Enum
 
-from daemon.cli.screen import clean, tell
+from daemon.catalog import Catalog
+from daemon.cli.review import shown_page
+from daemon.cli.screen import tell
 from daemon.doors import Answer, user_name
-from daemon.files import read_regular
+from daemon.errors import NotPossible
 from daemon.model import Job
 from daemon.workspace import Workspace
 
@@ -29,7 +31,7 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def ask(workspace: Workspace, job: Job, waits: Callable[[], bool]) -> Answer | Asked:
+def ask(workspace: Workspace, catalog: Catalog, job: Job, waits: Callable[[], bool]) -> Answer | Asked:
     """What the person decides about the open gate, for as long as it ``waits`` for that."""
     assert job.gate is not None
     tell(f"\n{job.gate.stage} waits for your decision. It lies in {workspace.run(job.id)}")
@@ -40,7 +42,7 @@ def ask(workspace: Workspace, job: Job, waits: Callable[[], bool]) -> Answer | A
             case "r" | "reject":
                 return _rejection(waits)
             case "v" | "view":
-                _view(workspace, job)
+                _view(workspace, catalog, job)
             case "l" | "leave" | "q":
                 return Asked.LEAVE
             case Asked() as none:
@@ -62,12 +64,11 @@ def _rejection(waits: Callable[[], bool]) -> Answer | Asked:
             return Answer("reject", by=user_name(), notes=notes or None, then=then)
 
 
-def _view(workspace: Workspace, job: Job) -> None:
+def _view(workspace: Workspace, catalog: Catalog, job: Job) -> None:
     try:
-        text = read_regular(workspace.run(job.id), "REVIEW.md", 1 << 26).decode("utf-8", "replace")
-    except OSError as error:
-        text = f"REVIEW.md: {error.strerror}"
-    tell(clean(text))
+        tell(shown_page(workspace, catalog, job))
+    except NotPossible as error:
+        tell(str(error))
 
 
 def _line(question: str, waits: Callable[[], bool]) -> str | Asked:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from daemon import drafts
+from daemon.catalog import Catalog
 from daemon.cli.answer import await_shown
-from daemon.cli.places import job_of, workspace_of
-from daemon.cli.screen import clean, colorful, paint, show, show_json, show_lines
+from daemon.cli.edits import look_at_edits
+from daemon.cli.places import holder_of, job_of, workspace_of
+from daemon.cli.screen import clean, colorful, paint, show, show_json, show_lines, tell
+from daemon.doors import digest_now, shown_gate
 from daemon.errors import NotPossible
 from daemon.model import Job
+from daemon.page import Around, asked_for, changes, page
+from daemon.review import misnamed
+from daemon.rulings import OnDisk
+from daemon.workspace import Workspace
 
+FOLLOWED_SECONDS = 5.0
+POLL_SECONDS = 0.2
 LIMIT = 64 * 1024 * 1024
 
 
 def command(args: Namespace) -> int:
-    """REVIEW.md as it lies in the run directory, or gate.json, or only the changes."""
+    """REVIEW.md as it lies in the run directory or as it would be now, or gate.json, or only the changes."""
     workspace = workspace_of(args)
-    _, job = job_of(workspace, args.job)
+    catalog, job = job_of(workspace, args.job)
     run = workspace.run(job.id)
     if not job.answerable:
         reason = f" ({job.reason})" if job.reason else ""
@@ -29,12 +40,47 @@ def command(args: Namespace) -> int:
         )
     await_shown(workspace, job)
     if args.json:
-        show_json(_gate(run, job) | {"diff": _diff(run, job)})
+        show_json(_gate(run, job) | {"diff": _diff(run, job), "edits": _edits(workspace, catalog, job)})
     elif args.diff:
         _show_diff(_diff(run, job))
     else:
-        show(_read(run / "REVIEW.md", job).rstrip("\n"))
+        show(shown_page(workspace, catalog, job).rstrip("\n"))
     return 0
+
+
+def shown_page(workspace: Workspace, catalog: Catalog, job: Job) -> str:
+    """REVIEW.md; where somebody has edited what waits, and its stage can look at that, as it is now."""
+    run = workspace.run(job.id)
+    shown = _await_followed(workspace, job)
+    written = _read(run / "REVIEW.md", job)
+    if shown is None:
+        tell("The files have changed since this page was written; the daemon writes it anew once they rest.")
+        return written
+    looked = look_at_edits(workspace, catalog, job)
+    if looked is None:
+        return written
+    on_disk = OnDisk(str(shown["digest"]), (), ())
+    notes = [*misnamed(run), *drafts.set_aside(run)]
+    asked = asked_for(catalog.events(job.id), str(shown["stage"]))
+    return page(run, job, on_disk, Around(notes, asked, reviews=True, looked=looked))
+
+
+def _await_followed(workspace: Workspace, job: Job) -> dict[str, str | int] | None:
+    """What the page stands for, once that are the files as they are; None where it does not become so in a while."""
+    run, deadline = workspace.run(job.id), time.monotonic() + FOLLOWED_SECONDS
+    while True:
+        shown = shown_gate(run, job)
+        if shown is not None and digest_now(run, job) in (None, shown["digest"]):
+            return shown
+        if time.monotonic() > deadline or holder_of(workspace) is None:
+            return None
+        time.sleep(POLL_SECONDS)
+
+
+def _edits(workspace: Workspace, catalog: Catalog, job: Job) -> dict[str, Any] | None:
+    """For programs: whether what was edited can be used, as its stage says; None where it says nothing."""
+    looked = look_at_edits(workspace, catalog, job)
+    return None if looked is None else {"wrong": looked.wrong or None, "artifacts": dict(looked.meta)}
 
 
 def _gate(run: Path, job: Job) -> dict[str, Any]:
@@ -48,20 +94,12 @@ def _gate(run: Path, job: Job) -> dict[str, Any]:
 
 
 def _diff(run: Path, job: Job) -> list[str]:
-    """What changed since publication, and since the attempt before, as REVIEW.md shows it."""
-    sections: list[str] = []
-    inside, title = False, ""
-    for line in _read(run / "REVIEW.md", job).splitlines():
-        if line.startswith("## "):
-            title = line.removeprefix("## ")
-        if line == "```diff":
-            inside = True
-            sections.append(f"# {title}")
-        elif inside and line == "```":
-            inside = False
-        elif inside:
-            sections.append(line)
-    return sections
+    """What changed since publication, and since the attempt before: all of it."""
+    assert job.gate is not None
+    lines: list[str] = []
+    for change in changes(run, job, job.at(job.gate.stage)):
+        lines += [f"# {change.title}", *change.lines]
+    return lines
 
 
 def _show_diff(lines: list[str]) -> None:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.catalog import Catalog
-from daemon.cli.answer import await_decided, await_record, await_shown, give, undecided
+from daemon.cli.answer import (
+    WrongEdit,
+    await_decided,
+    await_record,
+    await_shown,
+    give,
+    refuse_wrong_edits,
+    undecided,
+)
 from daemon.cli.asking import Asked, ask, can_ask
 from daemon.cli.board import Board, Lines, board
 from daemon.cli.claiming import Claiming, already
@@ -109,13 +117,15 @@ class Run:
 
     def _ask(self, catalog: Catalog, job: Job, shown_on: Board | Lines) -> int | None:
         with shown_on.aside():
-            asked = ask(self._workspace, job, lambda: _same_gate(catalog.job(job.id), job))
+            asked = ask(self._workspace, catalog, job, lambda: _same_gate(catalog.job(job.id), job))
             if asked is Asked.GONE:
                 tell("somebody else answered it meanwhile")
                 return None
             if isinstance(asked, Asked):
                 return WAITS
             try:
+                if asked.verb == "approve":
+                    refuse_wrong_edits(self._workspace, catalog, job)
                 self._pass(catalog, job, asked)
             except NotPossible as refused:
                 if not _outdated(refused):
@@ -166,8 +176,8 @@ def _same_gate(now: Job | None, then: Job) -> bool:
 
 
 def _outdated(refused: NotPossible) -> bool:
-    """Whether the answer was about files that have changed."""
-    return isinstance(refused, Changed) or "stale" in str(refused)
+    """Whether the answer was about files that have changed, or are to be."""
+    return isinstance(refused, Changed | WrongEdit) or "stale" in str(refused)
 
 
 def results(job: Job) -> list[str]:

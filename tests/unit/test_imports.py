@@ -24,7 +24,7 @@ gates
 kept
 recorder sources taken carrier errands retention review drafts shelf rebuild evidence generation twin
 setup
-check service schemas runnable modules
+check service schemas runnable modules page
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from daemon.model import Artifact, Job
-from daemon.review import TABLE_ROWS, _table, keep_as_made, show
+from daemon.model import Artifact, Event, Job, Type
+from daemon.page import DIFF_LINES, TABLE_ROWS, Around, asked_for, changes
+from daemon.page import table as rendered
+from daemon.review import keep_as_made, show
 from tests.unit.test_rulings import AS_MADE, OPEN, decide, new_job, run_stage
 
 
 def table(rows: Any) -> list[str]:
-    return list(_table(Artifact("results.json", "json", 1, "0" * 64, {"table": rows})))
+    return list(rendered("results.json", rows))
 
 
 def test_a_table_is_shown_with_its_heading() -> None:
@@ -58,16 +60,71 @@ def test_what_was_said_before_an_edit_is_marked(tmp_path: Path) -> None:
     assert "## script.txt, before the edit" in edited
 
 
+def test_words_are_counted_again_where_the_stage_counted_them(tmp_path: Path) -> None:
+    """By how many there are more or less than it left."""
+    job = at_gate(tmp_path, {"note": "2 words", "words": 2})
+    (tmp_path / "script.txt").write_text("as made, and a little more\n", encoding="utf-8")
+    assert "| **edited**, now about 6 words; before the edit: 2 words |" in page(tmp_path, job)
+
+
+def headings(text: str) -> list[str]:
+    return [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+
+
+def test_what_changed_comes_first_and_how_to_answer_last(tmp_path: Path) -> None:
+    """A long diff is cut, and says where the rest is, so that nobody scrolls past it to the answer."""
+    job = at_gate(tmp_path, {"table": [["n"], [1]]})
+    (tmp_path / "script.txt").write_text("".join(f"{n}\n" for n in range(300)), encoding="utf-8")
+    show(tmp_path, job, AS_MADE, Around(["`x` is not read"], ["alice, about script.1: shorter"]))
+    text = (tmp_path / "REVIEW.md").read_text(encoding="utf-8")
+    assert headings(text) == [
+        "What was asked for", "Changed since it was published: script.txt", "What was made",
+        "script.txt, before the edit", "Beside the gate", "How to answer",
+    ]  # fmt: skip
+    assert "all of it, here: `diff -u history/02-script.1/made/script.txt script.txt`" in text
+    assert text.index("How to answer stands at the end of this page.") < text.index("## ")
+    assert len(text.splitlines()) < DIFF_LINES + 50
+    change = next(changes(tmp_path, job, job.at("script")))
+    assert change.lines[-1] == "+299", "whole for spork review --diff"
+    shown = text.split("```diff\n")[1].split("\n```")[0].splitlines()
+    assert shown == list(change.lines[:DIFF_LINES])
+    assert f"\n{len(change.lines) - DIFF_LINES} more lines" in text
+
+
+def test_what_an_attempt_was_asked_for() -> None:
+    """Said between the last two times that the stage was complete, about it or on the way back to it."""
+
+    def said(kind: Type, stage: str, **facts: Any) -> Event:
+        return Event(kind, "2026-01-01T00:00:00Z", "j", stage, 1, payload={"by": "alice", **facts})
+
+    made = said(Type.STAGE_COMPLETED, "script")
+    asked = [
+        said(Type.GATE_REJECTED, "script", notes="shorter\nplease", redo={"part": "dull"}),
+        said(Type.GATE_REJECTED, "board", notes="for the board alone"),
+        said(Type.GATE_REJECTED, "board", notes="another story", **{"from": "script"}),
+        said(Type.JOB_RESUMED, "script", notes="again"),
+        said(Type.JOB_RESUMED, "script"),
+    ]
+    before = said(Type.GATE_REJECTED, "script", notes="long ago")
+    assert asked_for([made, before, made, *asked, made], "script") == [
+        "alice, about script.1: shorter please; part: dull",
+        "alice, about board.1: another story",
+        "alice, resuming: again",
+    ]
+    assert asked_for([made], "script") == []
+    assert asked_for([], "script") == []
+
+
 @pytest.mark.parametrize(
-    ("changes", "shown"), [(["a\nb", 3], "- a b\n- 3\n"), ([], "- nothing\n"), ("x", "```diff")]
+    ("told", "shown"), [(["a\nb", 3], "- a b\n- 3\n"), ([], "- nothing\n"), ("x", "```diff")]
 )
-def test_a_stage_may_say_itself_what_it_changed(tmp_path: Path, changes: Any, shown: str) -> None:
+def test_a_stage_may_say_itself_what_it_changed(tmp_path: Path, told: Any, shown: str) -> None:
     """In place of the lines of a file that nobody reads; anything but a list is nothing said."""
     job = at_gate(tmp_path, {})
     again = decide(job, "reject", then="retry")
     (tmp_path / "history/02-script.1/script.txt").write_text("earlier\n", encoding="utf-8")
-    job = run_stage(again, OPEN, [Artifact("script.txt", "script", 8, "aa", {"changes": changes})])
+    job = run_stage(again, OPEN, [Artifact("script.txt", "script", 8, "aa", {"changes": told})])
     text = page(tmp_path, job)
     assert shown in text
-    assert ("changed since 02-script.1" in text) == isinstance(changes, list)
-    assert ("+as made" in text) != isinstance(changes, list)
+    assert "## Changed since 02-script.1: script.txt" in text
+    assert ("+as made" in text) != isinstance(told, list)
