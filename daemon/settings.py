@@ -76,7 +76,7 @@ class DecisionsPolicy(Strict):
     """Which decisions count."""
 
     unbound: Literal["accept", "refuse"] = Field(
-        default="accept", description="Whether a decision without stage, attempt or digest may answer a gate"
+        default="accept", description="Whether a decision that names no digest may answer a gate"
     )
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from daemon.beneath import opened_beneath
 from daemon.carrier import AT_ONCE_BYTES, Carrier, unlink
@@ -114,13 +114,17 @@ class Sources:
             raise SourcesMissing(str(error), retry_in=CARRYING_SECONDS) from error
         self._remove_own(stem, same)
 
-    def _remove_own(self, stem: str, brought: Iterable[Found]) -> None:
+    def _remove_own(self, stem: str, brought: Collection[Found]) -> None:
         for one in brought:
             parent, own = os.path.split(f"{stem}/{one.name}")
             # Somebody may have replaced or removed it; then it is theirs to keep.
             with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
                 if Identity.of(os.stat(own, dir_fd=folder, follow_symlinks=False)) == one.identity:
                     unlink(own, folder)
+        for place in _folders_of(one.name for one in brought):
+            parent, own = os.path.split(f"{stem}/{place}")
+            with _unless_passing(), opened_beneath(self._workspace.inbox, parent) as folder:
+                os.rmdir(own, dir_fd=folder)
         self._remove_empty(self._workspace.inbox / stem)
 
     def _remove_empty(self, folder: Path) -> None:
@@ -155,6 +159,12 @@ class Sources:
                 place = ("params", param, list(value).index(name))
                 return Invalid(vetted.document.problem(place, f"{shown(name)}: {why}"))
         raise KeyError(name)
+
+
+def _folders_of(names: Iterable[str]) -> list[str]:
+    """The folders that these files lie in, each before the one that holds it."""
+    folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    return sorted(folders - {"."}, key=len, reverse=True)
 
 
 @contextmanager

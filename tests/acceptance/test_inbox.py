@@ -144,6 +144,20 @@ def test_sources_beside_the_request(live: Studio) -> None:
     assert not own.exists()
 
 
+def test_a_requests_own_folders_go_with_its_sources(live: Studio) -> None:
+    """Also those below inbox/STEM/; one that holds what nobody asked for stays with it."""
+    own = live.root / "inbox/quote"
+    for place in ("deep/down/a.txt", "deep/b.txt", "kept/c.txt", "kept/other.txt"):
+        (own / place).parent.mkdir(parents=True, exist_ok=True)
+        (own / place).write_text("hello")
+    docs = "[deep/down/a.txt, deep/b.txt, kept/c.txt]"
+    live.drop("quote.yaml", f"intent: x\nid: q-1\npipeline: quoting\nparams: {{docs: {docs}}}\n")
+    wait_for((live.run("q-1") / "sources/kept/c.txt").exists, "the sources to be brought")
+    wait_for(lambda: not (own / "kept/c.txt").exists(), "what was brought to go")
+    wait_for(lambda: not (own / "deep").exists(), "the emptied folders to go")
+    assert (own / "kept/other.txt").read_text() == "hello"
+
+
 def test_sources_of_a_job_whose_id_ends_in_new(studio: Studio) -> None:
     """Two requests of one look: the directory that is made for ``x`` is not that of the sources of ``x.new``."""
     studio.pipeline("quoting", SOURCES)
