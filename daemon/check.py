@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from daemon import pipelines, runnable, strictyaml
 from daemon.documents import Request, as_model, load_decision, slug_of, whole_file
@@ -54,7 +58,38 @@ def vet_request(
     Raises Invalid, with everything wrong; OSError where the pipeline cannot be read now. Looks for no sources.
     """
     document = strictyaml.parse(data, where)
-    request = as_model(document, Request)
+    refused: list[Problem] = []
+    try:
+        request = as_model(document, Request)
+    except Invalid as error:
+        refused = list(error.problems)
+        request = _sound_part(document, refused)
+    try:
+        vetted = _vetted(request, document, policy, workspace, load)
+    except Invalid as error:
+        refused += error.problems
+    if refused:
+        raise Invalid(*sorted(refused, key=lambda problem: (problem.line, problem.column)))
+    return vetted
+
+
+def _sound_part(document: Document, refused: Sequence[Problem]) -> Request:
+    """What a request says beside the keys at fault, so that all that is wrong is told at once.
+
+    Raises Invalid with what is known where the rest cannot be judged: by which pipeline, with which params.
+    """
+    faulty = {re.split(r"[.\[]", problem.field)[0] for problem in refused}
+    judged_by = ("pipeline", "params")
+    if any(get_close_matches(key.casefold(), judged_by, n=1) for key in faulty):
+        raise Invalid(*refused)
+    sound = {key: value for key, value in document.plain().items() if key not in faulty}
+    try:
+        return Request.model_validate({"intent": "-", **sound}, by_alias=True)
+    except ValidationError:
+        raise Invalid(*refused) from None
+
+
+def _vetted(request: Request, document: Document, policy: Policy, workspace: Workspace, load: Load) -> Vetted:
     pipeline, pipeline_bytes = _pipeline_of(request, document, policy, workspace, load)
     problems = check_tightening(request, pipeline, policy, document)
     params: dict[str, Any] = {}
@@ -67,7 +102,7 @@ def vet_request(
     except Invalid as error:
         problems += error.problems
     if problems:
-        raise Invalid(*sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        raise Invalid(*problems)
     changes = {name: gate.model_dump(exclude_unset=True) for name, gate in request.gates.items()}
     gated = frozenset(
         s.name for s in pipeline.stages if gate_rule(policy, s.gate, s.name, changes) is not None
@@ -153,10 +188,10 @@ def _sources_of(pipeline: Pipeline, params: Mapping[str, Any]) -> tuple[str, ...
 def _check_policy(data: bytes, where: str, workspace: Workspace) -> None:
     policy = parse_policy(data, where)
     known = sorted(path.stem for path in workspace.pipelines.glob("*.yaml"))
+    problems: list[Problem] = []
     if policy.pipeline.default not in known:
         message = f"there is no pipeline {policy.pipeline.default}; {nearest(policy.pipeline.default, known)}"
-        raise Invalid(Problem(where, policy.line("pipeline", "default"), 0, "pipeline.default", message))
-    problems: list[Problem] = []
+        problems.append(Problem(where, policy.line("pipeline", "default"), 0, "pipeline.default", message))
     for name, settled in policy.pipeline.params.items():
         if name not in known:
             wrong = [("", f"there is no pipeline {name}; {nearest(name, known)}")]
@@ -171,11 +206,12 @@ def _check_policy(data: bytes, where: str, workspace: Workspace) -> None:
 
 def _check_pipeline(data: bytes, where: str, folder: Path, name: str | None) -> None:
     pipeline = pipelines.load(data, where)
+    problems = runnable.problems(pipeline, strictyaml.parse(data, where), folder)
     if name is not None and pipeline.name != name:
         message = f"says {pipeline.name}, its file says {name}; make them equal"
-        raise Invalid(whole_file(where, message, "name"))
-    if missing := runnable.problems(pipeline, strictyaml.parse(data, where), folder):
-        raise Invalid(*missing)
+        problems.insert(0, whole_file(where, message, "name"))
+    if problems:
+        raise Invalid(*problems)
 
 
 def _unfit_sources(vetted: Vetted, path: Path, policy: Policy, workspace: Workspace) -> list[Problem]:

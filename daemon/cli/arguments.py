@@ -37,6 +37,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     # prog is given because finding it out costs argparse ten milliseconds.
     group = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, prog="spork")
     asked = _verb_of(argv)
+    if not asked and (word := _first_word(argv)):
+        parser.error(_unknown(word))
 
     def verb(
         name: str, help_text: str, module: str = "", epilog: str | None = None
@@ -71,8 +73,25 @@ _VERBS = frozenset(
 
 def _verb_of(argv: list[str]) -> str:
     """The verb, where it is plain which one is meant: then only its options are made. Else empty."""
-    first = argv[2:] if argv[:1] == ["--workspace"] else argv
-    return first[0] if first and first[0] in _VERBS else ""
+    word = _first_word(argv)
+    return word if word in _VERBS else ""
+
+
+def _first_word(argv: list[str]) -> str:
+    """What stands where the verb does; empty where an option does, or nothing."""
+    given = argv[2:] if argv[:1] == ["--workspace"] else argv
+    if given and given[0].startswith("--workspace="):
+        given = given[1:]
+    return given[0] if given and not given[0].startswith("-") else ""
+
+
+def _unknown(word: str) -> str:
+    """That there is no such command, with the one that was meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, sorted(_VERBS), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "spork --help lists them"
+    return f"there is no command {word!r}; {hint}"
 
 
 class _Unasked(argparse.ArgumentParser):

@@ -212,6 +212,24 @@ def test_an_unknown_pipeline_is_told_at_the_requests_line(workspace: Workspace) 
         vet_request(b"intent: x\n", "inbox/j.yaml", policy, workspace)
 
 
+def test_all_that_is_wrong_is_told_at_once(workspace: Workspace) -> None:
+    """What the schema refuses hides neither a wrong param nor a gate that would be loosened."""
+    wrong = b"priority: hihg\npipeline: note\nparams: {widht: 7}\nlables: {}\nstage_timeouts: {drafd: 1}\n"
+    with pytest.raises(Invalid) as caught:
+        vet_request(wrong, "inbox/j.yaml", load_policy(workspace), workspace)
+    told = {problem.field: problem.message for problem in caught.value.problems}
+    assert set(told) == {"intent", "priority", "params.widht", "lables", "stage_timeouts.drafd"}
+    assert [p.line for p in caught.value.problems] == sorted(p.line for p in caught.value.problems)
+
+
+@pytest.mark.parametrize("line", [b"pipline: note", b"parms: {width: 40}", b"params: 7", b"pipeline: [note]"])
+def test_what_cannot_be_judged_is_not(workspace: Workspace, line: bytes) -> None:
+    """Where the pipeline or the params are what is wrong, nothing is told of what would follow from that."""
+    with pytest.raises(Invalid) as caught:
+        vet_request(b"intent: x\n" + line + b"\n", "inbox/j.yaml", load_policy(workspace), workspace)
+    assert len(caught.value.problems) == 1, caught.value
+
+
 def test_what_becomes_a_job(workspace: Workspace) -> None:
     """A vetted request carries its pipeline's bytes, its params with defaults, its sources and its gates."""
     data = (

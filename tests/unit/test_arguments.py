@@ -12,8 +12,27 @@ from daemon.cli.arguments import _VERBS, parse
 def test_every_verb_is_known_beforehand(capsys: pytest.CaptureFixture[str]) -> None:
     """The list that tells which verb is meant is the parser's own."""
     with pytest.raises(SystemExit):
-        parse(["no-such-verb"])
+        parse(["--", "no-such-verb"])
     assert set(re.findall(r"'([a-z]+)'", capsys.readouterr().err.partition("choose from")[2])) == _VERBS
+
+
+@pytest.mark.parametrize("before", [[], ["--workspace", "/w"], ["--workspace=/w"]])
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("aprove", "there is no command 'aprove'; did you mean approve?"),
+        ("stat", "there is no command 'stat'; did you mean status?"),
+        ("frobnicate", "there is no command 'frobnicate'; spork --help lists them"),
+    ],
+)
+def test_who_mistypes_a_verb_is_told_the_right_one(
+    before: list[str], typed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In place of a list of all."""
+    with pytest.raises(SystemExit) as end:
+        parse([*before, typed, "job-1"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{told}\n")
 
 
 @pytest.mark.parametrize("verb", sorted(_VERBS))
