@@ -18,6 +18,9 @@ from stages.scenes import Storyboard
 
 _Read = TypeVar("_Read")
 
+SAID_SECONDS = 1.0
+"""Of the video, between two words on how far it is."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -61,8 +64,11 @@ class Evidence:
         return frozenset((*meta.get("recorded", ()), *meta.get("retimed", ())))
 
 
-def gather(context: Context) -> Evidence:
-    """Read the run directory of ``context``; nothing that is wrong in it raises."""
+def gather(context: Context, said: Callable[[float], None] = lambda _: None) -> Evidence:
+    """Read the run directory of ``context``; nothing that is wrong in it raises.
+
+    ``said`` hears from time to time which share of the video has been seen: to watch it takes nearly all the time.
+    """
     run_dir = context.run_dir
     faults: dict[str, str] = {}
 
@@ -78,7 +84,13 @@ def gather(context: Context) -> Evidence:
     mix = read("video.mp4 (sound)", lambda: sound.read(run_dir / "video.mp4"))
     texts, edges = TextsSeen(plan, board), EdgesSeen(board, _own_pictures(run_dir, plan))
 
+    whole, heard = (board.seconds if board else 0.0), 0.0
+
     def look(time: float, frame: Any) -> None:
+        nonlocal heard
+        if whole and time >= heard + SAID_SECONDS:
+            heard = time
+            said(min(time / whole, 1.0))
         texts.look(time, frame)
         edges.look(time, frame)
 

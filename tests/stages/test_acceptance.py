@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,21 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_dir(good: Path, tmp_path: Path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(good, tmp_path / "run"))
+
+
+def test_progress_follows_what_has_been_seen(run_dir: Path, tmp_path: Path) -> None:
+    """Watching takes nearly all the time: it is told on the way, and nothing ever goes back."""
+    heard = tmp_path / "progress"
+    acceptance.run(replace(context(run_dir, tmp_path / "out", "acceptance"), progress_file=heard))
+    lines = [line.partition(" ") for line in heard.read_text().splitlines()]
+    told = [float(fraction) for fraction, _, _ in lines]
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 1.0)
+    watched = [float(fraction) for fraction, _, message in lines if message == "watching the video"]
+    seconds = int(storyboard_file.load(run_dir).seconds)
+    assert seconds - 1 <= len(watched) <= seconds + 1
+    assert max(watched) > 0.75
+    assert max(b - a for a, b in pairwise(told)) < 0.3
 
 
 Spoiler = Callable[[Path], None]
