@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.contract import Context
-    from stages.layouts.base import Element, Text
+    from stages.layouts.element import Element, Text
     from stages.scenes import Storyboard
     from stages.shot import Order, Shot
     from stages.theme import Theme

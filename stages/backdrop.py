@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.drawing import Canvas
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
 
 
 class Backdrop:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import skia
 
-from stages.drawing import BOLD, REGULAR, Rect, draw_line, fill, measure
+from stages.drawing import Rect, fill
+from stages.lettering import BOLD, REGULAR, draw_line, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from stages.theme import Theme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.layouts.base import Element
+    from stages.layouts.element import Element
 
 Boxes = tuple[tuple[str, Rect], ...]
 """What is handed over, and where it stands."""

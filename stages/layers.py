@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import skia
 
-from stages.drawing import MEDIUM, Rect, block, draw_line, fill, measure, rounded
+from stages.drawing import Rect, fill, rounded
+from stages.lettering import MEDIUM, block, draw_line, measure
 from stages.motion import Pose, changes, pose
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from stages.cues import Cue
     from stages.drawing import Canvas
-    from stages.layouts.base import Element, Page, Paint
+    from stages.layouts.element import Element, Paint
+    from stages.layouts.page import Page
     from stages.motion import Timing
     from stages.neighbours import Place
     from stages.scenes import Word

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.drawing import Rect
-    from stages.layouts.base import Element
+    from stages.layouts.element import Element
     from stages.neighbours import Place
     from stages.scenes import Scene
     from stages.theme import Motion, Transition

@@ -18,7 +18,8 @@ from stages.drawing import Rect
 from stages.handover import ends, handed_over, meeting
 from stages.layers import Captions, Drawn, Progress
 from stages.layouts import compose
-from stages.layouts.base import Element, Page, new_page
+from stages.layouts.element import Element
+from stages.layouts.page import Page, new_page
 from stages.motion import Timing, timing
 from stages.neighbours import Place, arrangement_of, place_of
 from stages.picture import Canvas
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 DRAWN_BY = (
     "drawing.py",
+    "lettering.py",
     "icons.py",
     "theme.py",
     "theme_file.py",

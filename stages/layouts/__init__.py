@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stages.contract import EditError, StageError
-from stages.drawing import Unfit, unknown_letters
 from stages.layouts import (
     bullets,
     chart,
@@ -21,14 +20,17 @@ from stages.layouts import (
     timeline,
     title,
 )
-from stages.layouts.base import Element, Page, heading, new_page
 from stages.layouts.citation import citation
+from stages.layouts.element import Element
+from stages.layouts.page import Page, new_page
+from stages.layouts.pieces import heading
+from stages.lettering import Unfit, unknown_letters
 from stages.reveals import unspoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stages.layouts.base import Shared
+    from stages.layouts.element import Shared
     from stages.scenes import Scene
     from stages.theme import Theme
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stages.layouts.base import Element, first_that_fits, icons_for, panes
 from stages.layouts.cards import grid_cards, part_cards
+from stages.layouts.element import Element
 from stages.layouts.figure import figure
+from stages.layouts.grid import first_that_fits, panes
+from stages.layouts.pieces import icons_for
 
 if TYPE_CHECKING:
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import Bullets
 
 

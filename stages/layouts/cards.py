@@ -5,23 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stages.drawing import MEDIUM, Rect, fill, fit_all
-from stages.layouts.base import (
-    Element,
-    card,
-    centred,
-    columns,
-    ghost,
-    icon_paint,
-    icons_for,
-    noted,
-    over,
-    rows,
-    text_paint,
-)
+from stages.drawing import Rect, fill
+from stages.layouts.element import Element
+from stages.layouts.grid import centred, columns, rows
+from stages.layouts.pieces import card, ghost, icon_paint, icons_for, noted, over, text_paint
+from stages.lettering import MEDIUM, fit_all
 
 if TYPE_CHECKING:
-    from stages.layouts.base import Page, Paint, Text
+    from stages.layouts.element import Paint, Text
+    from stages.layouts.page import Page
 
 
 def part_cards(texts: list[str], chosen: list[str], box: Rect, page: Page, smallest: float) -> list[Element]:

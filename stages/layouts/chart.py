@@ -5,12 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, MEDIUM, Rect, Unfit, draw_block, fill, fit_all, rounded, stroke
-from stages.layouts.base import Element, columns, first_that_fits, noted, rows
+from stages.drawing import Rect, fill, rounded, stroke
+from stages.layouts.element import Element
+from stages.layouts.grid import columns, first_that_fits, rows
+from stages.layouts.pieces import noted
+from stages.lettering import BOLD, MEDIUM, Unfit, draw_block, fit_all
 
 if TYPE_CHECKING:
-    from stages.drawing import Align, Block, Canvas
-    from stages.layouts.base import Growing, Page, Paint
+    from stages.drawing import Canvas
+    from stages.layouts.element import Growing, Paint
+    from stages.layouts.page import Page
+    from stages.lettering import Align, Block
     from stages.scenes import Chart
 
 _GLUED = ("%", "°", "°C", "°F", "x", "×")

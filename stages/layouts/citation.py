@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from stages.drawing import REGULAR, Rect, Unfit, fit
-from stages.layouts.base import Element, icon_paint, noted, over, text_paint
+from stages.drawing import Rect
+from stages.layouts.element import Element
+from stages.layouts.pieces import icon_paint, noted, over, text_paint
+from stages.lettering import REGULAR, Unfit, fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import Citation
 
 

@@ -6,25 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stages.drawing import (
-    MEDIUM,
-    MONO,
-    Rect,
-    Unfit,
-    block,
-    draw_block,
-    draw_line,
-    fill,
-    measure,
-    rounded,
-    stroke,
-)
-from stages.layouts.base import Element, Text, faint, noted
+from stages.drawing import Rect, fill, rounded, stroke
+from stages.layouts.element import Element, Text
 from stages.layouts.highlighting import SHELLS, Run, coloured
+from stages.layouts.pieces import faint, noted
+from stages.lettering import MEDIUM, MONO, Unfit, block, draw_block, draw_line, measure
 
 if TYPE_CHECKING:
     from stages.drawing import Canvas
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import Code
 
 

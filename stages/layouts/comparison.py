@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, MEDIUM, Rect, block, draw_block, fill, fit_all, rounded, stroke
-from stages.layouts.base import Element, centred, columns, ghost, noted, over, rows, text_paint
+from stages.drawing import Rect, fill, rounded, stroke
+from stages.layouts.element import Element
+from stages.layouts.grid import centred, columns, rows
+from stages.layouts.pieces import ghost, noted, over, text_paint
+from stages.lettering import BOLD, MEDIUM, block, draw_block, fit_all
 
 if TYPE_CHECKING:
-    from stages.drawing import Block, Canvas
-    from stages.layouts.base import Page, Paint
+    from stages.drawing import Canvas
+    from stages.layouts.element import Paint
+    from stages.layouts.page import Page
+    from stages.lettering import Block
     from stages.scenes import Comparison
 
 

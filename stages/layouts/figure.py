@@ -6,14 +6,17 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import MEDIUM, Rect, fill, fit, rounded, stroke
-from stages.layouts.base import Alive, Element, icon_paint, words
+from stages.drawing import Rect, fill, rounded, stroke
+from stages.layouts.element import Alive, Element
+from stages.layouts.pieces import icon_paint, words
+from stages.lettering import MEDIUM, fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stages.drawing import Canvas
-    from stages.layouts.base import Growing, Page
+    from stages.layouts.element import Growing
+    from stages.layouts.page import Page
 
 
 def figure(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import REGULAR, Face, Rect, fill, fit, rounded
-from stages.layouts.base import Element, words
+from stages.drawing import Rect, fill, rounded
+from stages.layouts.element import Element
+from stages.layouts.pieces import words
+from stages.lettering import REGULAR, Face, fit
 
 if TYPE_CHECKING:
     from stages.drawing import Canvas
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import Quote
 
 

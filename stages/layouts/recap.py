@@ -6,12 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stages.drawing import Rect
-from stages.layouts.base import Element, first_that_fits, icons_for
 from stages.layouts.cards import grid_cards, part_cards
+from stages.layouts.element import Element
 from stages.layouts.figure import figure
+from stages.layouts.grid import first_that_fits
+from stages.layouts.pieces import icons_for
 
 if TYPE_CHECKING:
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import Recap
 
 

@@ -5,24 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stages.drawing import MEDIUM, Rect, fill, fit_all, rounded
-from stages.layouts.base import (
-    Element,
-    centred,
-    columns,
-    first_that_fits,
-    icon_paint,
-    icons_for,
-    noted,
-    over,
-    panes,
-    rows,
-    text_paint,
-)
+from stages.drawing import Rect, fill, rounded
+from stages.layouts.element import Element
 from stages.layouts.figure import figure
+from stages.layouts.grid import centred, columns, first_that_fits, panes, rows
+from stages.layouts.pieces import icon_paint, icons_for, noted, over, text_paint
+from stages.lettering import MEDIUM, fit_all
 
 if TYPE_CHECKING:
-    from stages.layouts.base import Page
+    from stages.layouts.page import Page
     from stages.scenes import SourcesCard
 
 

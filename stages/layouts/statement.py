@@ -7,15 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import MEDIUM, Rect, draw_line, fill, fit, measure, rounded
-from stages.drawing import baseline as baseline_of
-from stages.layouts.base import Element, Text, first_that_fits, icon_paint, icons_for, panes, words
+from stages.drawing import Rect, fill, rounded
+from stages.layouts.element import Element, Text
 from stages.layouts.figure import counted, figure
+from stages.layouts.grid import first_that_fits, panes
+from stages.layouts.pieces import icon_paint, icons_for, words
+from stages.lettering import MEDIUM, draw_line, fit, measure
+from stages.lettering import baseline as baseline_of
 from stages.typography import HELD
 
 if TYPE_CHECKING:
-    from stages.drawing import Block, Canvas
-    from stages.layouts.base import Page
+    from stages.drawing import Canvas
+    from stages.layouts.page import Page
+    from stages.lettering import Block
     from stages.scenes import Statement
 
 NUMBER = re.compile(r"(?P<value>\d{1,2}:\d\d|[$€£]?\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][^\d]{0,14}|)")

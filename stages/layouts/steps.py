@@ -6,26 +6,17 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, MEDIUM, Rect, block, draw_block, fill, fit_all, stroke
-from stages.layouts.base import (
-    Element,
-    card,
-    centred,
-    columns,
-    first_that_fits,
-    ghost,
-    growing_line,
-    icon_paint,
-    icons_for,
-    noted,
-    over,
-    rows,
-    text_paint,
-)
+from stages.drawing import Rect, fill, stroke
+from stages.layouts.element import Element
+from stages.layouts.grid import centred, columns, first_that_fits, rows
+from stages.layouts.pieces import card, ghost, growing_line, icon_paint, icons_for, noted, over, text_paint
+from stages.lettering import BOLD, MEDIUM, block, draw_block, fit_all
 
 if TYPE_CHECKING:
-    from stages.drawing import Align, Block, Canvas
-    from stages.layouts.base import Page, Paint
+    from stages.drawing import Canvas
+    from stages.layouts.element import Paint
+    from stages.layouts.page import Page
+    from stages.lettering import Align, Block
     from stages.scenes import Steps
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stages.drawing import BOLD, REGULAR, Rect, Unfit, block, draw_block, fill, measure, rounded
-from stages.layouts.base import Element, card, centred, faint, ghost, noted, over, rows, text_paint
+from stages.drawing import Rect, fill, rounded
+from stages.layouts.element import Element
+from stages.layouts.grid import centred, rows
+from stages.layouts.pieces import card, faint, ghost, noted, over, text_paint
+from stages.lettering import BOLD, REGULAR, Unfit, block, draw_block, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stages.drawing import Align, Block, Canvas
-    from stages.layouts.base import Page, Paint
+    from stages.drawing import Canvas
+    from stages.layouts.element import Paint
+    from stages.layouts.page import Page
+    from stages.lettering import Align, Block
     from stages.scenes import Table
 
 _NUMBER = re.compile(r"^[~<>≈]?\s*[-+−$€£]?\d[\d.,\s]*\s*(%|[a-zA-Zµ°/]{0,6})$")

@@ -5,24 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stages.drawing import MEDIUM, Rect, Unfit, draw_block, fill, fit_all, stroke
-from stages.layouts.base import (
-    Element,
-    card,
-    centred,
-    columns,
-    first_that_fits,
-    ghost,
-    growing_line,
-    noted,
-    over,
-    rows,
-    text_paint,
-)
+from stages.drawing import Rect, fill, stroke
+from stages.layouts.element import Element
+from stages.layouts.grid import centred, columns, first_that_fits, rows
+from stages.layouts.pieces import card, ghost, growing_line, noted, over, text_paint
+from stages.lettering import MEDIUM, Unfit, draw_block, fit_all
 
 if TYPE_CHECKING:
-    from stages.drawing import Align, Block, Canvas
-    from stages.layouts.base import Page
+    from stages.drawing import Canvas
+    from stages.layouts.page import Page
+    from stages.lettering import Align, Block
     from stages.scenes import Timeline
 
 

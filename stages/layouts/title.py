@@ -6,12 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 from stages import icons
-from stages.drawing import REGULAR, Rect, fill, fit, rounded, stroke
-from stages.layouts.base import Element, icon_paint, icons_for, over, panes, words
+from stages.drawing import Rect, fill, rounded, stroke
+from stages.layouts.element import Element
 from stages.layouts.figure import figure
+from stages.layouts.grid import panes
+from stages.layouts.pieces import icon_paint, icons_for, over, words
+from stages.lettering import REGULAR, fit
 
 if TYPE_CHECKING:
-    from stages.layouts.base import Page, Paint
+    from stages.layouts.element import Paint
+    from stages.layouts.page import Page
     from stages.scenes import Title
 
 

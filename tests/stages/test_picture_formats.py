@@ -147,7 +147,7 @@ def test_what_cannot_be_divided_is_told_without_its_picture() -> None:
 def test_a_long_name_stays_under_its_picture() -> None:
     """What is longer than the picture is wide ends with an ellipsis; what fits stays as it is."""
     from stages.contact_sheet import _shortened
-    from stages.drawing import BOLD, measure
+    from stages.lettering import BOLD, measure
 
     assert _shortened("scene_000", 400) == "scene_000"
     short = _shortened("The metre: how a length became a number", 200)

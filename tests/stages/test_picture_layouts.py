@@ -14,10 +14,11 @@ import yaml
 
 from stages import icons
 from stages.contract import StageError
-from stages.drawing import BOLD, REGULAR, Rect, fit, showable
+from stages.drawing import Rect
 from stages.layouts import compose
-from stages.layouts.base import icons_for
 from stages.layouts.chart import shown_value
+from stages.layouts.pieces import icons_for
+from stages.lettering import BOLD, REGULAR, fit, showable
 from stages.scenes import Scene
 from stages.theme import FOLDER, asked, load, shipped
 from tests.stages.storyboards import CITED, CONTENTS, scene

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stages import icons
-from stages.drawing import BOLD, block
 from stages.layouts import statement, title
-from stages.layouts.base import new_page
+from stages.layouts.page import new_page
+from stages.lettering import BOLD, block
 from stages.scenes import Statement, Title
 from stages.theme import load
 from stages.typography import held_together
