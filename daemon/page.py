@@ -115,7 +115,7 @@ def _page(run: Path, job: Job, on_disk: OnDisk, around: Around) -> Iterator[str]
     if around.notes:
         yield "\n## Beside the gate\n"
         yield from (f"- {note}" for note in around.notes)
-    yield from _answering(on_disk)
+    yield from _answering(job.id, on_disk)
 
 
 def _standing(job: Job, gate: Gate, on_disk: OnDisk, around: Around, *, any_edit: bool) -> Iterator[str]:
@@ -214,12 +214,13 @@ def _fenced(text: str, kind: str = "") -> str:
     return f"```{kind}\n{body}\n```"
 
 
-def _answering(on_disk: OnDisk) -> Iterator[str]:
+def _answering(job_id: str, on_disk: OnDisk) -> Iterator[str]:
     yield "\n## How to answer\n"
     yield "Look at the files above; you may edit them: this page follows, and the templates do, with what you"
     yield "typed there. Then, here:\n"
     yield "    mv approve.template.yaml approve.yaml"
     yield "    mv reject.template.yaml reject.yaml      # add notes, and then: pause | retry | stop\n"
+    yield f"or from elsewhere in the workspace `spork approve {job_id}`, `spork reject {job_id} --notes TEXT`.\n"
     yield f"This page and the templates stand for `{on_disk.digest}`."
     yield ""
 
