@@ -83,7 +83,7 @@ def _strip(page: Page, box: Rect, name: str) -> list[Element]:
     side = box.h * 0.38
     said = [icon for icon in icons_for(page, [name, *parts])[1:] if icon not in icons.FALLBACKS]
     for index, icon in enumerate(said):
-        x = box.x + box.w * (index + 1.35) / (len(said) + 0.7) - side / 2
+        x = box.x + box.w * (index + 1.35) / (count + 0.7) - side / 2
         spot = Rect(x, box.y + (box.h - side) / 2, side, side)
         made.append(
             Element(
