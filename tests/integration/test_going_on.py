@@ -341,7 +341,7 @@ def test_a_start_that_cannot_be_recorded_gives_the_lane_back(
     first.fail()
     with monkeypatch.context() as sick:
         if why == "pipeline":
-            sick.setattr(loop._attempts, "_limit", invalid)
+            sick.setattr(loop._attempts._ordering, "limit_seconds", invalid)
         else:
             record = store.record
             starts = Type.STAGE_STARTED
