@@ -173,6 +173,13 @@ class Catalog:
         still_open = self._db.execute("SELECT id FROM jobs WHERE over = 0")
         return {row[0] for row in final} - {row[0] for row in still_open}
 
+    def last_events(self) -> Iterator[tuple[str, int, str, str]]:
+        """Of each job that can still change: its id, and number, time and type of its last event."""
+        yield from self._db.execute(
+            "SELECT jobs.id, events.seq, events.ts, events.type FROM jobs CROSS JOIN events"
+            " ON events.seq = (SELECT max(seq) FROM events WHERE job_id = jobs.id) WHERE over = 0"
+        )
+
     def torn(self) -> str | None:
         """A job that can still change and whose state is not that of its last event: they are one commit."""
         from daemon import codec

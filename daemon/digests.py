@@ -15,6 +15,8 @@ from daemon.beneath import open_beneath, reading
 from daemon.identity import Identity
 
 _TRIES = 5
+_SMALL = 1 << 14
+"""Bytes that are hashed about as fast as it is told that they need not be."""
 _GRANULARITY = 2.0
 """Seconds within which a second write may leave the same time stamps (FAT, the coarsest in use)."""
 
@@ -40,7 +42,8 @@ class FileDigests:
     """The digests of files that are looked at again and again while a gate waits.
 
     A digest is believed for as long as the file's identity stays, once the file was hashed after resting for
-    longer than time stamps are coarse; ``clock``: seconds, monotonic.
+    longer than time stamps are coarse; ``clock``: seconds, monotonic. Of a small file nothing is remembered: ten
+    thousand gates may wait, each with one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,15 +55,19 @@ class FileDigests:
 
         Raises what `digest_of` raises.
         """
-        below = self._known.setdefault(str(root), {})
+        below = self._known.get(str(root), {})
         known = below.get(relative)
         if known is not None and known.rested and not fresh and known.identity == _look(root, relative):
             return known.sha256
         now = self._clock()
         identity, sha256 = _hash(root, relative)
+        if identity.size <= _SMALL:
+            below.pop(relative, None)
+            return sha256
         first = known.first if known is not None and known.identity == identity else now
         # Hashed so long after these stamps were first seen, no later write can hide behind them.
         below[relative] = _Known(identity, sha256, first, now - first > _GRANULARITY)
+        self._known[str(root)] = below
         return sha256
 
     def forget(self, root: Path) -> None:

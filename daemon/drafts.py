@@ -44,6 +44,18 @@ def update(run: Path, job: Job, gate: Gate, digest: str) -> bool:
     return late
 
 
+def stand(run: Path, job: Job, gate: Gate, digest: str) -> bool:
+    """Whether both templates are there and stand for the gate's files, as we wrote them or with what was typed."""
+    for name, decision in TEMPLATES.items():
+        fresh = _text(decision, job.id, gate.stage, str(gate.attempt), digest).encode()
+        found = _read(run, name)
+        if found is None or (
+            found[0] != fresh and (is_ours(found[0], decision) or _carried(found[0], fresh) != found[0])
+        ):
+            return False
+    return True
+
+
 def make_way(run: Path, job: Job, gate: Gate, digest: str) -> None:
     """Move what was typed and cannot go on to ``history/``, before the page is written that tells so."""
     for name, decision in TEMPLATES.items():

@@ -6,11 +6,10 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from daemon.beneath import opened_beneath, reading, set_aside
+from daemon.beneath import opened_beneath, set_aside
 
 TAIL = 64 * 1024
 LONGEST = 1 << 28
@@ -25,13 +24,19 @@ def is_seq(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LAST_SEQ
 
 
-def last_line(path: Path) -> Mapping[str, Any] | None:
+def last_line(path: Path | str) -> Mapping[str, Any] | None:
     """The last whole line; None where there is no file, no such line, or it is no event of ours."""
     try:
-        with BufferedReader(reading(os.open(path, os.O_RDONLY | _FLAGS))) as file:
-            line, _, _ = _tail(file) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else (b"", 0, 0)
+        fd = os.open(path, os.O_RDONLY | _FLAGS)
     except OSError:
         return None
+    try:
+        status = os.fstat(fd)
+        line = _tail(fd, status.st_size)[0] if stat.S_ISREG(status.st_mode) else b""
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
     return _event(line)
 
 
@@ -52,29 +57,31 @@ def mend(path: Path) -> int:
             fd = os.open(path.name, os.O_RDWR | _FLAGS, dir_fd=folder)
     except FileNotFoundError:
         return 0
-    with open(fd, "r+b") as file:
-        line, whole, size = _tail(file)
+    try:
+        size = os.fstat(fd).st_size
+        line, whole = _tail(fd, size)
         event = _event(line)
         if event is None:
-            file.truncate(0)
+            os.truncate(fd, 0)
             return 0
         if whole < size:
-            file.truncate(whole)
+            os.truncate(fd, whole)
         return int(event["seq"])
+    finally:
+        os.close(fd)
 
 
-def _tail(file: BinaryIO) -> tuple[bytes, int, int]:
-    """The last whole line, the length of the file up to its end, and the file's size."""
-    size = file.seek(0, os.SEEK_END)
+def _tail(fd: int, size: int) -> tuple[bytes, int]:
+    """The last whole line of so many bytes, and the length of the file up to its end."""
     length, tail = TAIL, b""
     while tail.count(b"\n") < 2 and len(tail) < size and length <= LONGEST:
-        file.seek(max(size - length, 0))
-        tail = file.read(length)
+        start = max(size - length, 0)
+        tail = os.pread(fd, size - start, start)
         # Twice as much each time: a long line is read twice, and not once for each part of it.
         length *= 2
     start = size - len(tail)
     whole = tail.rfind(b"\n") + 1
-    return tail[:whole].rstrip(b"\n").rpartition(b"\n")[2], start + whole, size
+    return tail[:whole].rstrip(b"\n").rpartition(b"\n")[2], start + whole
 
 
 def _event(line: bytes) -> Mapping[str, Any] | None:

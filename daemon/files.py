@@ -62,7 +62,7 @@ PASSING = frozenset(
 """What an error of the disk or of this process says: nothing about the file. It is tried again later."""
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: Path | str) -> bool:
     """Whether a folder itself is there, and not a link to one."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
@@ -98,7 +98,8 @@ def read_regular(root: Path | int, relative: str, limit: int) -> bytes:
             raise OSError(errno.EINVAL, "not a regular file", relative)
         if status.st_size > limit:
             raise OSError(errno.EFBIG, f"has {status.st_size} bytes, at most {limit} are read", relative)
-        return file.read(limit)
+        # Not so much as may be read: room for that is made before, and costs more than the reading.
+        return file.read(status.st_size)
 
 
 def read_of_operator(path: Path, limit: int) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from daemon import answers, review, rulings
+from daemon import answers, drafts, review, rulings
 from daemon.beneath import open_beneath, opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change
@@ -38,7 +38,7 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVA
 
 
 class Gates:
-    """The gates of one workspace. What it remembers (deadlines, settling edits, notes shown) can be made again."""
+    """The gates of one workspace. What it remembers (deadlines, settling edits) can be made again."""
 
     def __init__(
         self, workspace: Workspace, recorder: Recorder, shelf: Shelf, policy: Policy, clock: Clock
@@ -47,8 +47,6 @@ class Gates:
         self._digests = FileDigests()
         self._deadlines = Deadlines()
         self._settling: dict[str, tuple[str, float]] = {}
-        self._shown: dict[str, tuple[str, list[str]]] = {}
-        """As which files REVIEW.md has been written, and with which notes."""
         self.apply(policy)
 
     def apply(self, policy: Policy) -> None:
@@ -140,8 +138,8 @@ class Gates:
         if seen == job.gate.digest:
             self._settling.pop(job.id, None)
             notes = review.misnamed(self._workspace.run(job.id))
-            if (seen, notes) != self._shown.get(job.id):
-                self._review(job, on_disk)
+            if not review.stands(self._workspace.run(job.id), job, on_disk, notes):
+                self._review(job, on_disk, notes)
             # No bell tells that a file went: a note about one that looks like an answer must not outlive it.
             return job, self._policy.watch.poll_seconds if notes else None
         before, since = self._settling.get(job.id, ("", 0.0))
@@ -158,7 +156,7 @@ class Gates:
             job = self._recorder.one(Change(job, events))
             self._give_time_to_look(job)
             return job, None
-        self._review(job, on_disk)
+        self._review(job, on_disk, review.misnamed(self._workspace.run(job.id)))
         return job, None
 
     def show(self, job: Job) -> None:
@@ -172,13 +170,13 @@ class Gates:
             return
         stage = job.at(job.gate.stage)
         review.keep_as_made(run, job, stage)
-        self._review(job, self.on_disk(job, stage, fresh=False))
+        on_disk, notes = self.on_disk(job, stage, fresh=False), review.misnamed(self._workspace.run(job.id))
+        if not (review.stands(run, job, on_disk, notes) and drafts.stand(run, job, job.gate, on_disk.digest)):
+            self._review(job, on_disk, notes)
         self._remember_deadline(job)
 
-    def _review(self, job: Job, on_disk: OnDisk) -> None:
-        notes = review.misnamed(self._workspace.run(job.id))
+    def _review(self, job: Job, on_disk: OnDisk, notes: list[str]) -> None:
         review.show(self._workspace.run(job.id), job, on_disk, self._around(job, notes))
-        self._shown[job.id] = _seen(on_disk), notes
 
     def _around(self, job: Job, notes: list[str]) -> Around:
         """What REVIEW.md tells besides the files."""
@@ -194,7 +192,6 @@ class Gates:
         """Nobody is asked about this job any more."""
         self._deadlines.drop(job_id)
         self._settling.pop(job_id, None)
-        self._shown.pop(job_id, None)
         self._digests.forget(self._workspace.run(job_id))
 
     def _remember_deadline(self, job: Job) -> None:
@@ -262,7 +259,9 @@ class Gates:
         assert job.gate is not None
         seen = _seen(on_disk)
         if seen == job.gate.digest:
-            return self._shown.get(job.id, ("", []))[0] == seen
+            return review.stands(
+                self._workspace.run(job.id), job, on_disk, review.misnamed(self._workspace.run(job.id))
+            )
         # What has changed is recorded once it has settled; what is missing is not, and nothing approves that.
         before, since = self._settling.get(job.id, ("", 0.0))
         settled = self._clock.boot() - since >= self._policy.inbox.settle_seconds

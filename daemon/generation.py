@@ -21,6 +21,8 @@ from daemon.ledger import parts
 from daemon.workspace import Workspace
 
 _STATE_BYTES = 1 << 26
+_SAME = ("seq", "ts", "type", "job_id")
+"""What a line and an event have in common that are the same."""
 
 
 def check(workspace: Workspace) -> None:
@@ -56,7 +58,8 @@ def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int,
         if line is not None:
             yield path, int(line["seq"]), _knows(catalog, line)
     # Of a hundred thousand runs nearly all are over: those are told by one question, and not one each.
-    for name in set(os.listdir(workspace.runs)) - catalog.over_ids():
+    names = set(os.listdir(workspace.runs)) - catalog.over_ids()
+    for name in names - _as_recorded(workspace, catalog):
         run = workspace.run(name)
         if name.startswith(".") or not is_folder(run):
             continue
@@ -69,6 +72,19 @@ def _newest(workspace: Workspace, catalog: Catalog) -> Iterator[tuple[Path, int,
             yield run / "events.jsonl", seq, _knows_of_run(catalog, name, line)
 
 
+def _as_recorded(workspace: Workspace, catalog: Catalog) -> set[str]:
+    """The runs that may move and whose copy ends with the job's last event: by one question too, and with no paths
+    made, for ten thousand may wait.
+    """
+    runs, found = str(workspace.runs), set()
+    for job_id, *last in catalog.last_events():
+        run = f"{runs}/{job_id}"
+        line = last_line(f"{run}/events.jsonl") if is_folder(run) else None
+        if line is not None and [line.get(key) for key in _SAME] == [*last, job_id]:
+            found.add(job_id)
+    return found
+
+
 def _knows_of_run(catalog: Catalog, job_id: str, line: Mapping[str, Any]) -> bool:
     """Whether this event happened to the job; a run that no job owns is a stranger's, unless it is from later."""
     standing, seq = catalog.standing(job_id), int(line["seq"])
@@ -79,9 +95,8 @@ def _knows_of_run(catalog: Catalog, job_id: str, line: Mapping[str, Any]) -> boo
 
 def _knows(catalog: Catalog, line: Mapping[str, Any]) -> bool:
     event = next(catalog.events(after=int(line["seq"]) - 1), None)
-    return event is not None and [event.seq, event.ts, event.job_id, str(event.type)] == [
-        line.get(key) for key in ("seq", "ts", "job_id", "type")
-    ]
+    known = event and [event.seq, event.ts, str(event.type), event.job_id]
+    return known == [line.get(key) for key in _SAME]
 
 
 def _shown_seq(run: Path) -> int:

@@ -55,7 +55,6 @@ class Ground:
         self._store.check_place()
         self.check_place()
         self._hear()
-        self._watcher.check_roots()
 
     def prove(self) -> None:
         """Halt unless the database can be read; a deaf bell is made anew. What a sign of life stands for."""

@@ -204,6 +204,7 @@ class Loop:
             return
         if not is_folder(self._workspace.run(job_id)):
             self._make_run(job)
+        self.jobs.looks(job_id)
         begins = partial(self._attempts.begins, now=now, goes_on=partial(self._goes_on, quiet=alone))
         try:
             looked = self._desk.look(job, partial(self._watcher.arrived_whole, job_id), now, begins)

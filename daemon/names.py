@@ -6,6 +6,7 @@ Pure. Editors, sync tools and file managers leave complete and valid copies besi
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import unicodedata
@@ -96,6 +97,7 @@ def classify_inbox(name: str) -> Request | Ignored:
     return Ignored(name, NO_REQUEST, f"{near[1]}.yaml" if near else "")
 
 
+@functools.lru_cache(maxsize=256)
 def classify_decision(name: str) -> Decision | Ignored:
     """What a name in a run directory is (contract 5)."""
     verb = name.removesuffix(".yaml")

@@ -97,7 +97,7 @@ def open_workspace(
         loop = Loop(parts, policy, only)
         loop.suspects = recover(parts, policy)
         parts.watcher.watch(INBOX, workspace.inbox)
-        loop.jobs.adopt_all(store.open_ids(), parts.clock.boot())
+        loop.jobs.adopt_all(store.open_ids())
         return Opened(loop, parts, policy, lock)
     except BaseException:
         lock.release()

@@ -103,13 +103,13 @@ class Projection:
 
     def born(self, job: Job, events: Sequence[Event]) -> dict[str, bytes]:
         """Both copies of a job that was accepted just now, for the directory that is made for it."""
-        return {"events.jsonl": lines(events), "state.json": _indented(state(job)) + b"\n"}
+        return {"events.jsonl": lines(events), "state.json": _printed(job)}
 
     def show(self, job: Job) -> None:
         """Write ``state.json``, last of all, so that whoever reads it finds the rest there."""
         run = self._workspace.run(job.id)
         if run.is_dir():
-            write_copy(run / "state.json", _indented(state(job)) + b"\n")
+            write_copy(run / "state.json", _printed(job))
 
     def remake(self, job: Job, events: Sequence[Event]) -> None:
         """Both copies of a job as they should be, where they are not. OSError."""
@@ -144,13 +144,19 @@ class Projection:
         if job is None or not run.is_dir():
             return
         own, whole = run / "events.jsonl", lines(store.events(job_id))
-        missed = list(store.events(job_id, after=mend(own)))
-        if missed:
-            append_copy(own, lines(missed))
-        # A power cut may have kept the end of what was appended and not what stands before it.
         if not holds(run, own.name, whole):
-            write_copy(own, whole)
-        self.show(job)
+            missed = list(store.events(job_id, after=mend(own)))
+            if missed:
+                append_copy(own, lines(missed))
+            # A power cut may have kept the end of what was appended and not what stands before it.
+            if not holds(run, own.name, whole):
+                write_copy(own, whole)
+        if not holds(run, "state.json", _printed(job)):
+            self.show(job)
+
+
+def _printed(job: Job) -> bytes:
+    return _indented(state(job)) + b"\n"
 
 
 def _indented(facts: dict[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from daemon.logs import Tag, say
 from daemon.model import Event, Job, Status, Type
 from daemon.projection import Projection
 from daemon.store import Store
-from daemon.workroom import sweep
+from daemon.workroom import holds_any, sweep
 from daemon.workspace import Workspace
 
 _TAGS: dict[str, Tag] = {
@@ -126,9 +126,12 @@ class Recorder:
 
     def sweep(self, job_id: str) -> None:
         """Remove what attempts left in the job's ``.work``, but for what is not in its place for good yet."""
+        run = self.workspace.run(job_id)
+        if not holds_any(run):
+            return
         settled = self._settled.get(job_id) or _Settled()
         owed = self.store.owed(job_id, {debt.key for debt in settled.debts})
-        sweep(self.workspace.run(job_id), keep=[debt.label for debt in (*settled.debts, *owed)])
+        sweep(run, keep=[debt.label for debt in (*settled.debts, *owed)])
 
     def follow(self, show: Callable[[Job], None]) -> None:
         """Bring the copies of every changed job up to its state; ``show`` sees to the review.

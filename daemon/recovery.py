@@ -15,6 +15,7 @@ from pathlib import Path
 
 from daemon import files, rulings
 from daemon.below import below
+from daemon.beneath import opened_beneath
 from daemon.changes import Change
 from daemon.clock import rfc3339
 from daemon.incoming import clear_incoming, make_run
@@ -56,9 +57,7 @@ def recover(parts: Parts, policy: Policy) -> Suspects:
     for folder in (workspace.jobs, workspace.inbox, workspace.rejected):
         _sweep_files(folder)
     for job_id in store.open_ids():
-        _sweep_files(workspace.run(job_id), "decisions")
-        # No attempt is open any more: but for what is owed, all of it was cut off, half removed folders too.
-        recorder.sweep(job_id)
+        _sweep_run(parts, job_id)
     for job_id, expires_at in store.gates_with_time():
         gates.set_deadline(job_id, expires_at)
     return Suspects(sorted(lately - suspect), partial(_see_to, parts), lambda: store.set_meta("boot", boot))
@@ -90,7 +89,7 @@ def _make_runs(parts: Parts, suspect: set[str]) -> None:
 
 
 def _is_made(workspace: Workspace, job_id: str) -> bool:
-    return files.is_folder(workspace.run(job_id)) and workspace.request(job_id).exists()
+    return files.is_folder(workspace.run(job_id)) and os.path.exists(f"{workspace.root}/jobs/{job_id}.yaml")
 
 
 def _make_run(job_id: str, parts: Parts) -> None:
@@ -149,8 +148,25 @@ def _shown(parts: Parts) -> Callable[[Job], None]:
     return show
 
 
+def _sweep_run(parts: Parts, job_id: str) -> None:
+    """Remove what a killed daemon left unfinished in an open job's directory, by what one listing says of it."""
+    run = parts.workspace.run(job_id)
+    try:
+        with opened_beneath(run) as folder:
+            names = os.listdir(folder)
+    except OSError:
+        return
+    if "decisions" in names or any(name.startswith(files.TEMPORARY_PREFIX) for name in names):
+        _sweep_files(run, "decisions")
+    if ".work" in names:
+        # No attempt is open any more: but for what is owed, all of it was cut off, half removed folders too.
+        parts.recorder.sweep(job_id)
+
+
 def _made_folders(run: Path) -> list[str]:
     """The folders that hold texts as they were made; a link among them leads nowhere."""
+    if not os.path.lexists(f"{run}/history"):
+        return []
     found = [
         made for made in run.glob("history/*/made") if files.is_folder(made) and files.is_folder(made.parent)
     ]

@@ -6,20 +6,25 @@ whoever renames a template confirms exactly what REVIEW.md shows.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from daemon import drafts
 from daemon.beneath import has, is_beneath, make_folders, opened_beneath
 from daemon.codec import plain, printed
-from daemon.files import remove, write_copy
-from daemon.model import Job, Stage
+from daemon.files import read_regular, remove, write_copy
+from daemon.model import Gate, Job, Stage
 from daemon.names import DECISIONS, Ignored, beside, classify_decision, shown
 from daemon.page import Around, diff, made_by, page, text_of
 from daemon.rulings import OnDisk
 
 NOTES = 20
+_LIMIT = 1 << 26
 NAMES = ("REVIEW.md", "gate.json")
 
 
@@ -40,14 +45,34 @@ def show(run: Path, job: Job, on_disk: OnDisk, around: Around | None = None) -> 
     """Write review, gate.json and templates for the job's gate."""
     gate = job.gate
     assert gate is not None
-    stage = job.at(gate.stage)
     drafts.make_way(run, job, gate, on_disk.digest)
     around = around or Around()
-    _write_page(run, job, on_disk, around)
+    text = _write_page(run, job, on_disk, around)
     if drafts.update(run, job, gate, on_disk.digest):
         # Somebody saved a template meanwhile: the page shall name where that lies.
-        _write_page(run, job, on_disk, around)
-    facts = {
+        text = _write_page(run, job, on_disk, around)
+    facts = _facts(job, gate, on_disk, around.notes, text)
+    write_copy(run / "gate.json", printed(facts, indent=1) + b"\n")
+
+
+def stands(run: Path, job: Job, on_disk: OnDisk, notes: Sequence[str]) -> bool:
+    """Whether all that `show` writes was written for these files and notes: gate.json, the last of it, says that, and
+    names the page by its digest. To ask is a tenth of writing it again. A template is not asked about: somebody may
+    be editing it.
+    """
+    gate = job.gate
+    assert gate is not None
+    try:
+        with opened_beneath(run) as folder:
+            text = read_regular(folder, "REVIEW.md", _LIMIT)
+            found = json.loads(read_regular(folder, "gate.json", _LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return bool(found == _facts(job, gate, on_disk, notes, text))
+
+
+def _facts(job: Job, gate: Gate, on_disk: OnDisk, notes: Sequence[str], text: bytes) -> dict[str, Any]:
+    return {
         "job": job.id,
         "stage": gate.stage,
         "attempt": gate.attempt,
@@ -56,15 +81,18 @@ def show(run: Path, job: Job, on_disk: OnDisk, around: Around | None = None) -> 
         "expired": job.reason == "expired",
         "digest": on_disk.digest,
         "missing": list(on_disk.missing),
-        "artifacts": plain(stage.artifacts),
+        "artifacts": plain(job.at(gate.stage).artifacts),
         "answers": ["approve", "reject"],
+        "notes": list(notes),
+        "review_sha256": hashlib.sha256(text).hexdigest(),
     }
-    write_copy(run / "gate.json", printed(facts, indent=1) + b"\n")
 
 
-def _write_page(run: Path, job: Job, on_disk: OnDisk, around: Around) -> None:
+def _write_page(run: Path, job: Job, on_disk: OnDisk, around: Around) -> bytes:
     told = replace(around, notes=[*around.notes, *drafts.set_aside(run)])
-    write_copy(run / "REVIEW.md", page(run, job, on_disk, told).encode())
+    text = page(run, job, on_disk, told).encode()
+    write_copy(run / "REVIEW.md", text)
+    return text
 
 
 def clear(run: Path) -> None:

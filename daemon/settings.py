@@ -112,7 +112,8 @@ class WatchPolicy(Strict):
         default="auto", description="auto: inotify, and polling where the file system cannot tell"
     )
     rescan_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
-        default=60, description="A full look, whatever was heard"
+        default=60,
+        description="A full look, whatever was heard; into more than some 15,000 open runs less often",
     )
     poll_seconds: Annotated[float, Field(ge=0.05, le=3600)] = Field(
         default=2, description="Between looks, polling"

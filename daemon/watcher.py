@@ -160,6 +160,7 @@ class Watcher:
         """
         if self._fd is None:
             self._open()
+            keys = None
         changed = []
         for key in list(self._folders if keys is None else keys):
             before = self._watches.get(key)

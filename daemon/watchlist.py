@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from daemon.deadlines import Deadlines
 from daemon.decisions import ORDER
+from daemon.leisure import Leisure
+from daemon.listings import Listings
 from daemon.model import Job
 from daemon.watcher import Hints, Watcher
 from daemon.workspace import Workspace
 
 INBOX = "inbox"
-FEW, FEW_SECONDS = 20, 0.1
-"""So many jobs in so long, where nothing says that there is something to see."""
 EDIT_SECONDS = 0.5
 """Between two looks at a gate's files while they are being written."""
+SCAN_SHARE = 1 / 2000
+"""Of a processor, for the look at all directories while the bell is heard: with some 15,000 open jobs it takes that
+once in a minute, with more of them it comes less often.
+"""
 _DECISIONS = frozenset(f"{verb}.yaml" for verb in ORDER)
 
 
@@ -26,45 +30,46 @@ class Watchlist:
     def __init__(self, workspace: Workspace, watcher: Watcher) -> None:
         self._workspace, self._watcher = workspace, watcher
         self._runs = str(workspace.runs)
-        self._seen: dict[str, int] = {}
-        """Each open job's run directory as it was last listed: its mtime_ns."""
+        self._listings = Listings(workspace.runs)
+        self._scan_at = 0.0
         self._again = Deadlines()
+        self._leisure = Leisure()
         self._lying: set[str] = set()
         self._folders: dict[str, set[str]] = {}
         self._gated: set[str] = set()
         self._edits_at: dict[str, float] = {}
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._listings)
 
     def adopt(self, job_id: str) -> None:
         """Watch a job that can still change, and look at it in the next turn."""
-        if job_id not in self._seen:
-            self._seen[job_id] = 0
+        if job_id not in self._listings:
             self._watcher.watch(job_id, self._workspace.run(job_id))
+            self._listings.note(job_id)
             self.look_again(job_id, 0.0)
 
-    def adopt_all(self, job_ids: Iterable[str], boot: float) -> None:
+    def adopt_all(self, job_ids: Iterable[str]) -> None:
         """Watch the jobs that a start finds open. An answer is looked at in the first turn, wherever it lies, and so
         are the first few jobs; of ten thousand that nobody has answered the gates' files are looked at by and by.
         """
-        for number, job_id in enumerate(job_ids):
+        for job_id in job_ids:
             self.adopt_new(job_id)
             if self._again.at(job_id) is None:
-                self.look_again(job_id, boot + number // FEW * FEW_SECONDS if number >= FEW else 0.0)
+                self._leisure.add(job_id)
 
     def adopt_new(self, job_id: str) -> None:
         """Watch a job whose directory was made just now: looked into only where somebody was faster than the bell."""
-        run = self._workspace.run(job_id)
-        self._seen[job_id] = 0
-        self._watcher.watch(job_id, run)
-        if _holds_answer(run):
+        self._watcher.watch(job_id, self._workspace.run(job_id))
+        self._listings.note(job_id)
+        if self._holds_answer(job_id):
             self.look_again(job_id, 0.0)
 
     def drop(self, job_id: str) -> None:
         """The job is over."""
-        self._seen.pop(job_id, None)
+        self._listings.drop(job_id)
         self._again.drop(job_id)
+        self._leisure.drop(job_id)
         self._lying.discard(job_id)
         self._gated.discard(job_id)
         self._edits_at.pop(job_id, None)
@@ -73,8 +78,10 @@ class Watchlist:
 
     def made_anew(self, job_id: str) -> None:
         """The job's directory was replaced: hang the bell into the one that is there now."""
-        if job_id in self._seen:
+        if job_id in self._listings:
             self._watcher.check_roots([job_id])
+        # Whoever took it away may have taken others.
+        self._scan_at = 0.0
 
     def hear_edits(self, job: Job) -> None:
         """Hear edits and removals in the folders of an open gate's artifacts, for as long as it is open."""
@@ -95,6 +102,11 @@ class Watchlist:
     def look_again(self, job_id: str, at: float) -> None:
         self._again.put(job_id, "", at)
 
+    def looks(self, job_id: str) -> None:
+        """A look begins."""
+        if job_id in self._listings:
+            self._listings.note(job_id)
+
     def looked(self, job_id: str, *, lying: bool) -> None:
         """A look ended; ``lying``: a file that did not count is still there, and may be rewritten in place."""
         (self._lying.add if lying else self._lying.discard)(job_id)
@@ -103,16 +115,35 @@ class Watchlist:
         """The jobs to look at now: heard, polled, asked for again, or with ``everything`` whatever was touched."""
         heard = [key for key, names in hints.rang.items() if key != INBOX and self._matters(key, names, boot)]
         wanted = dict.fromkeys(key.partition("/")[0] for key in (*heard, *polled))
-        if hints.everything:
-            # An edit that was not heard leaves no trace in the run directory's own listing.
-            wanted.update(dict.fromkeys(self._gated))
         wanted.update(dict.fromkeys(self._again.over(boot)))
         if everything:
-            wanted.update(dict.fromkeys(job_id for job_id in self._seen if self._touched(job_id)))
-        due = [job_id for job_id in wanted if job_id in self._seen]
+            wanted.update(dict.fromkeys(self._scan(boot, missed=hints.everything)))
+        wanted.update(dict.fromkeys(self._leisure.due(boot)))
+        due = [job_id for job_id in wanted if job_id in self._listings]
         for job_id in due:
             self._again.drop(job_id)
+            self._leisure.drop(job_id)
         return due
+
+    def _scan(self, boot: float, *, missed: bool) -> list[str]:
+        """Look everywhere, and hang the bell anew where it hangs in what is gone; gives the jobs to look at now.
+
+        Where an answer lies, that is; a gate's files that may have been edited are looked at by and by. ``missed``:
+        something was not heard, and an edit leaves no trace in the run directory's own listing.
+        """
+        touched: list[str] = []
+        if missed or boot >= self._scan_at:
+            began = time.thread_time()
+            touched = self._listings.touched()
+            self._scan_at = boot + (time.thread_time() - began) / SCAN_SHARE
+        if missed:
+            touched = list(self._listings)
+        below = [key for keys in self._folders.values() for key in keys]
+        self._watcher.check_roots(None if missed else [INBOX, *below, *touched, *self._watcher.unwatched])
+        for job_id in touched:
+            if job_id in self._gated:
+                self._leisure.add(job_id)
+        return [*(job_id for job_id in touched if self._holds_answer(job_id)), *self._lying]
 
     def may_matter(self, key: str, names: Iterable[str]) -> bool:
         """Whether these names can be something to look at: a request, an answer, or an edit at an open gate."""
@@ -136,30 +167,15 @@ class Watchlist:
         self._edits_at[job_id] = boot
         return True
 
-    def _touched(self, job_id: str) -> bool:
-        """Whether the directory may hold news: its listing changed, or a file that did not count still lies there."""
-        # By text: with ten thousand open jobs, making paths would take most of the rescan's time.
-        run = f"{self._runs}/{job_id}"
+    def _holds_answer(self, job_id: str) -> bool:
+        """Whether a decision file, or the reason that one left, lies there; True where that cannot be seen."""
         try:
-            mtime = os.stat(run).st_mtime_ns
+            names = os.listdir(f"{self._runs}/{job_id}")
         except OSError:
             return True
-        before, self._seen[job_id] = self._seen[job_id], mtime
-        if before == 0 and job_id not in self._gated:
-            # Never listed yet: one of ten thousand that were made at once, most of which nobody has touched.
-            return _holds_answer(run)
-        return before != mtime or job_id in self._lying
+        return any(name in _DECISIONS or name.endswith(".error.txt") for name in names)
 
     @property
     def next_look(self) -> float | None:
         """When the first job wants another look; None if none does."""
-        return self._again.first
-
-
-def _holds_answer(run: Path | str) -> bool:
-    """Whether a decision file, or a reason that one left, lies in a run directory; True where that cannot be seen."""
-    try:
-        names = os.listdir(run)
-    except OSError:
-        return True
-    return any(name in _DECISIONS or name.endswith(".error.txt") for name in names)
+        return min((at for at in (self._again.first, self._leisure.next) if at is not None), default=None)

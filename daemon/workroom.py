@@ -105,6 +105,13 @@ def clear(order: Order) -> None:
         remove_tree(order.out_dir.name, work)
 
 
+def holds_any(run_dir: Path) -> bool:
+    """Whether anything lies in ``.work``; of most jobs that wait nothing does."""
+    with suppress(OSError), opened_beneath(run_dir, ".work") as work:
+        return bool(os.listdir(work))
+    return False
+
+
 def sweep(run_dir: Path, keep: Collection[str] = ()) -> None:
     """Remove what attempts left in ``.work``, but for those named, such as ``03-script.1``.
 

@@ -102,7 +102,7 @@ class Workspace(NamedTuple):
 
     def run(self, job_id: str) -> Path:
         """The run directory of a job."""
-        return self.root / "runs" / job_id
+        return self.root / f"runs/{job_id}"
 
     def request(self, job_id: str) -> Path:
         """The accepted request of a job, byte for byte."""

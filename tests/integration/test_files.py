@@ -385,8 +385,9 @@ def test_digests_are_remembered_once_a_file_rests(tmp_path: Path, monkeypatch: p
     """A file at rest is read twice at most, however often it is asked for; ``fresh`` reads it each time."""
     now = [0.0]
     digests, counting = FileDigests(clock=lambda: now[0]), Counting(monkeypatch)
-    (tmp_path / "a").write_bytes(b"content")
-    expected = hashlib.sha256(b"content").hexdigest()
+    content = b"content" * 10_000
+    (tmp_path / "a").write_bytes(content)
+    expected = hashlib.sha256(content).hexdigest()
     for second in range(10):
         now[0] = float(second)
         assert digests.digest(tmp_path, "a") == expected
@@ -396,20 +397,24 @@ def test_digests_are_remembered_once_a_file_rests(tmp_path: Path, monkeypatch: p
     digests.forget(tmp_path)
     digests.digest(tmp_path, "a")
     assert counting.count == 6
+    (tmp_path / "a").write_bytes(b"now small")
+    digests.digest(tmp_path, "a")
+    assert not digests._known[str(tmp_path)], "hashed as fast as it is looked at, so nothing is kept of it"
 
 
-def test_a_change_behind_equal_stamps_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_a_change_behind_equal_stamps_is_found(tmp_path: Path, length: int) -> None:
     """A second write within the same tick, same size, same stamps: the digest is right once both are past."""
     now = [0.0]
     digests = FileDigests(clock=lambda: now[0])
     path = tmp_path / "a"
-    path.write_bytes(b"one")
+    path.write_bytes(b"one" * length)
     digests.digest(tmp_path, "a")
-    path.write_bytes(b"two")
+    path.write_bytes(b"two" * length)
     now[0] = 3.0
-    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"two").hexdigest()
-    path.write_bytes(b"six!")
-    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"six!").hexdigest()
+    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"two" * length).hexdigest()
+    path.write_bytes(b"six!" * length)
+    assert digests.digest(tmp_path, "a") == hashlib.sha256(b"six!" * length).hexdigest()
 
 
 @pytest.mark.fault(55)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -146,3 +148,61 @@ def test_a_job_that_is_over_is_forgotten(tmp_path: Path) -> None:
         assert not kept
     finally:
         opened.close()
+
+
+SHOWN = ("REVIEW.md", "gate.json", "approve.template.yaml", "reject.template.yaml", "state.json")
+
+
+def started_again(studio: Studio, clock: Clocks) -> None:
+    """A start, its looks at all gates, and a stop."""
+    opened = open_workspace(Workspace(studio.root), clock=clock)
+    try:
+        opened.loop.turn()
+        while opened.loop.jobs.next_look is not None:
+            clock.pass_time(0.2)
+            opened.loop.turn()
+    finally:
+        opened.close()
+
+
+@pytest.mark.parametrize("boot", [False, True])
+def test_a_start_makes_anew_only_what_is_not_as_it_should_be(tmp_path: Path, *, boot: bool) -> None:
+    """What a gate shows is left as it lies, with ten thousand of them; and made again where any of it was damaged,
+    after another boot a template and the job's copies as well.
+    """
+    studio = Studio(tmp_path / "studio")
+    studio.submit("g")
+    clock = Clocks()
+    opened = open_workspace(Workspace(studio.root), clock=clock)
+    at_gate(opened, clock, "g")
+    run = studio.run("g")
+
+    def shown() -> bool:
+        clock.pass_time(0.1)
+        opened.loop.turn()
+        return bool(studio.state("g")["status"] == "needs_approval")
+
+    wait_for(shown, "the copies")
+    opened.close()
+    database = studio.root / "jobs/spork.db"
+
+    def start() -> None:
+        if boot:
+            with closing(sqlite3.connect(database)) as db:
+                db.execute("UPDATE meta SET value = 'another' WHERE key = 'boot'")
+                db.commit()
+        started_again(studio, clock)
+
+    start()
+    before = {name: ((run / name).stat().st_ino, (run / name).read_bytes()) for name in SHOWN}
+    start()
+    assert {name: ((run / name).stat().st_ino, (run / name).read_bytes()) for name in SHOWN} == before
+    damaged = [("REVIEW.md", b""), ("REVIEW.md", None), ("gate.json", b"{}"), ("gate.json", b"[" * 100_000)]
+    if boot:
+        damaged += [("approve.template.yaml", b""), ("reject.template.yaml", None), ("state.json", b"\0")]
+    for name, data in damaged:
+        (run / name).unlink()
+        if data is not None:
+            (run / name).write_bytes(data)
+        start()
+        assert (run / name).read_bytes() == before[name][1]
