@@ -206,8 +206,12 @@ class Studio:
         """Wait until REVIEW.md shows the text, and the template, written after it, stands for the same files."""
 
         def shown() -> bool:
-            review = (self.run(job_id) / "REVIEW.md").read_text()
-            template = (self.run(job_id) / "approve.template.yaml").read_text()
+            try:
+                review = (self.run(job_id) / "REVIEW.md").read_text()
+                template = (self.run(job_id) / "approve.template.yaml").read_text()
+            except FileNotFoundError:
+                # On a server a file is replaced by removing it first.
+                return False
             return text in review and template.split("digest: ")[1].split("\n")[0] in review
 
         wait_for(shown, f"the review of {job_id} to show {text!r}")
