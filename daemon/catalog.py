@@ -174,10 +174,13 @@ class Catalog:
         return {row[0] for row in final} - {row[0] for row in still_open}
 
     def last_events(self) -> Iterator[tuple[str, int, str, str]]:
-        """Of each job that can still change: its id, and number, time and type of its last event."""
+        """Of each job that can still change: its id, and number, time and type of its last event, if that is sound:
+        who asks for the event itself is told what is damaged.
+        """
         yield from self._db.execute(
             "SELECT jobs.id, events.seq, events.ts, events.type FROM jobs CROSS JOIN events"
             " ON events.seq = (SELECT max(seq) FROM events WHERE job_id = jobs.id) WHERE over = 0"
+            " AND CASE WHEN json_valid(payload) THEN json_type(payload) = 'object' END"
         )
 
     def torn(self) -> str | None:
