@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from daemon.beneath import open_beneath, reading
 from daemon.identity import Identity
 
+GoOn = Callable[[], None]
+"""Called between two pieces of a file that is read; what it raises ends that."""
 _TRIES = 5
 _SMALL = 1 << 14
 """Bytes that are hashed about as fast as it is told that they need not be."""
@@ -27,7 +30,30 @@ def digest_of(root: Path | int, relative: str) -> str:
     Raises OSError: ENOENT, ELOOP a link, EXDEV it leads out, EINVAL not a regular file, EBUSY it changed while it
     was read.
     """
-    return _hash(root, relative)[1]
+    return hash_file(root, relative)[1]
+
+
+def hash_file(
+    root: Path | int, relative: str, *, limit: int | None = None, go_on: GoOn | None = None
+) -> tuple[Identity, str]:
+    """The same, with which file it was. Raises also OSError EFBIG: it has more than ``limit`` bytes."""
+    for _ in range(_TRIES):
+        before, identity, sha256 = _read(root, relative, limit, go_on)
+        if identity == before:
+            return identity, sha256
+        if not identity.same_content(before):
+            break
+        # Only its mode or its names changed, as when a snapshot links it: what was read is read again.
+    raise OSError(errno.EBUSY, "changed while it was read", relative)
+
+
+def look(root: Path | int, relative: str) -> Identity:
+    """Which file is there; raises what `digest_of` raises for what is none."""
+    fd = open_beneath(root, relative)
+    try:
+        return Identity.of(os.fstat(fd))
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +81,19 @@ class FileDigests:
 
         Raises what `digest_of` raises.
         """
+        believed = None if fresh else self.believed(root, relative)
+        return believed or self.note(root, relative, *hash_file(root, relative))
+
+    def believed(self, root: Path, relative: str) -> str | None:
+        """The digest of a file that is the one it was, and need not be read for it. Raises what `look` raises."""
+        known = self._known.get(str(root), {}).get(relative)
+        rests = known is not None and known.rested and known.identity == look(root, relative)
+        return known.sha256 if known is not None and rests else None
+
+    def note(self, root: Path, relative: str, identity: Identity, sha256: str) -> str:
+        """Remember what was read just now; gives the digest."""
         below = self._known.get(str(root), {})
-        known = below.get(relative)
-        if known is not None and known.rested and not fresh and known.identity == _look(root, relative):
-            return known.sha256
-        now = self._clock()
-        identity, sha256 = _hash(root, relative)
+        known, now = below.get(relative), self._clock()
         if identity.size <= _SMALL:
             below.pop(relative, None)
             return sha256
@@ -75,30 +108,30 @@ class FileDigests:
         self._known.pop(str(root), None)
 
 
-def _look(root: Path, relative: str) -> Identity:
-    fd = open_beneath(root, relative)
-    try:
-        return Identity.of(os.fstat(fd))
-    finally:
-        os.close(fd)
+class _Paced:
+    """A file that asks before each piece whether to go on."""
+
+    def __init__(self, file: io.FileIO, go_on: GoOn) -> None:
+        self._file, self._go_on = file, go_on
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: bytearray) -> int:
+        self._go_on()
+        return self._file.readinto(room)
 
 
-def _hash(root: Path | int, relative: str) -> tuple[Identity, str]:
-    for _ in range(_TRIES):
-        before, identity, sha256 = _read(root, relative)
-        if identity == before:
-            return identity, sha256
-        if not identity.same_content(before):
-            break
-        # Only its mode or its names changed, as when a snapshot links it: what was read is read again.
-    raise OSError(errno.EBUSY, "changed while it was read", relative)
-
-
-def _read(root: Path | int, relative: str) -> tuple[Identity, Identity, str]:
+def _read(
+    root: Path | int, relative: str, limit: int | None, go_on: GoOn | None
+) -> tuple[Identity, Identity, str]:
     with reading(open_beneath(root, relative)) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", relative)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if limit is not None and before.st_size > limit:
+            raise OSError(errno.EFBIG, f"has more than {limit} bytes", relative)
+        source = file if go_on is None else _Paced(file, go_on)
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
         identity = Identity.of(os.fstat(file.fileno()))
     return Identity.of(before), identity, sha256

@@ -17,7 +17,6 @@ from daemon.birth import birth_in
 from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.deadlines import Deadlines
-from daemon.digests import FileDigests
 from daemon.errors import Invalid
 from daemon.files import is_folder, write_durable
 from daemon.identity import Identity
@@ -31,6 +30,7 @@ from daemon.recorder import Recorder
 from daemon.rulings import GateTerms, OnDisk
 from daemon.settings import Policy, gate_rule
 from daemon.shelf import Shelf
+from daemon.unhurried import GateFiles, Underway
 from daemon.workspace import Workspace
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVAL, errno.EACCES, errno.EPERM}
@@ -44,7 +44,7 @@ class Gates:
         self, workspace: Workspace, recorder: Recorder, shelf: Shelf, policy: Policy, clock: Clock
     ) -> None:
         self._workspace, self._recorder, self._shelf, self._clock = workspace, recorder, shelf, clock
-        self._digests = FileDigests()
+        self._files = GateFiles()
         self._deadlines = Deadlines()
         self._settling: dict[str, tuple[str, float]] = {}
         self.apply(policy)
@@ -88,16 +88,19 @@ class Gates:
         return tuple(found)
 
     def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:
-        """The stage's files as they are. ``fresh`` reads every byte; else untouched files are believed."""
+        """The stage's files as they are. ``fresh`` reads every byte; else untouched files are believed.
+
+        Raises Underway while they are large and being read; OSError where they cannot be read now.
+        """
         run = self._workspace.run(job.id)
         now: list[Artifact] = []
         missing = []
+        found = self._files.digests(run, [a.path for a in stage.artifacts], fresh=fresh)
         for artifact in stage.artifacts:
-            try:
-                sha = self._digests.digest(run, artifact.path, fresh=fresh)
-            except OSError as error:
-                if error.errno not in _NOT_THERE:
-                    raise
+            sha = found[artifact.path]
+            if isinstance(sha, OSError):
+                if sha.errno not in _NOT_THERE:
+                    raise sha
                 missing.append(artifact.path)
                 continue
             now.append(artifact if sha == artifact.sha256 else _edited(run, artifact, sha))
@@ -159,21 +162,27 @@ class Gates:
         self._review(job, on_disk, review.misnamed(self._workspace.run(job.id)))
         return job, None
 
-    def show(self, job: Job) -> None:
-        """Make the run directory show the review of an answerable gate, and none otherwise."""
+    def show(self, job: Job) -> bool:
+        """Make the run directory show the review of an answerable gate, and none otherwise. False: its files are still
+        being read, and `notice_edits` shows it after that.
+        """
         run = self._workspace.run(job.id)
         if not is_folder(run):
-            return
+            return True
         if not job.answerable or job.gate is None:
             self.forget(job.id)
             review.clear(run)
-            return
+            return True
         stage = job.at(job.gate.stage)
+        self._remember_deadline(job)
         review.keep_as_made(run, job, stage)
-        on_disk, notes = self.on_disk(job, stage, fresh=False), review.misnamed(self._workspace.run(job.id))
+        try:
+            on_disk, notes = self.on_disk(job, stage, fresh=False), review.misnamed(run)
+        except Underway:
+            return False
         if not (review.stands(run, job, on_disk, notes) and drafts.stand(run, job, job.gate, on_disk.digest)):
             self._review(job, on_disk, notes)
-        self._remember_deadline(job)
+        return True
 
     def _review(self, job: Job, on_disk: OnDisk, notes: list[str]) -> None:
         review.show(self._workspace.run(job.id), job, on_disk, self._around(job, notes))
@@ -192,7 +201,7 @@ class Gates:
         """Nobody is asked about this job any more."""
         self._deadlines.drop(job_id)
         self._settling.pop(job_id, None)
-        self._digests.forget(self._workspace.run(job_id))
+        self._files.forget(self._workspace.run(job_id))
 
     def _remember_deadline(self, job: Job) -> None:
         gate = job.gate
@@ -216,6 +225,10 @@ class Gates:
             name = f"{label(job, stage, stage.attempts)}.edits.diff"
             with decisions_folder(run) as folder:
                 write_durable(name, f"{diff}\n".encode(), folder=folder)
+
+    def end(self) -> None:
+        """Read nothing any more."""
+        self._files.end()
 
     def next_expiry(self) -> float | None:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""

@@ -36,6 +36,7 @@ from daemon.scope import Scope
 from daemon.settings import Policy
 from daemon.storm import PAUSE_SECONDS, Storm
 from daemon.suspects import Suspects
+from daemon.unhurried import Underway
 from daemon.watcher import Hints, Watcher
 from daemon.watchlist import INBOX, Watchlist
 from daemon.workspace import Workspace
@@ -43,6 +44,8 @@ from daemon.workspace import Workspace
 LANE_RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 TROUBLE_SECONDS = 1.0
+READING_SECONDS = 0.1
+"""Between two looks at files that are being read beside the loop."""
 ROOM_SECONDS = 5.0
 COPIES_SECONDS = 60.0
 
@@ -175,6 +178,9 @@ class Loop:
     def _try_to_look(self, job_id: str, now: datetime, boot: float, *, alone: bool = False) -> bool:
         try:
             self._look_at_run(job_id, now, boot, alone=alone)
+        except Underway:
+            self.jobs.look_again(job_id, boot + READING_SECONDS)
+            return False
         except OSError as error:
             self._trouble(error, job=job_id)
             self.jobs.look_again(job_id, boot + TROUBLE_SECONDS)
@@ -192,6 +198,8 @@ class Loop:
     def _try(self, act: Callable[[datetime], bool], now: datetime) -> bool:
         try:
             return act(now)
+        except Underway:
+            return False
         except OSError as error:
             self._trouble(error)
             self._lane_at = self._clock.boot() + TROUBLE_SECONDS
@@ -295,6 +303,10 @@ class Loop:
             except Invalid as error:
                 self._attempts.fail_unstarted(job, str(error), now)
                 return True
+            except Underway:
+                self._unready += 1
+                self._lane_at = self._clock.boot() + READING_SECONDS
+                continue
             self._lane_at = self._clock.boot() + LANE_RETRY_SECONDS
             return False
         self._lane.stop_waiting()
@@ -311,6 +323,8 @@ class Loop:
                 return None
             self._recorder.sweep(job.id)
             return self._gates.stale(job, now) is not None
+        except Underway:
+            raise
         except OSError as error:
             self._trouble(error, job=job.id)
             return None
@@ -345,7 +359,8 @@ class Loop:
         if not job.answerable:
             # What we take away ourselves now rings for nobody.
             self.jobs.hear_edits(job)
-        self._gates.show(job)
+        if not self._gates.show(job):
+            self.jobs.look_again(job.id, self._clock.boot() + READING_SECONDS)
         if job.final and not job.open_attempt:
             # Its last answer may lie there still, if the disk refused to keep it: nobody looks there again.
             self._desk.tidy(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import unhurried
 from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.identity import Identity
@@ -194,7 +196,7 @@ def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -
     studio, daemon = at_gate()
     assert daemon.opened is not None
     path, gates = studio.run("g") / "note.txt", daemon.opened.parts.gates
-    gates._digests._clock = daemon.clock.boot
+    gates._files._digests._clock = daemon.clock.boot
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
         page[0] = page[0]
         before = path.stat()
@@ -210,6 +212,36 @@ def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -
         pytest.skip("the page was written to the disk meanwhile, and the store was seen")
     assert "stale" in (studio.run("g") / "approve.yaml.error.txt").read_text()
     assert studio.state("g")["status"] == "needs_approval"
+
+
+def test_nobody_waits_for_the_large_files_of_another_gate(
+    at_gate: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read beside the loop: an answer about them waits for that, other answers and the stop do not."""
+    studio, daemon = at_gate()
+    studio.submit("h", "last")
+    daemon.run()
+    assert daemon.acting is not None
+    (daemon.acting.order.out_dir / "note.txt").write_text("made\n")
+    daemon.acting.succeed()
+    daemon.run()
+    monkeypatch.setattr(unhurried, "AT_ONCE_BYTES", 100)
+    with unhurried._one_at_a_time:
+        (studio.run("g") / "note.txt").write_text("large " * 100)
+        studio.write("g", "approve.yaml", "by: alice\n...\n")
+        studio.write("h", "approve.yaml", "by: alice\n...\n")
+        daemon.run()
+        assert studio.state("h")["status"] == "completed"
+        assert studio.state("g")["status"] == "needs_approval"
+
+    def decided() -> bool:
+        daemon.clock.pass_time(0.2)
+        daemon.run()
+        return bool(studio.state("g")["status"] == "completed")
+
+    wait_for(decided, "the answer to count once the file was read")
+    digest = hashlib.sha256(b"large " * 100).hexdigest()
+    assert [a["sha256"] for s in studio.state("g")["stages"] for a in s["artifacts"]] == [digest]
 
 
 def test_a_note_about_a_misnamed_answer_goes_with_it(at_gate: Opener) -> None:
