@@ -58,10 +58,9 @@ def _to_come(owed: Sequence[Owed]) -> dict[str, Artifact]:
 
 
 def _retire(root: int, debt: Owed, to_come: dict[str, Artifact], touched: set[str]) -> None:
-    history = f"history/{debt.label}"
-    _make(root, history)
+    _make(root, f"history/{debt.label}")
     for artifact in debt.artifacts:
-        target, source = f"{history}/{artifact.path}", f".work/{debt.label}/{artifact.path}"
+        target, source = _kept_at(debt.label, artifact.path), f".work/{debt.label}/{artifact.path}"
         successor = to_come.get(artifact.path)
         kept = successor is not None and _holds(root, successor)
         if is_beneath(root, target):
@@ -71,6 +70,12 @@ def _retire(root: int, debt: Owed, to_come: dict[str, Artifact], touched: set[st
             _move(root, source, target, touched)
         elif not kept and is_beneath(root, artifact.path):
             _move(root, artifact.path, target, touched)
+
+
+def _kept_at(label: str, path: str) -> str:
+    """Where in history a file goes; aside, where we keep there under that name what was made or lay in the way."""
+    aside = "published/" if path.partition("/")[0] in ("made", "before", "published") else ""
+    return f"history/{label}/{aside}{path}"
 
 
 def _publish(root: int, debt: Owed, touched: set[str]) -> None:

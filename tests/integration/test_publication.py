@@ -69,3 +69,18 @@ def test_a_path_that_changed_hands_is_given_up_before_it_is_taken(tmp_path: Path
         settle(tmp_path, [_made("draft", 2, 1, "run", "new"), _made("polish", 1, 2, "history", "old")])
     assert (tmp_path / "a.txt").read_text() == "new"
     assert (tmp_path / "history/02-polish.1/a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("folder", ["made", "before", "published"])
+def test_what_is_kept_in_history_takes_no_place_from_what_was_published(tmp_path: Path, folder: str) -> None:
+    """A stage may name a folder as we do: its files are retired beside the text that was kept as it was made."""
+    path, kept = f"{folder}/a.txt", tmp_path / "history/01-draft.1" / folder / "a.txt"
+    for place, text in ((kept, "as made"), (tmp_path / path, "published")):
+        place.parent.mkdir(parents=True)
+        place.write_text(text)
+    artifact = Artifact(path, "text", 9, hashlib.sha256(b"published").hexdigest())
+    for _ in range(2):
+        settle(tmp_path, [Owed("draft", 1, 1, "run", "history", (artifact,))])
+    assert not (tmp_path / path).exists()
+    assert kept.read_text() == "as made"
+    assert (tmp_path / "history/01-draft.1/published" / path).read_text() == "published"
