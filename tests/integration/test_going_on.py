@@ -309,7 +309,7 @@ def test_an_approved_file_that_cannot_be_read_holds_up_its_own_job_alone(
     daemon.unplugged.run()
     with monkeypatch.context() as sick:
         sick.setattr("hashlib.file_digest", refused)
-        sick.setattr("daemon.digests._look", refused)
+        sick.setattr("daemon.digests.look", refused)
         _put(daemon, "j-3", "normal")
         running = daemon.unplugged.acting
         assert running is not None

@@ -181,7 +181,7 @@ def test_what_cannot_be_run_is_told_with_the_reason(
          "no brief", "write one", ""),
         ("def run(c): None + 1", "TypeError: unsupported", "", "Traceback"),
         ("def run(c):\n import nowhere_at_all", "'nowhere_at_all' is missing", "pip install nowhere_at", ""),
-        ("def other(c): pass", "has no function 'run'", "look at run:", ""),
+        ("def other(c): pass", "has no function 'run'", "look at ./mine.py:run", ""),
         ("def run(c: syntax error", "SyntaxError", "", "Traceback"),
         ("def run(c): raise SystemExit(3)", "exit code 3", "", ""),
         ("def run(c): raise SystemExit('enough')", "enough", "", ""),
