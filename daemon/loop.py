@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,7 +20,7 @@ from daemon.changes import Change
 from daemon.clock import Clock, rfc3339
 from daemon.decisions import Desk
 from daemon.errors import Invalid
-from daemon.files import is_folder
+from daemon.files import is_folder, sweep
 from daemon.gates import Gates
 from daemon.ground import Ground
 from daemon.inbox import Inbox
@@ -368,6 +369,9 @@ class Loop:
             self._desk.forget(job.id)
             self._gates.forget(job.id)
             self._recorder.sweep(job.id)
+            # What could not be removed at its time, such as an answer under the name by which it is taken away.
+            with suppress(OSError):
+                sweep(self._workspace.run(job.id))
             return
         self.jobs.adopt(job.id)
         self.jobs.hear_edits(job)

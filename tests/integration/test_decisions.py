@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
@@ -10,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,6 +214,29 @@ def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -
         pytest.skip("the page was written to the disk meanwhile, and the store was seen")
     assert "stale" in (studio.run("g") / "approve.yaml.error.txt").read_text()
     assert studio.state("g")["status"] == "needs_approval"
+
+
+@pytest.mark.fault(84)
+def test_an_answer_that_could_not_be_removed_is_not_left_in_a_finished_run(
+    at_gate: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken away under a name of ours: where that file stays, nobody looks there again once the job is over."""
+    studio, daemon = at_gate()
+    real, failed = os.unlink, list[str]()
+
+    def sick(path: str, **at: Any) -> None:
+        if not failed and str(path).startswith(".spork-"):
+            failed.append(path)
+            raise OSError(errno.EIO, "the disk fails", path)
+        real(path, **at)
+
+    monkeypatch.setattr(os, "unlink", sick)
+    studio.answer("g", "approve")
+    daemon.run()
+    daemon.clock.pass_time(2.0)
+    daemon.run()
+    assert failed and studio.state("g")["status"] == "completed"
+    assert not list(studio.run("g").glob(".spork-*"))
 
 
 def test_nobody_waits_for_the_large_files_of_another_gate(
