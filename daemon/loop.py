@@ -325,7 +325,7 @@ class Loop:
             self._recorder.sweep(job.id)
             return self._gates.stale(job, now) is not None
         except Underway:
-            raise
+            raise  # no trouble: `_start` asks again soon
         except OSError as error:
             self._trouble(error, job=job.id)
             return None

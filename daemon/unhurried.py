@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.digests import FileDigests, hash_file, look
+from daemon.errands import Dropped
 from daemon.identity import Identity
 
 AT_ONCE_BYTES = 64 << 20
@@ -20,10 +21,6 @@ _one_at_a_time = threading.Lock()
 
 class Underway(BlockingIOError):
     """The files are being read beside the loop: look again in a moment."""
-
-
-class Dropped(Exception):
-    """Nobody wants to know any more."""
 
 
 class GateFiles:

@@ -22,13 +22,13 @@ watchlist
 attempts ordering inbox decisions ground
 gates
 kept
-recorder sources taken carrier errands retention review drafts shelf rebuild evidence generation twin
+recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable modules page
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-checkup answers store tables database changes spool unhurried digests codec finding lease sightings strangers
+checkup answers store tables database changes spool unhurried errands digests codec finding lease sightings strangers
 settings tightening pipelines documents params explain strictyaml tree rulings logs repeats logstream notify
 machine
 gate_transitions
