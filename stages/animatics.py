@@ -133,13 +133,21 @@ class Progress:
 
 
 def _make_all(wanted: Sequence[Order], folder: Path, progress: Progress) -> None:
-    """Draw and encode, longest scenes first, on as many processors as there are."""
-    longest = sorted(wanted, key=lambda each: -each.frames)
-    pixels = sum(each.frames * math.prod(each.size) for each in wanted)
-    workers = min(len(os.sched_getaffinity(0)), MOST_WORKERS, len(wanted), 1 + pixels // _WORTH_A_PROCESS)
+    """Draw and encode on as many processors as there are."""
     progress.tell(0, 0)
-    files = [(folder / f"{each.scene.id}.mp4", each) for each in longest]
-    share(Wanted(files, make), workers, progress.tell)
+    files = [(folder / f"{each.scene.id}.mp4", each) for each in longest_first(wanted)]
+    share(Wanted(files, make), processes_for(wanted), progress.tell)
+
+
+def longest_first(wanted: Sequence[Order]) -> list[Order]:
+    """So that no process begins a long scene when the others have none left."""
+    return sorted(wanted, key=lambda each: -each.frames)
+
+
+def processes_for(wanted: Sequence[Order]) -> int:
+    """How many share the scenes."""
+    pixels = sum(each.frames * math.prod(each.size) for each in wanted)
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS, len(wanted), 1 + pixels // _WORTH_A_PROCESS)
 
 
 def make(path: Path, wanted: Order, drew: Callable[[], None]) -> None:

@@ -252,8 +252,11 @@ class Progress:
         return seconds
 
     def changed(self, old: float | None, new: float | None) -> list[Rect]:
-        """Of the piece that grows; the others are painted once, with the whole first frame."""
-        return [self.piece]
+        """What it grows by; all pieces are painted once, with the whole first frame."""
+        if old is None or new is None:
+            return [self.piece]
+        left, right = sorted((old, new))
+        return [Rect(self.piece.x + left - 1, self.piece.y, right - left + 2, self.piece.h)]
 
     def bounds(self, state: float) -> Rect:
         return self.piece

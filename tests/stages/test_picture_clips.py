@@ -18,6 +18,7 @@ from stages import animatics, assets
 from stages.contract import Context
 from stages.drawing import Rect
 from stages.layers import Captions, Drawn
+from stages.picture import Planes
 from stages.reveals import reveal_times
 from stages.scenes import Word
 from stages.shot import Shot, order, prepare
@@ -28,9 +29,17 @@ from tests.stages.storyboards import CONTENTS, scene, storyboard
 pytestmark = pytest.mark.video
 
 
+SIZE = (SMALL["width"], SMALL["height"])
+
+
 def frames_of(path: Path) -> list[Any]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def as_ints(plane: Any) -> Any:
+    """Its samples, without what pads the rows."""
+    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width].astype(int)
 
 
 def shot(index: int, **more: Any) -> Shot:
@@ -126,6 +135,21 @@ def test_repainting_what_changed_is_repainting_everything(index: int) -> None:
             # Edges under a clip are anti-aliased with a rounding of their own.
             assert difference.max() <= 8, seconds
         seconds += 1 / 15
+
+
+@pytest.mark.parametrize("index", [0, 3, 11])
+def test_colours_converted_in_pieces_are_those_of_the_whole_picture(index: int) -> None:
+    """No area takes over colour from what lies beside it, or keeps some of its own there."""
+    moving = shot(index, **SMALL)
+    canvas, pieces, whole = moving.canvas(), Planes(*SIZE), Planes(*SIZE)
+    for number in range(round(moving.times.seconds * 15)):
+        for area in canvas.show(number / 15):
+            pieces.update(canvas, area)
+        whole.update(canvas, Rect(0, 0, *SIZE))
+        for one, other in zip(
+            map(as_ints, pieces.frame.planes), map(as_ints, whole.frame.planes), strict=True
+        ):
+            assert np.abs(one - other).max() <= 1, number
 
 
 def test_parts_come_when_they_are_spoken_of_and_stand_out() -> None:
