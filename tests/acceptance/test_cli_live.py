@@ -142,8 +142,9 @@ def test_answers_that_do_not_fit_write_nothing(gated: Studio) -> None:
         assert gated.spork(verb, "g-1", check=False).returncode == 65
 
 
+@pytest.mark.parametrize("how", [[], ["--json"]])
 def test_review_waits_for_the_daemon_to_write_it(
-    gated: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    how: list[str], gated: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The files follow the gate's commit; who asked first was told that there are none."""
     shown = [gated.run("g-1") / name for name in ("REVIEW.md", "gate.json")]
@@ -161,8 +162,8 @@ def test_review_waits_for_the_daemon_to_write_it(
 
         # In this process, so that they are there after its first look and not before.
         monkeypatch.setattr(time, "sleep", written)
-        assert main(["--workspace", str(gated.root), "review", "g-1"]) == 0
-        assert "please decide" in capsys.readouterr().out
+        assert main(["--workspace", str(gated.root), "review", "g-1", *how]) == 0
+        assert ('"digest"' if how else "please decide") in capsys.readouterr().out
     finally:
         gated.process.send_signal(signal.SIGCONT)
 
