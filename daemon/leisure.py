@@ -6,6 +6,8 @@ from itertools import islice
 
 FEW, FEW_SECONDS = 20, 0.1
 """So many jobs in so long: ten thousand gates after a start must not hold up the one that somebody answers."""
+BUSY_SECONDS = 1.0
+"""So long instead while there is something else to do: an inbox that is never empty must not put them off for ever."""
 
 
 class Leisure:
@@ -25,9 +27,9 @@ class Leisure:
             # A dictionary that was large stays large.
             self._left = {}
 
-    def due(self, now: float) -> list[str]:
-        """Those whose turn has come; they stay until they are dropped."""
-        if now < self._at:
+    def due(self, now: float, *, busy: bool) -> list[str]:
+        """Those whose turn has come; they stay until they are dropped. ``busy``: there is something else to do."""
+        if now < self._at + (BUSY_SECONDS - FEW_SECONDS if busy else 0.0):
             return []
         found = list(islice(self._left, FEW))
         if found:
@@ -36,5 +38,5 @@ class Leisure:
 
     @property
     def next(self) -> float | None:
-        """When the next ones have their turn; None where none is left."""
+        """When the next ones have their turn if there is nothing else to do; None where none is left."""
         return self._at if self._left else None

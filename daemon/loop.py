@@ -130,9 +130,12 @@ class Loop:
             for job_id in looked:
                 self._try_to_look(job_id, now, boot, alone=alone)
             progressed |= self._attempts.current is not before
-            self._storm.turn(boot, rang=bool(hints.rang), meant=bool(looked) or inbox or progressed)
+            busy = bool(looked) or inbox or progressed
+            self._storm.turn(boot, rang=bool(hints.rang), meant=busy)
             if inbox:
                 self._look_at_inbox(now, boot)
+            for job_id in self.jobs.take_leisurely(boot, busy=busy):
+                self._try_to_look(job_id, now, boot)
             self._expire(now)
             moved_on = not self.full and self._try(self._start, now)
             progressed |= moved_on

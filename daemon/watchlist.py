@@ -118,8 +118,14 @@ class Watchlist:
         wanted.update(dict.fromkeys(self._again.over(boot)))
         if everything:
             wanted.update(dict.fromkeys(self._scan(boot, missed=hints.everything)))
-        wanted.update(dict.fromkeys(self._leisure.due(boot)))
-        due = [job_id for job_id in wanted if job_id in self._listings]
+        return self._taken(job_id for job_id in wanted if job_id in self._listings)
+
+    def take_leisurely(self, boot: float, *, busy: bool) -> list[str]:
+        """The few jobs whose turn has come by and by; ``busy``: there is something else to do (`Leisure`)."""
+        return self._taken(self._leisure.due(boot, busy=busy))
+
+    def _taken(self, job_ids: Iterable[str]) -> list[str]:
+        due = list(job_ids)
         for job_id in due:
             self._again.drop(job_id)
             self._leisure.drop(job_id)

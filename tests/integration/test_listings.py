@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daemon.inotify import remove_watch
-from daemon.leisure import FEW, FEW_SECONDS, Leisure
+from daemon.leisure import BUSY_SECONDS, FEW, FEW_SECONDS, Leisure
 from daemon.listings import Listings
 from daemon.setup import init
 from daemon.watcher import Hints, Watcher
@@ -96,22 +96,36 @@ def test_a_change_right_after_the_note_is_told_although_the_times_are_the_same(r
 def test_by_and_by_means_a_few_at_a_time_in_order() -> None:
     """Each once, in the order in which they came; what was looked at meanwhile is not looked at again."""
     leisure = Leisure()
-    assert leisure.due(0.0) == []
+    assert leisure.due(0.0, busy=False) == []
     names = [f"j{number}" for number in range(2 * FEW + 1)]
     for name in (*names, *names):
         leisure.add(name)
     leisure.drop(names[1])
-    first = leisure.due(10.0)
+    first = leisure.due(10.0, busy=False)
     assert first == [names[0], *names[2 : FEW + 1]]
-    assert leisure.due(10.0 + FEW_SECONDS / 2) == []
+    assert leisure.due(10.0 + FEW_SECONDS / 2, busy=False) == []
     for name in first:
         leisure.drop(name)
     assert leisure.next == 10.0 + FEW_SECONDS
-    last = leisure.due(10.0 + FEW_SECONDS)
+    last = leisure.due(10.0 + FEW_SECONDS, busy=False)
     assert last == names[FEW + 1 :]
     for name in last:
         leisure.drop(name)
     assert leisure.next is None
+
+
+def test_by_and_by_waits_for_what_else_is_to_be_done_but_not_for_ever() -> None:
+    """Beside an inbox that is never empty a few in a second; the moment there is nothing else, as ever."""
+    leisure = Leisure()
+    for number in range(2 * FEW):
+        leisure.add(f"j{number}")
+    began = 1000.0
+    assert len(leisure.due(began, busy=True)) == FEW
+    assert leisure.due(began + FEW_SECONDS, busy=True) == []
+    assert leisure.due(began + BUSY_SECONDS / 2, busy=True) == []
+    assert len(leisure.due(began + BUSY_SECONDS / 2, busy=False)) == FEW
+    assert leisure.due(began + BUSY_SECONDS, busy=True) == []
+    assert len(leisure.due(began + 1.5 * BUSY_SECONDS, busy=True)) == FEW
 
 
 # -- what the watchlist makes of it
@@ -140,7 +154,9 @@ def watched(workspace: Workspace, watcher: Watcher, count: int) -> Watchlist:
     jobs.adopt_all(names)
     seen: list[str] = []
     while jobs.next_look is not None:
-        due = jobs.take_due(NOTHING, (), jobs.next_look, everything=False)
+        boot = jobs.next_look
+        due = jobs.take_due(NOTHING, (), boot, everything=False)
+        due += jobs.take_leisurely(boot, busy=False)
         for job_id in due:
             jobs.looks(job_id)
         seen += due

@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 from daemon.clock import Clock
+from daemon.leisure import FEW_SECONDS
 from daemon.opening import Opened, open_workspace
 from daemon.workspace import Workspace
 from tests.studio import QUICK, Studio
@@ -114,6 +115,34 @@ def test_across_a_restart_the_wall_clock_counts(tmp_path: Path) -> None:
     opened.loop.turn()
     assert studio.state("g")["reason"] == "expired"
     opened.close()
+
+
+def test_gates_that_can_wait_are_looked_at_after_the_inbox(tmp_path: Path) -> None:
+    """The look by and by is for a turn without other work, and comes in the next one that is."""
+    studio = Studio(tmp_path / "studio")
+    clock = Clocks()
+    opened = open_workspace(Workspace(studio.root), clock=clock)
+    try:
+        leisure = opened.loop.jobs._leisure
+
+        def looked() -> bool:
+            opened.loop.turn()
+            return leisure.next is None
+
+        # A name that nothing else asks about.
+        leisure.add("over")
+        wait_for(looked, "the look before")
+        leisure.add("over")
+        clock.pass_time(2 * FEW_SECONDS)
+        studio.submit("h")
+        opened.loop.turn()
+        assert opened.parts.recorder.store.job("h") is not None
+        assert leisure.next is not None
+        wait_for(looked, "the look")
+        # Its attempt is over before the workspace is let go.
+        at_gate(opened, clock, "h")
+    finally:
+        opened.close()
 
 
 def reachable(root: object) -> Iterator[object]:
