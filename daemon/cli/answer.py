@@ -45,6 +45,8 @@ def command(args: Namespace) -> int:
         stage=args.stage,
         unbound=getattr(args, "unbound", False),
     )
+    if answer.unbound:
+        refuse_unbound(workspace)
     if answer.verb == "approve" and job.answerable:
         refuse_wrong_edits(workspace, catalog, job)
     dropped = give(workspace, catalog, job, answer)
@@ -79,6 +81,17 @@ def give(workspace: Workspace, catalog: Catalog, job: Job, answer: Answer) -> Dr
     refused = frozenset(key_of(d.identity) for d in catalog.decisions(job.id) if d.verdict == "refused")
     await_shown(workspace, job)
     return drop_answer(workspace, job, answer, refused)
+
+
+def refuse_unbound(workspace: Workspace) -> None:
+    """NotPossible where the policy has such answers refused: not to say 0 and have it refused a moment later."""
+    from daemon.settings import load_policy
+
+    if load_policy(workspace).decisions.unbound == "refuse":
+        raise NotPossible(
+            "the policy says 'unbound: refuse': an answer names the digest of what was looked at; "
+            "leave --unbound out; nothing was written"
+        )
 
 
 def refuse_wrong_edits(workspace: Workspace, catalog: Catalog, job: Job) -> None:

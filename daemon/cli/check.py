@@ -12,7 +12,7 @@ from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import show, show_json
 from daemon.documents import whole_file
 from daemon.errors import Problem
-from daemon.names import shown, verb_of
+from daemon.names import Ignored, classify_inbox, shown, verb_of
 from daemon.workspace import Workspace
 
 BAD_INPUT = 65
@@ -44,6 +44,8 @@ def _problems(path: Path, workspace: Workspace) -> list[Problem]:
     run, verb = Path(os.path.normpath(path.absolute())).parent, verb_of(path.name)
     if problems:
         return problems
+    if run == workspace.inbox and (right := _right_name(path.name)):
+        return [whole_file(shown(str(path)), f"by this name nobody takes it; rename it to {shown(right)}")]
     if not verb:
         return _taken_id(path, workspace)
     if run.parent != workspace.runs:
@@ -56,6 +58,12 @@ def _problems(path: Path, workspace: Workspace) -> list[Problem]:
         return [whole_file(shown(str(path)), f"there is no job {shown(run.name)} that it could decide")]
     why = objection(workspace, catalog, job, path, verb)
     return [whole_file(shown(str(path)), why)] if why else []
+
+
+def _right_name(name: str) -> str:
+    """The name of a request that one only looks like; empty for others, also for what is set aside."""
+    meant = classify_inbox(name)
+    return meant.meant if isinstance(meant, Ignored) else ""
 
 
 def _taken_id(path: Path, workspace: Workspace) -> list[Problem]:

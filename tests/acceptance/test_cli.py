@@ -274,6 +274,16 @@ def test_a_hint_can_be_copied_into_a_shell(studio: Studio, name: str) -> None:
     assert done.stdout == f"inbox/{name}"
 
 
+def test_check_names_what_the_inbox_would_not_take(studio: Studio) -> None:
+    """A request that is right in all but its name; one that was set aside is looked at for what it says."""
+    near, aside = (studio.root / "inbox" / name for name in ("Big.YAML", "_later.yaml"))
+    for path in (near, aside):
+        path.write_text(NOTE)
+    done = studio.spork("check", str(near), check=False)
+    assert (done.returncode, "rename it to Big.yaml" in done.stdout) == (65, True)
+    assert studio.spork("check", str(aside)).stdout.endswith("_later.yaml: right\n")
+
+
 def test_check_tells_of_an_empty_request(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     """What the inbox would do, and nothing about a policy, which has advice of its own."""
     for name in ("inbox/a.yaml", "conf/operator.yaml"):

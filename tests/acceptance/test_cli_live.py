@@ -263,9 +263,10 @@ def test_an_unbound_approval(gated: Studio) -> None:
     (gated.root / "conf/operator.yaml").write_text(QUICK + "decisions: {unbound: refuse}\n")
     gated.spork("reload")
     wait_for(lambda: b'"policy_reloaded"' in gated.log.read_bytes(), "the policy to be read again")
-    done = gated.spork("approve", "g-1", "--unbound", "--wait", check=False)
+    done = gated.spork("approve", "g-1", "--unbound", check=False)
     assert done.returncode == 65
     assert "unbound: refuse" in done.stderr
+    assert not list(gated.run("g-1").glob("approve.yaml*"))
 
 
 def test_an_answer_waits_for_a_daemon(gated: Studio) -> None:
