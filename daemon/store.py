@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from daemon import codec
-from daemon.changes import Change, Claim, DecisionFile, Overtaken, Owed, Recorded, Verdict
+from daemon.changes import Change, DecisionFile, Owed, Recorded, Verdict
 from daemon.database import begin, open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
 from daemon.model import Artifact, Event, Job
-from daemon.tables import INSERT_EVENT, event_row, index, job_row
+from daemon.tables import add_decision, add_events, add_job, change_job, index
 
 REMEMBERED = 128
 """Jobs kept in memory as they were last recorded: the head of the queue and who moved lately."""
@@ -129,44 +129,19 @@ class Store:
                 index(self._db, job, numbered)
             events.append(numbered)
             seq += 1
-        self._db.executemany(INSERT_EVENT, [event_row(e) for e in events])
+        add_events(self._db, events)
         if change.claim is not None and job is not None:
-            self._insert(job, change.claim)
+            add_job(self._db, job, change.claim)
         elif job is not None and job is not change.job:
-            self._update(job, change.job)
+            change_job(self._db, job, change.job)
         if change.decision is not None and change.job is not None:
-            self._keep(
+            add_decision(
+                self._db,
                 change.job,
                 change.decision,
                 change.events[0].ts if change.events else (job.updated_at if job else ""),
             )
         return Recorded(job, tuple(events))
-
-    def _insert(self, job: Job, claim: Claim) -> None:
-        row = (*job_row(job), claim.data, claim.sha256, claim.name, claim.identity, claim.pipeline, job.id)
-        self._db.execute(
-            "INSERT INTO jobs (queued_seq, priority, status, over, version, expires_at, slug, reason, stage, attempt,"
-            " created_at, updated_at, state, request, request_sha256, request_name, request_identity, pipeline, id)"
-            f" VALUES ({','.join('?' * len(row))})",
-            row,
-        )
-
-    def _update(self, job: Job, before: Job | None) -> None:
-        changed = self._db.execute(
-            "UPDATE jobs SET queued_seq=?, priority=?, status=?, over=?, version=?, expires_at=?, slug=?, reason=?,"
-            " stage=?, attempt=?, created_at=?, updated_at=?, state=? WHERE id=? AND version=?",
-            (*job_row(job), job.id, before.version if before else 0),
-        )
-        if changed.rowcount != 1:
-            raise Overtaken(job.id)
-
-    def _keep(self, job: Job, file: DecisionFile, at: str) -> None:
-        self._db.execute(
-            "INSERT INTO decisions (job_id, stage, attempt, name, verdict, by, owner, at, identity, sha256, bytes, why)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-            (job.id, job.stage, job.attempt, file.name, file.verdict, file.by, file.owner, at)
-            + (file.identity, file.sha256, file.data, file.why),
-        )
 
     def moved(self, job_id: str, owed: Owed) -> None:
         """The attempt's files are where they belong. Noted with the next commit: doing it again is harmless."""

@@ -1,23 +1,27 @@
-"""How jobs and events stand in the tables, and what an event changes in the tables beside them."""
+"""How a change stands in the tables: jobs, events and decisions, and what an event changes beside them."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daemon import codec
+from daemon.changes import Claim, DecisionFile, Overtaken
 from daemon.model import PRIORITIES, Event, Job, StageStatus, Type
 
-INSERT_EVENT = (
-    "INSERT INTO events (seq, ts, job_id, type, stage, attempt, status, message, payload)"
-    " VALUES (?,?,?,?,?,?,?,?,?)"
-)
+
+def add_events(db: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Add numbered events."""
+    db.executemany(
+        "INSERT INTO events (seq, ts, job_id, type, stage, attempt, status, message, payload)"
+        " VALUES (?,?,?,?,?,?,?,?,?)",
+        [_event_row(event) for event in events],
+    )
 
 
-def event_row(event: Event) -> tuple[Any, ...]:
-    """The event for ``INSERT_EVENT``."""
+def _event_row(event: Event) -> tuple[Any, ...]:
     payload = json.dumps(dict(event.payload), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return (event.seq, event.ts, event.job_id, str(event.type), event.stage, event.attempt) + (
         event.status,
@@ -26,7 +30,29 @@ def event_row(event: Event) -> tuple[Any, ...]:
     )
 
 
-def job_row(job: Job) -> tuple[Any, ...]:
+def add_job(db: sqlite3.Connection, job: Job, claim: Claim) -> None:
+    """Add a job with the request that it was claimed from."""
+    row = (*_job_row(job), claim.data, claim.sha256, claim.name, claim.identity, claim.pipeline, job.id)
+    db.execute(
+        "INSERT INTO jobs (queued_seq, priority, status, over, version, expires_at, slug, reason, stage, attempt,"
+        " created_at, updated_at, state, request, request_sha256, request_name, request_identity, pipeline, id)"
+        f" VALUES ({','.join('?' * len(row))})",
+        row,
+    )
+
+
+def change_job(db: sqlite3.Connection, job: Job, before: Job | None) -> None:
+    """Put the job in the place of what it was; Overtaken if that is not what stands there."""
+    changed = db.execute(
+        "UPDATE jobs SET queued_seq=?, priority=?, status=?, over=?, version=?, expires_at=?, slug=?, reason=?,"
+        " stage=?, attempt=?, created_at=?, updated_at=?, state=? WHERE id=? AND version=?",
+        (*_job_row(job), job.id, before.version if before else 0),
+    )
+    if changed.rowcount != 1:
+        raise Overtaken(job.id)
+
+
+def _job_row(job: Job) -> tuple[Any, ...]:
     """What the jobs table says of a job, in its columns' order, from queued_seq to state."""
     over = job.final and not job.open_attempt
     expires = job.gate.expires_at if job.gate else None
@@ -45,6 +71,16 @@ def job_row(job: Job) -> tuple[Any, ...]:
         job.created_at,
         job.updated_at,
         codec.dump(job),
+    )
+
+
+def add_decision(db: sqlite3.Connection, job: Job, file: DecisionFile, at: str) -> None:
+    """Add a decision file that was looked at, where the job was then."""
+    db.execute(
+        "INSERT INTO decisions (job_id, stage, attempt, name, verdict, by, owner, at, identity, sha256, bytes, why)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (job.id, job.stage, job.attempt, file.name, file.verdict, file.by, file.owner, at)
+        + (file.identity, file.sha256, file.data, file.why),
     )
 
 

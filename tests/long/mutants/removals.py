@@ -111,7 +111,7 @@ LOCKS = (
             "        self._lane.check()\n", "", ("tests/acceptance/test_pulled_away.py",)),
     Removal("lock", "the database is still there, on a timer", "ground.py",
             "        self._store.check_place()\n", "", (STOPPING,)),
-    Removal("lock", "a job changes only from the version that was decided on", "store.py",
+    Removal("lock", "a job changes only from the version that was decided on", "tables.py",
             "if changed.rowcount != 1:", "if changed.rowcount > 1:", (STORE,)),
     Removal("lock", "processes of a killed daemon are ended before anything starts", "recovery.py",
             "ended = end_strays(store.token)", "ended = 0", (KEEPERS, CRASHES)),
