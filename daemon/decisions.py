@@ -163,7 +163,7 @@ class Desk:
     def tidy(self, job: Job) -> None:
         """Take away what was recorded before a crash, of a job that is over and is not looked at again."""
         run = self._workspace.run(job.id)
-        for file, stage, attempt in self._recorder.store.recorded(job.id):
+        for file, stage, attempt in self._recorder.store.received.recorded(job.id):
             try:
                 with opened_beneath(run) as folder:
                     status = os.stat(file.name, dir_fd=folder, follow_symlinks=False)
@@ -187,7 +187,7 @@ class Desk:
             name = f"{verb}.yaml"
             with opened_beneath(run) as folder:
                 identity = Identity.of(status, birth_in(folder, name))
-            known = self._recorder.store.decision_seen(job.id, name, identity.keys, _sha256(b""))
+            known = self._recorder.store.received.decision_seen(job.id, name, identity.keys, _sha256(b""))
             if stat.S_ISREG(status.st_mode) and status.st_size == 0 and known is None:
                 why = "it was empty when the machine started: a power cut may have taken what it said; answer again"
                 whole = Whole(f"{verb}.yaml", b"", identity, status.st_uid, owner_of(status.st_uid))
@@ -195,7 +195,7 @@ class Desk:
 
     def _decide(self, run: Path, job: Job, verb: Verb, whole: Whole, now: datetime, others: list[str]) -> Job:
         keys = whole.identity.keys
-        seen = self._recorder.store.decision_seen(job.id, whole.name, keys, _sha256(whole.data))
+        seen = self._recorder.store.received.decision_seen(job.id, whole.name, keys, _sha256(whole.data))
         if seen is not None:
             if seen.verdict == "recorded":
                 say("orchestrator", "decision_repeated", job=job.id, file=whole.name)
@@ -275,7 +275,7 @@ class Desk:
         """Write what is kept of the recorded decisions: a power cut may have come between the record and that."""
         run = self._workspace.run(job.id)
         if is_folder(run):
-            for file, stage, attempt in self._recorder.store.recorded(job.id):
+            for file, stage, attempt in self._recorder.store.received.recorded(job.id):
                 keep(run, job, stage, attempt, file.name, file.data)
 
     def _refuse(self, run: Path, job: Job, whole: Whole, why: str, now: datetime) -> Job:
@@ -284,7 +284,7 @@ class Desk:
 
     def _cannot_read(self, run: Path, job: Job, seen: Refused, now: datetime) -> Job:
         sha = _sha256(seen.data or b"")
-        known = self._recorder.store.decision_seen(job.id, seen.name, seen.identity.keys, sha)
+        known = self._recorder.store.received.decision_seen(job.id, seen.name, seen.identity.keys, sha)
         if known is not None:
             tell(run, seen.name, known.why)
             return job

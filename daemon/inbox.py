@@ -53,7 +53,7 @@ class Inbox:
         self._folder = workspace.inbox
         self._told: dict[str, str] = {}
         # By the name as shown: a crash may have come between a refusal's record and what follows it.
-        self._recorded = recorder.store.refusals()
+        self._recorded = recorder.store.received.refusals()
         self.waiting: dict[str, str] = {}
         """Name and reason of each file that is not taken yet, for status."""
         self.taken_ids: list[str] = []
@@ -142,9 +142,8 @@ class Inbox:
                 return self._take(name, seen, taken, now)
 
     def _take(self, name: str, whole: Whole, taken: list[Taken], now: datetime) -> float | None:
-        store = self._recorder.store
         sha = hashlib.sha256(whole.data).hexdigest()
-        before = store.claimed_as(whole.identity.keys)
+        before = self._recorder.store.received.claimed_as(whole.identity.keys)
         try:
             if before is not None and before[1] == sha:
                 self._make_again(before[0])
@@ -174,16 +173,16 @@ class Inbox:
 
     def _make_again(self, job_id: str) -> None:
         """What a crash or the disk kept a claim from making; not the directory of a job that is over."""
-        kept, job = self._recorder.store.request(job_id), self._recorder.store.job(job_id)
-        if kept and job and (not job.final or is_folder(self._workspace.run(job_id))):
-            make_run(self._workspace, job_id, *kept)
+        job = self._recorder.store.job(job_id)
+        if job and (not job.final or is_folder(self._workspace.run(job_id))):
+            make_run(self._workspace, job_id, *self._recorder.store.received.request(job))
 
     def _id_for(self, vetted: Vetted, name: str, sha: str, taken: list[Taken], now: datetime) -> str | None:
         """The job's id; None if this very request is a job already. Invalid if another request has the id."""
         wanted = vetted.request.id
         if wanted is None:
             return f"{now:%Y%m%d-%H%M%S}-{vetted.slug[:40].rstrip('-')}-{secrets.token_hex(2)}"
-        known = self._recorder.store.request_sha256(wanted)
+        known = self._recorder.store.received.request_sha256(wanted)
         for other in taken:
             if other.job_id == wanted:
                 known = hashlib.sha256(other.whole.data).hexdigest()

@@ -335,8 +335,7 @@ class Loop:
 
     def _make_run(self, job: Job) -> None:
         self._ground.check_place()
-        kept = self._recorder.store.request(job.id)
-        assert kept is not None
+        kept = self._recorder.store.received.request(job)
         say("orchestrator", "run_made_anew", logging.WARNING, job=job.id, note="its directory was gone")
         make_run(self._workspace, job.id, *kept)
         self._recorder.lag(job.id)

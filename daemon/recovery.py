@@ -95,9 +95,9 @@ def _is_made(workspace: Workspace, job_id: str) -> bool:
 def _make_run(job_id: str, parts: Parts) -> None:
     """Make the job's directory again; where that cannot be done, the job alone waits for it."""
     try:
-        kept = parts.recorder.store.request(job_id)
-        assert kept is not None
-        make_run(parts.workspace, job_id, *kept)
+        job = parts.recorder.store.job(job_id)
+        assert job is not None
+        make_run(parts.workspace, job_id, *parts.recorder.store.received.request(job))
     except OSError as error:
         say("orchestrator", "cannot_look", logging.ERROR, job=job_id, why=str(error))
 

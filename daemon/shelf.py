@@ -24,11 +24,10 @@ class Shelf:
         if found is None:
             where = f"runs/{job.id}/pipeline.yaml"
             try:
-                kept = self._store.request(job.id)
+                _, kept = self._store.received.request(job)
             except OSError as error:
                 raise Invalid(whole_file(where, error.strerror or str(error))) from error
-            assert kept is not None
-            found = load(kept[1], where)
+            found = load(kept, where)
             while len(self._parsed) >= ROOM:
                 del self._parsed[next(iter(self._parsed))]
             self._parsed[job.pipeline_sha256] = found

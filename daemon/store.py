@@ -1,4 +1,4 @@
-"""The database: the only SQL. An event and the state it makes are one transaction.
+"""The database as the daemon holds it open: an event and the state it makes are one transaction.
 
 One writer. Every change of a job is a compare-and-set on its version; what the rules refuse or another
 writer overtook leaves the database as it was.
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from daemon import codec
-from daemon.changes import Change, DecisionFile, Owed, Recorded, Verdict
+from daemon.changes import Change, Owed, Recorded
 from daemon.database import begin, open_reader, open_writer
 from daemon.errors import Halt
 from daemon.machine import decide
 from daemon.model import Artifact, Event, Job
+from daemon.received import Received
 from daemon.tables import add_decision, add_events, add_job, change_job, index
 
 REMEMBERED = 128
@@ -34,6 +34,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._db = open_reader(path) if read_only else open_writer(path)
+        self.received = Received(self._db, path)
         self._inode = os.stat(path).st_ino
         self._next_seq = self.last_seq() + 1
         self._moved: list[tuple[str, str, str, int]] = []
@@ -255,75 +256,11 @@ class Store:
             Artifact(path, kind, size, sha, json.loads(meta)) for path, kind, size, sha, meta in rows
         )
 
-    def request(self, job_id: str) -> tuple[bytes, bytes] | None:
-        """The request and the pipeline of a job, byte for byte. OSError EIO where they are not what was accepted."""
-        row = self._db.execute(
-            "SELECT request, pipeline, request_sha256 FROM jobs WHERE id=?", (job_id,)
-        ).fetchone()
-        job = self.job(job_id)
-        if row is None or job is None:
-            return None
-        # SQLite has no checksums: a flipped bit would make other work of it.
-        for data, sha256 in ((row[0], row[2]), (row[1], job.pipeline_sha256)):
-            if hashlib.sha256(data).hexdigest() != sha256:
-                why = f"what was accepted as {job_id} reads otherwise; stop the daemon and run: spork rebuild"
-                raise OSError(errno.EIO, why, str(self.path))
-        return row[0], row[1]
-
-    def request_sha256(self, job_id: str) -> str | None:
-        row = self._db.execute("SELECT request_sha256 FROM jobs WHERE id=?", (job_id,)).fetchone()
-        return row[0] if row else None
-
-    def claimed_as(self, keys: Sequence[str]) -> tuple[str, str] | None:
-        """Id and sha256 of the job that took this very file, known by any of these keys."""
-        row = self._db.execute(
-            f"SELECT id, request_sha256 FROM jobs WHERE request_identity IN ({_marks(keys)})"
-            " ORDER BY queued_seq DESC",
-            tuple(keys),
-        ).fetchone()
-        return (row[0], row[1]) if row else None
-
-    def decision_seen(self, job_id: str, name: str, keys: Sequence[str], sha256: str) -> Verdict | None:
-        """What was said about this very file under this name, known by any of these keys, if it was looked at.
-
-        With another name it says something else: who renames approve.yaml to reject.yaml has decided anew. The
-        bytes count too: where time stamps are coarse, other bytes may have the same identity.
-        """
-        rows = self._db.execute(
-            "SELECT verdict, stage, attempt, why, identity FROM decisions WHERE job_id=? AND name=? AND sha256=?"
-            " ORDER BY id DESC",
-            (job_id, name, sha256),
-        )
-        for *verdict, identity in rows:
-            # A refused answer stays refused in a copy of the workspace, where every file has another inode.
-            if identity in keys or (verdict[0] == "refused" and _same_but_inode(identity, keys[0])):
-                return Verdict(*verdict)
-        return None
-
-    def recorded(self, job_id: str) -> list[tuple[DecisionFile, str | None, int]]:
-        """The decisions that counted, each with the stage and attempt where the job was."""
-        rows = self._db.execute(
-            "SELECT name, verdict, by, owner, identity, sha256, bytes, why, stage, attempt FROM decisions"
-            " WHERE job_id=? AND verdict='recorded' ORDER BY id",
-            (job_id,),
-        )
-        return [(DecisionFile(*row[:8]), row[8], row[9]) for row in rows]
-
     def events(self, job_id: str | None = None, after: int = 0) -> Iterator[Event]:
         """Events with a greater seq, in order; of one job, or of the workspace."""
         where, args = ("job_id=? AND seq>?", (job_id, after)) if job_id else ("seq>?", (after,))
         query = f"SELECT {codec.EVENT_COLUMNS} FROM events WHERE {where} ORDER BY seq"
         yield from map(codec.event, self._db.execute(query, args))
-
-    def refusals(self, events: int = 200) -> dict[str, str]:
-        """Of the requests refused last, by name: the file's identity, or the message where it stayed."""
-        rows = self._db.execute(
-            "SELECT payload, message FROM events WHERE job_id IS NULL AND type = 'request_refused'"
-            " ORDER BY seq DESC LIMIT ?",
-            (events,),
-        ).fetchall()
-        told = ((json.loads(payload), message) for payload, message in reversed(rows))
-        return {facts["name"]: facts.get("identity") or message for facts, message in told}
 
     def touched_lately(self, after: int) -> set[str]:
         """The jobs of the events after that one."""
@@ -336,15 +273,3 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each status."""
         return dict(self._db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall())
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ",".join("?" * len(values))
-
-
-def _same_but_inode(kept: str, key: str) -> bool:
-    """Whether two identities agree in size and time of writing, which tar may have cut to whole seconds."""
-    _, size, written, _ = kept.split(":")[-4:]
-    _, size_now, written_now, _ = key.split(":")
-    cut = str(int(written) // 1_000_000_000 * 1_000_000_000)
-    return size == size_now and written_now in (written, cut)

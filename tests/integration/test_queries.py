@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import shutil
@@ -15,6 +16,9 @@ import pytest
 from bench.fill import fill
 from bench.subjects import Daemon
 from daemon.catalog import Catalog
+from daemon.database import open_reader
+from daemon.model import Job
+from daemon.received import Received
 from daemon.store import Store
 
 OF_SOME = {"jobs_open", "jobs_queue", "attempts_owed", "attempts_open"}
@@ -92,19 +96,44 @@ def questions(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
             yield name, method
 
 
-@pytest.mark.parametrize("kind", [Store, Catalog])
-def test_no_question_reads_all_jobs_or_all_events(kind: type, root: Path) -> None:
+def a_job(root: Path) -> Job:
+    with contextlib.closing(Catalog(root / "jobs/spork.db")) as catalog:
+        job = catalog.job(GIVEN["job_id"])
+    assert job is not None
+    return job
+
+
+def received(path: Path) -> Received:
+    return Received(open_reader(path), path)
+
+
+@pytest.mark.parametrize(
+    ("opens", "must_ask"),
+    [
+        (Store, {"job", "events", "last_seq", "queued", "owed", "open_ids", "touched_lately"}),
+        (received, {"request", "request_sha256", "claimed_as", "decision_seen", "recorded", "refusals"}),
+        (
+            Catalog,
+            {"job", "events", "request", "last_seq", "open_jobs", "has_any", "waiting_jobs"}
+            | {"finished_jobs", "ids_like", "standing", "torn"},
+        ),
+    ],
+)
+def test_no_question_reads_all_jobs_or_all_events(
+    opens: Callable[[Path], Any], must_ask: set[str], root: Path
+) -> None:
     """Each method that asks, with the values it is given in life; what it iterates is drained."""
-    opened = kind(root / "jobs/spork.db")
+    given = GIVEN | {"job": a_job(root)}
+    opened = opens(root / "jobs/spork.db")
     heard = opened._db = Heard(opened._db)
     asked, wrong = set(), []
     try:
-        for name, method in questions(kind):
+        for name, method in questions(type(opened)):
             needed = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
-            due = [GIVEN[p.name] for p in needed if p.default is p.empty and p.name in GIVEN]
+            due = [given[p.name] for p in needed if p.default is p.empty and p.name in given]
             if len(due) < sum(p.default is p.empty for p in needed):
                 continue
-            variants = [due, [GIVEN["job_id"]]] if name == "events" else [due]
+            variants = [due, [given["job_id"]]] if name == "events" else [due]
             for values in variants:
                 before = len(heard.plans)
                 answer = method(opened, *values)
@@ -115,29 +144,9 @@ def test_no_question_reads_all_jobs_or_all_events(kind: type, root: Path) -> Non
                     plans = heard.plans[before:]
                     wrong += [f"{name}: {sql}: {p}" for sql, p in plans if whole(p) or sorts_all(sql, p)]
         assert wrong == []
-        assert asked >= {"job", "events", "request", "last_seq"}
-        if kind is Store:
-            assert asked >= {
-                "queued",
-                "owed",
-                "claimed_as",
-                "decision_seen",
-                "open_ids",
-                "refusals",
-                "touched_lately",
-            }
-        else:
-            assert asked >= {
-                "open_jobs",
-                "has_any",
-                "waiting_jobs",
-                "finished_jobs",
-                "ids_like",
-                "standing",
-                "torn",
-            }
+        assert asked >= must_ask
     finally:
-        opened.close()
+        heard.close()
 
 
 def test_what_is_ahead_in_the_queue_is_found_without_reading_it(root: Path, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ check service schemas runnable modules page
 runner watcher projection publication
 workroom keeper child strays lane harness harvest stagelog processes inotify mounts
 anchor catalog exposure storm
-checkup answers store tables database changes spool unhurried errands digests codec finding lease sightings strangers
+checkup answers store tables database spool unhurried errands digests codec finding lease sightings strangers
+received changes
 settings tightening pipelines documents params explain strictyaml tree rulings logs repeats logstream notify
 machine
 gate_transitions
