@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from daemon import rulings
+from daemon import rulings, thrift
 from daemon.attempts import Attempts
 from daemon.carrier import Carrier
 from daemon.changes import Change
@@ -147,7 +147,7 @@ class Loop:
         self._copies.note(boot, refused=self._recorder.lagging)
         if self.suspects and not (self.stopping or self.full):
             self._see_to_suspects(self.suspects)
-        self._keep_warm(boot, busy=progressed or self._attempts.current is not None)
+        self._keep_warm(boot, busy=progressed or self._attempts.current is not None, everything=everything)
         # Something ended without a process, such as a start that came to nothing: the next in the queue is due.
         return 0.0 if moved_on and self._attempts.current is None else self._wait(boot, ticks)
 
@@ -380,7 +380,8 @@ class Loop:
 
     # -- waiting
 
-    def _keep_warm(self, boot: float, *, busy: bool) -> None:
+    def _keep_warm(self, boot: float, *, busy: bool, everything: bool) -> None:
+        """Hold ready what work needs; a minute after it, let go of that, and of the memory it took."""
         if busy:
             self._busy_at = boot
             try:
@@ -389,6 +390,9 @@ class Loop:
                 self._trouble(error)
         elif boot - self._busy_at >= IDLE_SECONDS:
             self._runner.rest()
+            if everything:
+                self._recorder.store.forget_pages()
+                thrift.give_back()
 
     def _wait(self, boot: float, ticks: float | None) -> float:
         if not self._storm.on and self._watcher.unread(self.jobs.may_matter):

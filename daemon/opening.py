@@ -97,7 +97,7 @@ def open_workspace(
         parts = _parts(workspace, policy, store, lock, checkup, clock or Clock(), poll=poll)
         loop = Loop(parts, policy, only)
         loop.suspects = recover(parts, policy)
-        parts.watcher.watch(INBOX, workspace.inbox)
+        parts.watcher.watch(INBOX, str(workspace.root))
         loop.jobs.adopt_all(store.open_ids())
         return Opened(loop, parts, policy, lock)
     except BaseException:

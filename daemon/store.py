@@ -51,6 +51,10 @@ class Store:
             self.note_moves()
         self._db.close()
 
+    def forget_pages(self) -> None:
+        """Let go of the pages kept in memory; they are read again when they are asked for."""
+        self._db.execute("PRAGMA shrink_memory")
+
     def prove(self) -> None:
         """Halt unless the file is in its place and answers a read."""
         self.check_place()

@@ -41,7 +41,7 @@ class Hints:
 
 
 class Watcher:
-    """Watches folders under keys of the caller's.
+    """Watches folders under keys of the caller's, which are their names.
 
     ``mode``: ``poll`` watches nothing; ``inotify`` trusts it on every file system; ``auto`` also names those
     folders `unwatched` where it hears only of this machine's changes. ``probe_folder``: a private folder for
@@ -55,8 +55,9 @@ class Watcher:
         self._probe_folder = probe_folder
         self._unheard = unheard
         self._fd: int | None = None
-        self._folders: dict[str, bytes] = {}
-        self._removals: set[str] = set()
+        # Ten thousand jobs may wait: of each no more is kept than its key, once, and a few numbers.
+        self._below: dict[str, str] = {}
+        self._more: dict[str, int] = {}
         self._watches: dict[str, WatchDescriptor] = {}
         self._keys: dict[WatchDescriptor, str] = {}
         self._unwatched: dict[str, str] = {}
@@ -78,21 +79,29 @@ class Watcher:
         """Readable when the bell rings; None if all is polled. Ask before every wait: it can change."""
         return self._fd
 
-    def watch(self, key: str, folder: Path) -> None:
-        """Watch a folder, itself not a link and not its subfolders. Look into it after this, not before."""
-        self._folders[key] = os.fsencode(folder)
+    def watch(self, key: str, below: str) -> None:
+        """Watch the folder that is named by its key ``below`` another, itself not a link and not its subfolders. Look
+        into it after this, not before.
+        """
+        self._below[key] = below
+        self._more.setdefault(key, 0)
         self._add(key)
 
     def hear_removals(self, key: str, *, on: bool) -> None:
         """Whether names that go from a watched folder ring as well: most that go the daemon takes away itself."""
-        if key in self._folders and on != (key in self._removals):
-            (self._removals.add if on else self._removals.discard)(key)
+        more = inotify.LEFT if on else 0
+        if self._more.get(key, more) != more:
+            self._more[key] = more
             self._add(key)
+
+    def hears_removals(self, key: str) -> bool:
+        """Whether names that go ring there."""
+        return bool(self._more.get(key))
 
     def forget(self, key: str) -> None:
         """Stop watching a folder; a key that is not watched is fine."""
-        self._folders.pop(key, None)
-        self._removals.discard(key)
+        self._below.pop(key, None)
+        self._more.pop(key, None)
         self._unwatched.pop(key, None)
         self._rang.pop(key, None)
         self._arrivals -= len(self._arrived.pop(key, ()))
@@ -149,7 +158,7 @@ class Watcher:
         self.close()
         self._said.clear()
         self._open()
-        for key in self._folders:
+        for key in self._below:
             self._add(key)
         self._everything = True
 
@@ -162,7 +171,7 @@ class Watcher:
             self._open()
             keys = None
         changed = []
-        for key in list(self._folders if keys is None else keys):
+        for key in list(self._below if keys is None else keys):
             before = self._watches.get(key)
             self._add(key)
             if self._watches.get(key) != before:
@@ -194,9 +203,9 @@ class Watcher:
         if self._fd is None:
             self._unwatched[key] = "polled by policy" if self._mode == "poll" else "no inotify"
             return
-        folder = self._folders[key]
+        folder = os.fsencode(f"{self._below[key]}/{key}")
         try:
-            watch = inotify.add_watch(self._fd, folder, inotify.LEFT if key in self._removals else 0)
+            watch = inotify.add_watch(self._fd, folder, self._more[key])
         except OSError as error:
             self._refused(key, error)
             return

@@ -36,7 +36,6 @@ class Watchlist:
         self._leisure = Leisure()
         self._lying: set[str] = set()
         self._folders: dict[str, set[str]] = {}
-        self._gated: set[str] = set()
         self._edits_at: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -45,7 +44,7 @@ class Watchlist:
     def adopt(self, job_id: str) -> None:
         """Watch a job that can still change, and look at it in the next turn."""
         if job_id not in self._listings:
-            self._watcher.watch(job_id, self._workspace.run(job_id))
+            self._watcher.watch(job_id, self._runs)
             self._listings.note(job_id)
             self.look_again(job_id, 0.0)
 
@@ -60,7 +59,7 @@ class Watchlist:
 
     def adopt_new(self, job_id: str) -> None:
         """Watch a job whose directory was made just now: looked into only where somebody was faster than the bell."""
-        self._watcher.watch(job_id, self._workspace.run(job_id))
+        self._watcher.watch(job_id, self._runs)
         self._listings.note(job_id)
         if self._holds_answer(job_id):
             self.look_again(job_id, 0.0)
@@ -71,7 +70,6 @@ class Watchlist:
         self._again.drop(job_id)
         self._leisure.drop(job_id)
         self._lying.discard(job_id)
-        self._gated.discard(job_id)
         self._edits_at.pop(job_id, None)
         for key in (job_id, *self._folders.pop(job_id, ())):
             self._watcher.forget(key)
@@ -86,7 +84,6 @@ class Watchlist:
     def hear_edits(self, job: Job) -> None:
         """Hear edits and removals in the folders of an open gate's artifacts, for as long as it is open."""
         wanted: set[str] = set()
-        (self._gated.add if job.answerable else self._gated.discard)(job.id)
         if job.answerable and job.gate is not None:
             parents = (os.path.dirname(a.path) for a in job.at(job.gate.stage).artifacts)
             wanted = {f"{job.id}/{parent}" for parent in parents if parent}
@@ -95,7 +92,7 @@ class Watchlist:
         if wanted:
             self._folders[job.id] = wanted
         for key in wanted:
-            self._watcher.watch(key, self._workspace.runs / key)
+            self._watcher.watch(key, self._runs)
         for key in (job.id, *wanted):
             self._watcher.hear_removals(key, on=job.answerable)
 
@@ -147,13 +144,13 @@ class Watchlist:
         below = [key for keys in self._folders.values() for key in keys]
         self._watcher.check_roots(None if missed else [INBOX, *below, *touched, *self._watcher.unwatched])
         for job_id in touched:
-            if job_id in self._gated:
+            if self._has_gate(job_id):
                 self._leisure.add(job_id)
         return [*(job_id for job_id in touched if self._holds_answer(job_id)), *self._lying]
 
     def may_matter(self, key: str, names: Iterable[str]) -> bool:
         """Whether these names can be something to look at: a request, an answer, or an edit at an open gate."""
-        return key == INBOX or key.partition("/")[0] in self._gated or any(n in _DECISIONS for n in names)
+        return key == INBOX or self._has_gate(key) or any(n in _DECISIONS for n in names)
 
     def _matters(self, key: str, names: Iterable[str], boot: float) -> bool:
         """Whether to look now: these can be an answer, or an edit at an open gate, unless one was seen just now.
@@ -163,7 +160,7 @@ class Watchlist:
         if any(name in _DECISIONS for name in names):
             return True
         job_id = key.partition("/")[0]
-        if job_id not in self._gated or all(name.startswith(".") for name in names):
+        if not self._has_gate(key) or all(name.startswith(".") for name in names):
             return False
         next_look = self._edits_at.get(job_id, -EDIT_SECONDS) + EDIT_SECONDS
         if boot < next_look:
@@ -172,6 +169,10 @@ class Watchlist:
             return False
         self._edits_at[job_id] = boot
         return True
+
+    def _has_gate(self, key: str) -> bool:
+        """Whether this is the directory of a job at an open gate, or a folder in it: there removals are heard."""
+        return self._watcher.hears_removals(key.partition("/")[0])
 
     def _holds_answer(self, job_id: str) -> bool:
         """Whether a decision file, or the reason that one left, lies there; True where that cannot be seen."""

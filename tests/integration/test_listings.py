@@ -149,7 +149,7 @@ def watched(workspace: Workspace, watcher: Watcher, count: int) -> Watchlist:
     names = [f"j{number:03d}" for number in range(count)]
     for name in names:
         workspace.run(name).mkdir()
-    watcher.watch(INBOX, workspace.inbox)
+    watcher.watch(INBOX, str(workspace.root))
     jobs = Watchlist(workspace, watcher)
     jobs.adopt_all(names)
     seen: list[str] = []
@@ -162,6 +162,16 @@ def watched(workspace: Workspace, watcher: Watcher, count: int) -> Watchlist:
         seen += due
     assert seen == names
     return jobs
+
+
+def test_of_a_job_that_waits_the_name_is_kept_once(workspace: Workspace, watcher: Watcher) -> None:
+    """Ten thousand may wait; each look at a gate brings the name anew, from the database."""
+    jobs = watched(workspace, watcher, 2)
+    watcher.hear_removals(b"j000".decode(), on=True)
+    jobs.looks(b"j000".decode())
+    kept = [*watcher._below, *watcher._more, *watcher._watches, *watcher._keys.values(), *jobs._listings]
+    assert kept.count("j000") == 5
+    assert len({id(name) for name in kept if name == "j000"}) == 1
 
 
 def make_deaf(watcher: Watcher) -> None:

@@ -6,6 +6,7 @@ import gc
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from ctypes import CDLL
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -175,6 +176,33 @@ def test_a_job_that_is_over_is_forgotten(tmp_path: Path) -> None:
         opened.parts.recorder.store._known.clear()
         kept = [one for one in reachable(opened) if isinstance(one, str) and "over-1" in one]
         assert not kept
+    finally:
+        opened.close()
+
+
+def resident() -> int:
+    """Bytes that this process has in memory."""
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    return next(int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Rss:"))
+
+
+@pytest.mark.skipif(not hasattr(CDLL(None), "malloc_trim"), reason="needs glibc")
+def test_a_minute_after_work_its_memory_is_given_back(tmp_path: Path) -> None:
+    """What is free between things that are kept goes back to the system, and only then."""
+    clock = Clocks()
+    opened = open_workspace(Workspace(Studio(tmp_path / "studio").root), clock=clock)
+    try:
+        while opened.loop.turn() == 0.0:
+            pass
+        kept = [bytearray(b"x" * 40_000) for _ in range(2000)]
+        del kept[::2]
+        used, half = resident(), 20_000_000
+        opened.loop.turn()
+        assert resident() > used - half
+        clock.pass_time(61)
+        opened.loop.turn()
+        assert resident() < used - half
+        assert len(kept) == 1000
     finally:
         opened.close()
 

@@ -35,7 +35,7 @@ class Loop:
         self.now = 0.0
         self.box = DropBox(settle_seconds=2.0, empty_seconds=10.0, clock=lambda: self.now)
         self.watcher = Watcher("inotify")
-        self.watcher.watch("run", folder)
+        self.watcher.watch(folder.name, str(folder.parent))
         self.taken: list[bytes] = []
         self.turns = 0
 
@@ -46,7 +46,9 @@ class Loop:
         for name in os.listdir(self.folder):
             if isinstance(classify_decision(name), Ignored):
                 continue
-            found = self.box.look(self.folder, name, partial(self.watcher.arrived_whole, "run", name))
+            found = self.box.look(
+                self.folder, name, partial(self.watcher.arrived_whole, self.folder.name, name)
+            )
             if isinstance(found, Whole):
                 self.taken.append(found.data)
                 self.box.claim_unlink(self.folder, name, found.identity)

@@ -37,7 +37,7 @@ transitions
 ledger eventfile clashes feedback
 room
 workspace orders files below beneath renames birth incoming names escapes clock patience lull deadlines suspects
-leisure listings
+leisure listings thrift
 model errors endmark identity scope difference
 """
 RANK = {name: rank for rank, line in enumerate(reversed(LAYERS.split("\n"))) for name in line.split()}
