@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from stages import placing
+from stages import placing, recordings, storyboard_file
 from stages import theme as themes
 from stages.contract import StageError
 from stages.earlier import earlier, sha256_of
@@ -36,7 +36,9 @@ def run(context: Context) -> None:
     """Write ``animatics/scene_NNN.mp4``: h264, yuv420p, exactly ``seconds * fps`` frames each."""
     from stages import clips
 
-    storyboard = placing.spoken_board(context.run_dir)
+    written = storyboard_file.load(context.run_dir)
+    heard = recordings.heard(written, context.run_dir)
+    storyboard = placing.as_spoken(written, heard)
     clips.check_size(storyboard.width, storyboard.height)
     folder = context.out_dir / "animatics"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +50,7 @@ def run(context: Context) -> None:
     for each in orders:
         digest = each.digest()
         context.describe(f"animatics/{each.scene.id}.mp4", "video", made_of=digest, frames=each.frames)
+    recordings.remember(context, heard.used)
 
 
 def _orders(context: Context, storyboard: Storyboard) -> list[Order]:

@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from stages import placing
+from stages import placing, recordings, storyboard_file
 from stages import theme as themes
 from stages.earlier import sha256_of
 from stages.last_plan import PLAN, LastPlan, shows
@@ -35,7 +35,9 @@ def run(context: Context) -> None:
     from stages.clips import check_size
     from stages.contact_sheet import contact_sheet
 
-    storyboard = placing.spoken_board(context.run_dir)
+    written = storyboard_file.load(context.run_dir)
+    heard = recordings.heard(written, context.run_dir)
+    storyboard = placing.as_spoken(written, heard)
     check_size(storyboard.width, storyboard.height)
     theme = themes.asked(context.params, context.sources)
     before = LastPlan(context, storyboard.scenes)
@@ -61,7 +63,8 @@ def run(context: Context) -> None:
     }
     text = json.dumps(plan, ensure_ascii=False, indent=1) + "\n"
     (context.out_dir / PLAN).write_text(text, encoding="utf-8")
-    _describe(context, plan, before, redo)
+    _describe(context, plan, before, redo, heard.notes)
+    recordings.remember(context, heard.used)
 
 
 def _planned(
@@ -91,12 +94,19 @@ def _burned(context: Context) -> bool:
     return bool(context.params.get("captions", True))
 
 
-def _describe(context: Context, plan: Mapping[str, Any], before: LastPlan, redo: Mapping[str, str]) -> None:
+def _describe(
+    context: Context,
+    plan: Mapping[str, Any],
+    before: LastPlan,
+    redo: Mapping[str, str],
+    of_recordings: Sequence[str],
+) -> None:
     """Say at the gate what became of the wishes, and what looks other than before."""
     planned: Sequence[dict[str, Any]] = plan["scenes"]
     notes = [
         *before.arranged(planned, redo),
         *unhonoured(context, [shot["id"] for shot in planned], INSTEAD),
+        *of_recordings,
     ]
     context.describe(
         PLAN,

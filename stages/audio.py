@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import captions, clips, placing, sound, storyboard_file
+from stages import captions, clips, placing, recordings, sound, storyboard_file
 from stages.contract import Context, StageError
 from stages.notes import unhonoured
-from stages.placing import RECORDINGS, Placed, as_spoken, placed
+from stages.placing import Placed, as_spoken, placed
 from stages.scenes import Storyboard, Word
 
 FADE = 0.005
@@ -29,11 +29,12 @@ INSTEAD = (
 def run(context: Context) -> None:
     """Say every scene in its place; the sound is as long as the video, to the sample."""
     written = storyboard_file.load(context.run_dir)
-    board = as_spoken(written, context.run_dir)
+    heard = recordings.heard(written, context.run_dir)
+    board = as_spoken(written, heard)
     scenes = []
     for number, scene in enumerate(board.scenes):
         context.progress(0.7 * number / len(board.scenes), f"speaking {scene.id}")
-        scenes.append(placed(scene, context.run_dir, board.voice))
+        scenes.append(placed(scene, heard.of.get(scene.id), board.voice))
     if not any(scene.words for scene in scenes):
         raise StageError(
             "storyboard.json has no narration in any scene", hint="give at least one scene a narration"
@@ -44,7 +45,8 @@ def run(context: Context) -> None:
     shown = captions.video_cues(_timed(board, scenes))
     captions.write(shown, context.out_dir / "captions.srt", context.out_dir / "captions.vtt")
     edited = {new.id for old, new in zip(written.scenes, board.scenes, strict=True) if old != new}
-    _describe(context, board, scenes, loudness, edited)
+    _describe(context, board, scenes, loudness, edited, heard.notes)
+    recordings.remember(context, heard.used)
     context.progress(1.0, f"{len(shown)} captions, {loudness.lufs:.1f} LUFS")
 
 
@@ -111,6 +113,7 @@ def _describe(
     scenes: Sequence[Placed],
     loudness: sound.Loudness,
     edited: Collection[str],
+    of_recordings: Sequence[str],
 ) -> None:
     words = sum(len(scene.words) for scene in scenes)
     pace = round(sum(len(scene.speech.words) for scene in scenes) * 60 / board.seconds)
@@ -127,7 +130,7 @@ def _describe(
         "times": {scene.id: placing.times_of(scene) for scene in board.scenes},
         "note": f"{board.seconds:.0f} s, {loudness.lufs:.1f} LUFS, {pace} words a minute",
         "notes": [
-            *_notes(recorded, retimed, _drawn_for_others(context.run_dir, board)),
+            *_notes(recorded, retimed, _drawn_for_others(context.run_dir, board), of_recordings),
             *unhonoured(context, recorded, INSTEAD),
         ],
     }
@@ -143,7 +146,9 @@ def _drawn_for_others(run_dir: Path, board: Storyboard) -> list[str]:
     return [scene.id for scene in board.scenes if drawn[scene.id] not in ("", placing.times_of(scene))]
 
 
-def _notes(recorded: Sequence[str], retimed: Sequence[str], outdated: Sequence[str]) -> list[str]:
+def _notes(
+    recorded: Sequence[str], retimed: Sequence[str], outdated: Sequence[str], of_recordings: Sequence[str]
+) -> list[str]:
     """What the person at the gate should know."""
     edited = [scene for scene in retimed if scene not in recorded]
     return [
@@ -153,6 +158,7 @@ def _notes(recorded: Sequence[str], retimed: Sequence[str], outdated: Sequence[s
             else []
         ),
         *([f"recordings are heard in {', '.join(recorded)}"] if recorded else []),
+        *of_recordings,
         *([f"captions follow the edited narration of {', '.join(edited)}"] if edited else []),
-        f"to speak a scene yourself, put {RECORDINGS}/scene_003.wav here, then reject with from: animatics",
+        f"to speak a scene yourself, put {recordings.FOLDER}/scene_003.wav here, then reject with from: animatics",
     ]

@@ -18,7 +18,7 @@ def review(context: Context) -> None:
 
     Raises EditError, with every place that cannot be followed.
     """
-    from stages import storyboard_file
+    from stages import recordings, storyboard_file
     from stages import theme as themes
     from stages.layouts import compose
 
@@ -33,7 +33,7 @@ def review(context: Context) -> None:
             wrong.append(error)
     if wrong:
         raise EditError("\n".join(map(str, wrong)), wrong[0].hint)
-    describe(context, board, ())
+    describe(context, board, recordings.heard(board, context.run_dir).notes)
 
 
 def describe(

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import storyboard_file
+from stages import recordings, storyboard_file
 from stages.contract import StageError
+from stages.recordings import Heard, Recording
 from stages.scenes import Scene, Storyboard, Word, narration_digest
 from stages.spoken import Said, say
 from stages.timing import LAST_TAIL, LEAD, TAIL, whole_frames
 from stages.voice import BUILT_IN, Speech, SpokenWord, speak
 
-RECORDINGS = "voiceover"
 SAME = 0.06
 """Word times that differ less than this are the storyboard's own."""
 LONGEST_TAIL = LAST_TAIL + 0.3
@@ -41,19 +41,18 @@ class Placed:
     retimed: bool
 
 
-def placed(scene: Scene, run_dir: Path, voice: str = "") -> Placed:
-    """The speech of ``scene``: a recording where the operator put one, else the voice."""
-    recording = recording_of(scene, run_dir)
-    recorded = recording.exists()
+def placed(scene: Scene, recording: Recording | None, voice: str = "") -> Placed:
+    """The speech of ``scene``: its recording where the operator made one, else the voice."""
+    recorded = recording is not None
     voice = voice or BUILT_IN
-    speech = _recorded(scene, recording, voice) if recorded else speak(scene.narration, voice)
+    speech = _recorded(scene, recording, voice) if recording else speak(scene.narration, voice)
     if not speech.words:
         return Placed(scene.id, speech, 0.0, (), recorded, retimed=False)
     lead = max(scene.words[0].start - speech.words[0].start, 0.0) if scene.words else LEAD
     # The last 50 ms of a speech are its fade; half a frame is the rounding of a scene's length.
     excess = lead + speech.seconds - scene.seconds
     if excess > 0.05:
-        raise StageError(_too_long(scene, speech, excess, recorded), hint=_advice(scene, speech, lead))
+        raise StageError(_too_long(scene, speech, excess, recording), hint=_advice(scene, speech, lead))
     spoken = tuple(SpokenWord(word.text, word.start + lead, word.end + lead) for word in speech.words)
     retimed = recorded or not _agrees(scene, spoken)
     words = shown_words(scene, spoken) if retimed else tuple(scene.words)
@@ -62,10 +61,11 @@ def placed(scene: Scene, run_dir: Path, voice: str = "") -> Placed:
 
 def spoken_board(run_dir: Path) -> Storyboard:
     """``storyboard.json`` as it is now, with the times of what is really heard; every later stage's clock."""
-    return as_spoken(storyboard_file.load(run_dir), run_dir)
+    board = storyboard_file.load(run_dir)
+    return as_spoken(board, recordings.heard(board, run_dir))
 
 
-def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
+def as_spoken(board: Storyboard, heard: Heard) -> Storyboard:
     """The storyboard with recorded scenes and scenes of edited narration timed as they are heard.
 
     Such a scene becomes longer or shorter with what is said. What nobody touched comes back equal, and is
@@ -73,8 +73,8 @@ def as_spoken(board: Storyboard, run_dir: Path) -> Storyboard:
     """
     scenes = [
         scene
-        if _timed(scene, board.voice) and not recording_of(scene, run_dir).exists()
-        else _timed_anew(scene, board, run_dir)
+        if _timed(scene, board.voice) and scene.id not in heard.of
+        else _timed_anew(scene, board, heard.of.get(scene.id))
         for scene in board.scenes
     ]
     return board.model_copy(update={"scenes": scenes})
@@ -86,10 +86,6 @@ def times_of(scene: Scene) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def recording_of(scene: Scene, run_dir: Path) -> Path:
-    return run_dir / RECORDINGS / f"{scene.id}.wav"
-
-
 def _timed(scene: Scene, voice: str) -> bool:
     """Whether the scene's times belong to its narration, and the voice, as they are now."""
     if scene.timed_for:
@@ -99,10 +95,10 @@ def _timed(scene: Scene, voice: str) -> bool:
     return not shown or _bare(scene.narration) in (_bare(shown), _bare(spoken))
 
 
-def _timed_anew(scene: Scene, board: Storyboard, run_dir: Path) -> Scene:
+def _timed_anew(scene: Scene, board: Storyboard, recording: Recording | None) -> Scene:
     """The scene with the words, reveals and length of its narration as it is now heard."""
     fps = board.fps
-    heard = placed(scene.model_copy(update={"seconds": scene.seconds + UNLIMITED}), run_dir, board.voice)
+    heard = placed(scene.model_copy(update={"seconds": scene.seconds + UNLIMITED}), recording, board.voice)
     if heard.recorded and not heard.words:  # Music, or noises: there are no words to follow.
         seconds = max(scene.seconds, whole_frames(heard.speech.seconds, fps))
         return scene.model_copy(update={"seconds": seconds})
@@ -190,15 +186,15 @@ def _agrees(scene: Scene, spoken: Sequence[SpokenWord]) -> bool:
     return ends < SAME and starts < SAME and known
 
 
-def _recorded(scene: Scene, recording: Path, voice: str) -> Speech:
+def _recorded(scene: Scene, recording: Recording, voice: str) -> Speech:
     from stages import sound
     from stages.align import recorded_speech
 
-    named = f"{RECORDINGS}/{recording.name}"
-    if not recording.is_file():
+    named = recording.shown
+    if not recording.path.is_file():
         raise StageError(f"{named} is no regular file", hint=f"put a sound file there, or remove {named}")
     try:
-        samples = sound.read(recording).mean(axis=0)
+        samples = sound.read(recording.path).mean(axis=0)
     except StageError as error:
         raise StageError(
             f"the recording {named} cannot be used: {error}",
@@ -215,8 +211,8 @@ def _recorded(scene: Scene, recording: Path, voice: str) -> Speech:
     return speech
 
 
-def _too_long(scene: Scene, speech: Speech, excess: float, recorded: bool) -> str:
-    what = f"the recording {RECORDINGS}/{scene.id}.wav" if recorded else "its narration"
+def _too_long(scene: Scene, speech: Speech, excess: float, recording: Recording | None) -> str:
+    what = f"the recording {recording.shown}" if recording else "its narration"
     return (
         f"storyboard.json, {scene.id}: {what} takes {speech.seconds:.2f} s, "
         f"{excess:.2f} s more than the scene's {scene.seconds:.2f} s leave room for"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+from stages import recordings
 from stages import theme as themes
 from stages.board_review import describe
 from stages.brief import audience_asked
@@ -52,7 +53,9 @@ def run(context: Context) -> None:
         refused = {name for name, draft in zip(names, drafts, strict=True) if draft.refused}
         board = _kept(board, last, wishes.keys() - refused)
     save_storyboard(board, context.out_dir / "storyboard.json")
-    describe(context, board, notes, last)
+    heard = recordings.heard(board, context.run_dir, last)
+    describe(context, board, [*notes, *heard.notes], last)
+    recordings.remember(context, heard.known)
 
 
 def _spoken(drafts: Sequence[Draft], research: Research, voice: str, context: Context) -> list[Scene]:
