@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 TRACED = """
-loop:Loop.turn loop:Loop._look_at_run loop:Loop._look_at_inbox loop:Loop._start loop:Loop._ready loop:Loop._goes_on
-loop:Loop._show loop:Loop._look_for_room
+loop:Loop.turn looks:Looks._look_at_run loop:Loop._look_at_inbox loop:Loop._look_for_room
+starts:Starts.start starts:Starts._stale starts:Starts.goes_on copies:Copies.follow copies:Copies._show
 watcher:Watcher.drain watcher:Watcher.unread inbox:Inbox.look inbox:Inbox._take inbox:Inbox._claim
 decisions:Desk.look decisions:Desk._accept decisions:Desk.put_away
 attempts:Attempts.look attempts:Attempts._ended attempts:Attempts.start attempts:Attempts.begin
@@ -30,7 +30,7 @@ store:Store.job
 store:decide codec:dump codec:load
 recorder:Recorder.record recorder:Recorder.settle recorder:Recorder.follow recorder:_log
 publication:_publish publication:_retire publication:sync
-gates:Gates.show gates:Gates.stale gates:Gates.terms review:clear review:show loop:sweep
+gates:Gates.show gates:Gates.stale gates:Gates.terms review:clear review:show copies:sweep
 projection:Projection.add projection:Projection.show projection:Projection.enter
 serve:_wait notify:watchdog
 """

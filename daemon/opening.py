@@ -19,9 +19,10 @@ from daemon.ground import Ground, check_folders, check_runs
 from daemon.inbox import Inbox
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
-from daemon.loop import Loop, Parts
+from daemon.loop import Loop
 from daemon.model import Event, Type
 from daemon.ordering import Ordering
+from daemon.parts import Parts
 from daemon.projection import Projection
 from daemon.recorder import Recorder
 from daemon.recovery import recover

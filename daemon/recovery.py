@@ -20,8 +20,8 @@ from daemon.changes import Change
 from daemon.clock import rfc3339
 from daemon.incoming import clear_incoming, make_run
 from daemon.logs import say
-from daemon.loop import Parts
 from daemon.model import Job, Status
+from daemon.parts import Parts
 from daemon.settings import Policy
 from daemon.strays import end_strays
 from daemon.suspects import Suspects

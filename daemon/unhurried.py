@@ -16,6 +16,8 @@ from daemon.identity import Identity
 
 AT_ONCE_BYTES = 64 << 20
 """What is read in the loop for one look at one stage's files."""
+READING_SECONDS = 0.1
+"""Between two looks at files that are being read beside the loop."""
 _one_at_a_time = threading.Lock()
 
 

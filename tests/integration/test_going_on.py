@@ -278,8 +278,8 @@ def test_a_job_that_cannot_start_costs_no_turns_beside_one_that_runs(
     first = daemon.unplugged.acting
     assert first is not None and daemon.at == ("j-1", "a")
     with monkeypatch.context() as sick:
-        sick.setattr("daemon.loop.is_folder", lambda path: path.name != "j-2" and is_folder(path))
-        sick.setattr("daemon.loop.make_run", _refused)
+        sick.setattr("daemon.runs.is_folder", lambda path: path.name != "j-2" and is_folder(path))
+        sick.setattr("daemon.runs.make_run", _refused)
         first.fail(LOST)
         loop.turn()
         second = daemon.unplugged.acting

@@ -18,7 +18,10 @@ serve
 opening
 recovery
 loop
-watchlist
+looks
+starts copies
+runs
+watchlist parts
 attempts ordering inbox decisions ground
 gates
 kept

@@ -299,10 +299,10 @@ ORDERS = (
                     self._projection.show(job)
                 show(job)
 """, (ORDER,)),
-    Removal("order", "what comes first is seen to before a job goes on", "loop.py",
-            "if self.stopping or self.full or not quiet or ", "if self.stopping or self.full or ", (GOING_ON,)),
-    Removal("order", "decisions are looked at before timers", "loop.py",
-            "                looked = self._try_to_look(job_id, now, self._clock.boot())\n",
+    Removal("order", "what comes first is seen to before a job goes on", "starts.py",
+            "if not quiet or ", "if ", (GOING_ON,)),
+    Removal("order", "decisions are looked at before timers", "looks.py",
+            "                looked = self.look(job_id, now, self._clock.boot())\n",
             "                looked = True\n", (DECISIONS,)),
     Removal("order", "ready is said after the first full scan", "serve.py",
             """    signs = Signs(opened)
