@@ -230,7 +230,7 @@ class Desk:
         on_disk = terms = None
         if job.gate is not None:
             stage = job.at(job.gate.stage)
-            on_disk = self._gates.on_disk(job, stage, fresh=True)
+            on_disk = self._gates.files.on_disk(job, stage, fresh=True)
             terms = self._gates.terms_again(job, now)
         unbound = self._policy.decisions.unbound == "refuse"
         return answers.answer(job, decision, rfc3339(now), on_disk, refuse_unbound=unbound, terms=terms)

@@ -1,40 +1,33 @@
-"""Gates: under which terms one opens, what its files are now, what a person sees, when its time is over."""
+"""Gates: under which terms one opens, what a person sees at it, when its time is over."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from daemon import answers, drafts, review, rulings
-from daemon.beneath import open_beneath, opened_beneath
+from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.deadlines import Deadlines
 from daemon.errors import Invalid
 from daemon.files import is_folder, write_durable
+from daemon.gated import GatedFiles
 from daemon.identity import Identity
 from daemon.kept import decisions_folder
-from daemon.lease import Writers, writers
 from daemon.logs import say
-from daemon.model import Artifact, Job, Stage, StageStatus
+from daemon.model import Job, Stage
 from daemon.page import Around, asked_for, label
-from daemon.publication import gate_digest
 from daemon.recorder import Recorder
 from daemon.rulings import GateTerms, OnDisk
 from daemon.settings import Policy, gate_rule
 from daemon.shelf import Shelf
-from daemon.unhurried import GateFiles, Underway
+from daemon.unhurried import Underway
 from daemon.workspace import Workspace
-
-_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV, errno.EINVAL, errno.EACCES, errno.EPERM}
-"""No file that could be approved is there; after any other error another look may find it as it was."""
 
 
 class Gates:
@@ -44,7 +37,7 @@ class Gates:
         self, workspace: Workspace, recorder: Recorder, shelf: Shelf, policy: Policy, clock: Clock
     ) -> None:
         self._workspace, self._recorder, self._shelf, self._clock = workspace, recorder, shelf, clock
-        self._files = GateFiles()
+        self.files = GatedFiles(workspace)
         self._deadlines = Deadlines()
         self._settling: dict[str, tuple[str, float]] = {}
         self.apply(policy)
@@ -87,29 +80,9 @@ class Gates:
                     found.append(Identity.of(status, birth_in(run, name)).key)
         return tuple(found)
 
-    def on_disk(self, job: Job, stage: Stage, *, fresh: bool) -> OnDisk:
-        """The stage's files as they are. ``fresh`` reads every byte; else untouched files are believed.
-
-        Raises Underway while they are large and being read; OSError where they cannot be read now.
-        """
-        run = self._workspace.run(job.id)
-        now: list[Artifact] = []
-        missing = []
-        found = self._files.digests(run, [a.path for a in stage.artifacts], fresh=fresh)
-        for artifact in stage.artifacts:
-            sha = found[artifact.path]
-            if isinstance(sha, OSError):
-                if sha.errno not in _NOT_THERE:
-                    raise sha
-                missing.append(artifact.path)
-                continue
-            now.append(artifact if sha == artifact.sha256 else _edited(run, artifact, sha))
-        changed = tuple(a for a, old in zip(now, _present(stage, missing), strict=True) if a is not old)
-        return OnDisk(gate_digest((a.path, a.sha256) for a in now), changed, tuple(missing))
-
     def stale(self, job: Job, now: datetime) -> Job | None:
         """The job back at the gate whose approved files have changed; None if all are as approved."""
-        found = self._changed(job)
+        found = self.files.not_as_approved(job)
         if found is None:
             return None
         stage, on_disk = found
@@ -120,23 +93,12 @@ class Gates:
 
     def as_approved(self, job: Job) -> bool:
         """Whether all that was approved is as it was then."""
-        return self._changed(job) is None
-
-    def _changed(self, job: Job) -> tuple[Stage, OnDisk] | None:
-        """The first stage whose files are not what was approved, and what they are."""
-        for stage in job.stages:
-            approved = job.approved(stage)
-            if approved is None or stage.status is not StageStatus.COMPLETED:
-                continue
-            on_disk = self.on_disk(job, stage, fresh=False)
-            if on_disk.digest != approved or on_disk.missing:
-                return stage, on_disk
-        return None
+        return self.files.not_as_approved(job) is None
 
     def notice_edits(self, job: Job, now: datetime) -> tuple[Job, float | None]:
         """Record what was edited at the open gate, once it has been quiet; gives seconds until another look."""
         assert job.gate is not None
-        on_disk = self.on_disk(job, job.at(job.gate.stage), fresh=False)
+        on_disk = self.files.on_disk(job, job.at(job.gate.stage), fresh=False)
         seen = _seen(on_disk)
         if seen == job.gate.digest:
             self._settling.pop(job.id, None)
@@ -177,7 +139,7 @@ class Gates:
         self._remember_deadline(job)
         review.keep_as_made(run, job, stage)
         try:
-            on_disk, notes = self.on_disk(job, stage, fresh=False), review.misnamed(run)
+            on_disk, notes = self.files.on_disk(job, stage, fresh=False), review.misnamed(run)
         except Underway:
             return False
         if not (review.stands(run, job, on_disk, notes) and drafts.stand(run, job, job.gate, on_disk.digest)):
@@ -201,7 +163,7 @@ class Gates:
         """Nobody is asked about this job any more."""
         self._deadlines.drop(job_id)
         self._settling.pop(job_id, None)
-        self._files.forget(self._workspace.run(job_id))
+        self.files.forget(job_id)
 
     def _remember_deadline(self, job: Job) -> None:
         gate = job.gate
@@ -225,10 +187,6 @@ class Gates:
             name = f"{label(job, stage, stage.attempts)}.edits.diff"
             with decisions_folder(run) as folder:
                 write_durable(name, f"{diff}\n".encode(), folder=folder)
-
-    def end(self) -> None:
-        """Read nothing any more."""
-        self._files.end()
 
     def next_expiry(self) -> float | None:
         """Seconds until the first gate's time is over; None if no open gate has a limit."""
@@ -256,11 +214,11 @@ class Gates:
         """
         assert job.gate is not None
         stage, approves = job.at(job.gate.stage), job.gate.auto_approve
-        written = _open_for_writing(self._workspace.run(job.id), stage) if approves else None
+        written = self.files.being_written(job, stage) if approves else None
         if written is not None:
             say("orchestrator", "timer_put_off", logging.WARNING, job=job.id, being_written=written)
             return False
-        on_disk = self.on_disk(job, stage, fresh=True)
+        on_disk = self.files.on_disk(job, stage, fresh=True)
         if approves and not self._rests(job, on_disk):
             return False
         self._recorder.one(Change(job, answers.expired(job, rfc3339(now), on_disk)))
@@ -283,28 +241,3 @@ class Gates:
 
 def _seen(on_disk: OnDisk) -> str:
     return on_disk.digest + "".join(on_disk.missing)
-
-
-def _open_for_writing(run: Path, stage: Stage) -> str | None:
-    """The first file of the stage that somebody has open for writing, as far as the kernel can tell."""
-    for artifact in stage.artifacts:
-        try:
-            fd = open_beneath(run, artifact.path)
-        except OSError as error:
-            if error.errno not in _NOT_THERE:
-                raise
-            continue
-        try:
-            if writers(fd) is Writers.SOME:
-                return artifact.path
-        finally:
-            os.close(fd)
-    return None
-
-
-def _present(stage: Stage, missing: list[str]) -> list[Artifact]:
-    return [a for a in stage.artifacts if a.path not in missing]
-
-
-def _edited(run: Path, artifact: Artifact, sha: str) -> Artifact:
-    return replace(artifact, sha256=sha, bytes=os.lstat(run / artifact.path).st_size)

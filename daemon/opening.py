@@ -66,7 +66,7 @@ class Opened:
     def close(self) -> None:
         """Let everything go, in order: what copies, processes, then the lane, then the workspace."""
         self.parts.carrier.end()
-        self.parts.gates.end()
+        self.parts.gates.files.end()
         self.parts.runner.rest()
         self.parts.lane.give_back()
         self.parts.watcher.close()

@@ -25,7 +25,7 @@ class Underway(BlockingIOError):
     """The files are being read beside the loop: look again in a moment."""
 
 
-class GateFiles:
+class UnhurriedDigests:
     """The digests of files that are looked at again and again while a gate waits (`FileDigests`)."""
 
     def __init__(self) -> None:

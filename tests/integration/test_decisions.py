@@ -198,7 +198,7 @@ def test_gated_files_are_read_again_whatever_their_stamps_say(at_gate: Opener) -
     studio, daemon = at_gate()
     assert daemon.opened is not None
     path, gates = studio.run("g") / "note.txt", daemon.opened.parts.gates
-    gates._files._digests._clock = daemon.clock.boot
+    gates.files._digests._digests._clock = daemon.clock.boot
     path.write_bytes(b"true" * 5000)  # of a smaller file no digest is remembered
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
         page[0] = page[0]

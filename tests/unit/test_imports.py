@@ -24,7 +24,7 @@ runs
 watchlist parts
 attempts ordering inbox decisions ground
 gates
-kept
+kept gated
 recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable modules page

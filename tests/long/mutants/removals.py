@@ -139,7 +139,7 @@ CHECKS = (
             "if job.gate is not None and verb in (\"approve\", \"reject\") and set(keys) & set(job.gate.early):", "if False:", (GATES,)),
     Removal("check", "the gated files are read again for a decision, whatever their stamps say", "decisions.py",
             "fresh=True", "fresh=False", (DECISIONS,)),
-    Removal("check", "what an approval bound, before its reader starts", "gates.py",
+    Removal("check", "what an approval bound, before its reader starts", "gated.py",
             "if on_disk.digest != approved or on_disk.missing:", "if on_disk.missing:", (GATES,)),
     Removal("check", "an output equal in bytes is told by its bytes", "publication.py",
             "return digest_of(root, artifact.path) == artifact.sha256", "return True", ("tests/integration/test_publication.py",)),
