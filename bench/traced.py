@@ -20,7 +20,7 @@ TRACED = """
 loop:Loop.turn looks:Looks._look_at_run loop:Loop._look_at_inbox loop:Loop._look_for_room
 starts:Starts.start starts:Starts._stale starts:Starts.goes_on copies:Copies.follow copies:Copies._show
 watcher:Watcher.drain watcher:Watcher.unread inbox:Inbox.look inbox:Inbox._take inbox:Inbox._claim
-decisions:Desk.look decisions:Desk._accept decisions:Desk.put_away
+decisions:Desk.look decisions:Desk._accept decisionfiles:DecisionFiles.put_away
 attempts:Attempts.look attempts:Attempts._ended attempts:Attempts.start attempts:Attempts.begin
 attempts:Attempts._next_start attempts:Attempts._launch attempts:Attempts._order
 lane:Lane.try_take lane:Lane.give_back

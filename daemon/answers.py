@@ -15,6 +15,8 @@ from daemon.model import Event, Feedback, Job, StageStatus, Status, Type
 from daemon.rulings import GateTerms, OnDisk, edited, event_of, finish, job_failed
 
 Verb = Literal["approve", "reject", "cancel", "resume"]
+ORDER: tuple[Verb, ...] = ("cancel", "reject", "approve", "resume")
+"""Looked at in this order: where both lie there, reject wins."""
 
 
 class Refused(Exception):

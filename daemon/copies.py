@@ -25,7 +25,7 @@ class Copies:
 
     def __init__(self, parts: Parts, runs: Runs, jobs: Watchlist) -> None:
         self._workspace, self._clock, self._recorder = parts.workspace, parts.clock, parts.recorder
-        self._gates, self._desk = parts.gates, parts.desk
+        self._gates, self._desk, self._files = parts.gates, parts.desk, parts.decision_files
         self._runs, self._jobs = runs, jobs
         self._lull = Lull()
         self._refused = Patience(COPIES_SECONDS)
@@ -60,7 +60,7 @@ class Copies:
             self._jobs.look_again(job.id, self._clock.boot() + READING_SECONDS)
         if job.final and not job.open_attempt:
             # Its last answer may lie there still, if the disk refused to keep it: nobody looks there again.
-            self._desk.tidy(job)
+            self._files.tidy(job)
             self._jobs.drop(job.id)
             self._desk.forget(job.id)
             self._gates.forget(job.id)

@@ -25,6 +25,7 @@ class Looks:
     def __init__(self, parts: Parts, runs: Runs, jobs: Watchlist, starts: Starts) -> None:
         self._clock, self._recorder, self._watcher = parts.clock, parts.recorder, parts.watcher
         self._attempts, self._desk, self._gates = parts.attempts, parts.desk, parts.gates
+        self._files = parts.decision_files
         self._runs, self._jobs, self._starts = runs, jobs, starts
 
     def look(self, job_id: str, now: datetime, boot: float, *, alone: bool = False) -> bool:
@@ -69,7 +70,7 @@ class Looks:
 
     def put_away(self, boot: float) -> None:
         """Put the files of the answers that counted away; where a directory refuses that, it is looked at again."""
-        self._desk.put_away(partial(self._trouble, boot=boot))
+        self._files.put_away(partial(self._trouble, boot=boot))
 
     def _trouble(self, job_id: str, error: OSError, boot: float) -> None:
         """No descriptors, a sick disk: not the file's fault, so it waits for better times."""

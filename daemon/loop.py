@@ -38,7 +38,7 @@ class Loop:
         self._clock, self._recorder, self._watcher = parts.clock, parts.recorder, parts.watcher
         self._ground, self._inbox, self._carrier = parts.ground, parts.inbox, parts.carrier
         self._gates, self._desk, self._attempts = parts.gates, parts.desk, parts.attempts
-        self._runner, self._lane = parts.runner, parts.lane
+        self._files, self._runner, self._lane = parts.decision_files, parts.runner, parts.lane
         self.jobs = Watchlist(parts.workspace, parts.watcher)
         self._scope = Scope(only)
         runs = Runs(parts, self.jobs, self._look_everywhere)
@@ -61,7 +61,7 @@ class Loop:
     def apply(self, policy: Policy) -> None:
         """Use this policy from now on; open attempts and gates keep the terms they began with."""
         self._policy = policy
-        for part in (self._inbox, self._desk, self._gates, self._attempts):
+        for part in (self._inbox, self._files, self._desk, self._gates, self._attempts):
             part.apply(policy)
 
     def turn(self) -> float:

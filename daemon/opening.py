@@ -12,6 +12,7 @@ from daemon.carrier import Carrier
 from daemon.changes import Change
 from daemon.checkup import Checkup
 from daemon.clock import Clock, rfc3339
+from daemon.decisionfiles import DecisionFiles
 from daemon.decisions import Desk
 from daemon.errors import Halt
 from daemon.gates import Gates
@@ -123,6 +124,7 @@ def _parts(
     watcher = Watcher("poll" if poll else policy.watch.mode, workspace.jobs / ".bell")
     carrier = Carrier(workspace)
     gates = Gates(workspace, recorder, shelf, policy, clock)
+    decision_files = DecisionFiles(workspace, recorder, policy, clock.boot)
     return Parts(
         workspace=workspace,
         clock=clock,
@@ -132,7 +134,8 @@ def _parts(
         inbox=Inbox(workspace, recorder, policy, carrier, clock.boot),
         carrier=carrier,
         gates=gates,
-        desk=Desk(workspace, recorder, gates, policy, clock.boot),
+        decision_files=decision_files,
+        desk=Desk(workspace, recorder, gates, decision_files, policy),
         attempts=Attempts(recorder, gates, Ordering(workspace, shelf, policy), runner, lane, policy, clock),
         runner=runner,
         lane=lane,

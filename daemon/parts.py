@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from daemon.attempts import Attempts
 from daemon.carrier import Carrier
 from daemon.clock import Clock
+from daemon.decisionfiles import DecisionFiles
 from daemon.decisions import Desk
 from daemon.gates import Gates
 from daemon.ground import Ground
@@ -30,6 +31,7 @@ class Parts:
     inbox: Inbox
     carrier: Carrier
     gates: Gates
+    decision_files: DecisionFiles
     desk: Desk
     attempts: Attempts
     runner: Runner

@@ -107,9 +107,9 @@ def _distrust(job_id: str, parts: Parts) -> None:
     job = parts.recorder.store.job(job_id)
     assert job is not None
     try:
-        parts.desk.keep_again(job)
+        parts.decision_files.keep_again(job)
         if not job.final:
-            parts.desk.distrust_empty(job, parts.clock.wall())
+            parts.decision_files.distrust_empty(job, parts.clock.wall())
     except OSError as error:
         say("gate", "cannot_look", logging.ERROR, job=job_id, why=str(error))
 
@@ -141,7 +141,7 @@ def _shown(parts: Parts) -> Callable[[Job], None]:
         run = parts.workspace.run(job.id)
         _sweep_files(run, "decisions", *_made_folders(run))
         if job.final:
-            parts.desk.tidy(job)
+            parts.decision_files.tidy(job)
             parts.recorder.sweep(job.id)
         parts.gates.show(job)
 

@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Iterable
 
+from daemon.answers import ORDER
 from daemon.deadlines import Deadlines
-from daemon.decisions import ORDER
 from daemon.leisure import Leisure
 from daemon.listings import Listings
 from daemon.model import Job

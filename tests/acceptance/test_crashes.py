@@ -56,7 +56,7 @@ MADE_AGAIN = """
 """
 DECIDED = """
     before commit:gate_rejected; inside commit:gate_rejected; after commit:gate_rejected
-    before os.rename in daemon.decisions:Desk._take_away; before commit:gate_approved
+    before os.rename in daemon.decisionfiles:DecisionFiles._take_away; before commit:gate_approved
     after commit:gate_rejected#2; after commit:gate_approved
     before daemon.spool:DropBox.claim_unlink#2; after daemon.spool:DropBox.claim_unlink#2
     before os.unlink in daemon.review:clear#3
@@ -69,8 +69,8 @@ SHOWN = """
     after daemon.gates:Gates.keep_edits
 """
 LAST_DECISION = """
-    after commit:job_completed; before os.rename in daemon.decisions:Desk._take_away
-    before daemon.spool:DropBox.claim_unlink#2; after daemon.decisions:Desk.tidy
+    after commit:job_completed; before os.rename in daemon.decisionfiles:DecisionFiles._take_away
+    before daemon.spool:DropBox.claim_unlink#2; after daemon.decisionfiles:DecisionFiles.tidy
     after daemon.spool:DropBox.claim_unlink#2
 """
 CANCELED = """

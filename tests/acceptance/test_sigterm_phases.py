@@ -15,7 +15,7 @@ PHASES = [
     "inside commit:stage_started",
     "after daemon.runner:Runner.start",
     "before daemon.publication:_move",
-    "before daemon.decisions:Desk._take_away",
+    "before daemon.decisionfiles:DecisionFiles._take_away",
 ]
 
 

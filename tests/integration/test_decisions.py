@@ -294,7 +294,7 @@ def test_an_empty_answer_of_before_the_boot_is_refused_once(at_gate: Opener) -> 
         path.chmod(mode)
         job = parts.recorder.store.job("g")
         assert job is not None
-        parts.desk.distrust_empty(job, daemon.clock.wall())
+        parts.decision_files.distrust_empty(job, daemon.clock.wall())
     daemon.run()
     (refusal,) = [e for e in parts.recorder.store.events("g") if e.type == "decision_refused"]
     with opened_beneath(studio.run("g")) as run:

@@ -23,7 +23,7 @@ starts copies
 runs
 watchlist parts
 attempts ordering inbox decisions ground
-gates
+gates decisionfiles
 kept gated
 recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
 setup

@@ -236,10 +236,11 @@ ORDERS = (
 """, (ORDER,)),
     Removal("order", "a decision is committed before it is taken away", "decisions.py",
             """        after = self._recorder.one(Change(job, events, decision=file))
-""", """        self._take_away(self._workspace.run(job.id), job, job.stage, job.attempt, whole)
+""", """        self._files.counted(job, whole)
+        self._files.put_away(lambda *_: None)
         after = self._recorder.one(Change(job, events, decision=file))
 """, (ORDER,)),
-    Removal("order", "a decision is kept before its file goes", "decisions.py",
+    Removal("order", "a decision is kept before its file goes", "decisionfiles.py",
             """        keep(run, job, stage, attempt, whole.name, whole.data)
         self._box.claim_unlink(run, whole.name, whole.identity)
 """, """        self._box.claim_unlink(run, whole.name, whole.identity)
@@ -311,6 +312,6 @@ ORDERS = (
     notify.ready()
     wait = loop.turn()
 """, (SERVICE,)),
-    Removal("order", "a reject that lies beside an approve comes first", "decisions.py",
+    Removal("order", "a reject that lies beside an approve comes first", "answers.py",
             '("cancel", "reject", "approve", "resume")', '("cancel", "approve", "reject", "resume")', (GATES,)),
 )  # fmt: skip
