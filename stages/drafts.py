@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
+from functools import cached_property
 
 from stages.cardtext import headline
 from stages.items import Item, Research
-from stages.scenes import Statement, part_count
+from stages.scenes import Statement
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words, points_back
-from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of, together
-from stages.wishes import Wish
+from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of
 
 SCENE_LEAST = 7
 SCENE_WORDS = 30
@@ -26,6 +25,8 @@ DIVISIBLE = ("list", "steps", "recap", "timeline")
 """Layouts whose parts are sentences: half of the sentences is half of the picture."""
 UNSHOWN = {"opening", "close", "closing", "end"}
 """Headings that name a place in the video and not a subject."""
+
+NOWHERE = ScriptPart("", ())
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Draft:
     """What could not be shown as it should."""
     refused: bool = False
     """Whether it stays as it was although a person asked for something else."""
+    part: ScriptPart = NOWHERE
+    """Where in the script it stands."""
+    show: str = ""
+    """What its paragraph asks to be shown."""
 
     @property
     def text(self) -> str:
@@ -47,94 +52,36 @@ class Draft:
 
 
 def drafts_of(
-    script: Script,
-    research: Research,
-    audience: str = "",
-    wishes: Mapping[str, Wish] = MappingProxyType({}),
-    fits: Callable[[Draft], bool] | None = None,
+    script: Script, research: Research, audience: str = "", fits: Callable[[Draft], bool] | None = None
 ) -> list[Draft]:
-    """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture.
-
-    ``wishes`` name the scenes by the numbers that they have without wishes.
-    """
-    items = {item.id: item for item in research.items}
-    frame = Frame(script, research, Look(f"for {audience}" if audience else ""))
-    found: list[Draft] = []
-    number = 0
-    pieces = [piece for part, paragraph in script.paragraphs for piece in _pieces(part, paragraph)]
-    for part, paragraph in _joined(pieces):
-        for draft in _fitting(part, paragraph, items, frame, fits):
-            wish = wishes.get(f"scene_{number:03d}")
-            own = replace(paragraph, lines=draft.lines)
-            found += _wished(wish, draft, (part, own), items, frame, fits) if wish else [draft]
-            number += 1
-    return found
+    """The scenes of a script, in order; what does not fit the frame is divided, or told without its picture."""
+    return drafts_in(frame_of(script, research, audience, fits))
 
 
-def _wished(
-    wish: Wish,
-    draft: Draft,
-    piece: tuple[ScriptPart, Paragraph],
-    items: Mapping[str, Item],
-    frame: Frame,
-    fits: Callable[[Draft], bool] | None,
-) -> list[Draft]:
-    """A scene as a person asks for it; as it was, with the reason, where that cannot be done."""
-    if not wish.understood:
-        return [replace(draft, refused=True)]
-    part, paragraph = piece
-    frame = replace(frame, look=replace(frame.look, tight=wish.tight, layout=wish.layout))
-    whole = not wish.divided or paragraph.show
-    pieces = [paragraph] if whole else [Paragraph((line,)) for line in paragraph.lines]
-    made = [each for one in pieces for each in _fitting(part, one, items, frame, fits)]
-    why = _hindrance(wish, draft, made, paragraph)
-    if not why:
-        return made
-    return [replace(draft, note="; ".join(filter(None, (draft.note, wish.refused(why)))), refused=True)]
+def frame_of(
+    script: Script, research: Research, audience: str = "", fits: Callable[[Draft], bool] | None = None
+) -> Frame:
+    return Frame(script, research, Look(f"for {audience}" if audience else ""), fits)
 
 
-def _hindrance(wish: Wish, draft: Draft, made: Sequence[Draft], paragraph: Paragraph) -> str:
-    """Why a wish does not give what it asks for; empty if it does."""
-    lines, content = paragraph.lines, made[0].shape.content
-    same, layout = made[0].shape == draft.shape, content.layout
-    why = ""
-    if wish.divided:
-        if len(made) == 1:
-            why = "what it shows belongs to all that is said" if paragraph.show else "it is one sentence"
-    elif wish.tight:
-        if same:
-            why = "no rule tells it in fewer words that are as true"
-    elif same and layout == wish.layout:
-        why = f"it is a {layout} already"
-    elif layout == "statement" == wish.layout:
-        if len(lines) > 1 and not together(lines):
-            why = "its sentences are too long for one statement, and none is left out"
-    elif layout == "recap" and part_count(content) < len(lines) - 1:
-        why = f"it has more sentences than the {part_count(content)} of a recap"
-    elif layout != wish.layout and (wish.layout, layout) != ("list", "comparison"):
-        few = f"as {wish.layout} it would need two sentences or more"
-        why = "it does not fit the frame" if made[0].note else few
-    return why
+def drafts_in(frame: Frame) -> list[Draft]:
+    pieces = [piece for part, paragraph in frame.script.paragraphs for piece in _pieces(part, paragraph)]
+    return [draft for part, paragraph in _joined(pieces) for draft in fitting(part, paragraph, frame)]
 
 
-def _fitting(
-    part: ScriptPart,
-    paragraph: Paragraph,
-    items: Mapping[str, Item],
-    frame: Frame,
-    fits: Callable[[Draft], bool] | None,
-) -> list[Draft]:
-    draft = _draft(part, paragraph, items, frame)
-    if fits is None or fits(draft):
+def fitting(part: ScriptPart, paragraph: Paragraph, frame: Frame) -> list[Draft]:
+    """A paragraph as one scene; as several, or without its picture, where the frame has no room for it."""
+    draft = draft_of(part, paragraph, frame)
+    if frame.fits is None or frame.fits(draft):
         return [draft]
     middle = -(-len(paragraph.lines) // 2)
     if draft.shape.content.layout in DIVISIBLE and middle < len(paragraph.lines):
         halves = [
             Paragraph(lines, paragraph.show) for lines in (paragraph.lines[:middle], paragraph.lines[middle:])
         ]
-        return [each for half in halves for each in _fitting(part, half, items, frame, fits)]
-    plain = _draft(part, paragraph, items, replace(frame, look=replace(frame.look, layout="statement")))
-    if plain.shape.content.layout == draft.shape.content.layout or not fits(plain):
+        return [each for half in halves for each in fitting(part, half, frame)]
+    plain = draft_of(part, paragraph, replace(frame, look=replace(frame.look, layout="statement")))
+    if plain.shape.content.layout == draft.shape.content.layout or not frame.fits(plain):
         return [draft]
     kind = draft.shape.content.layout
     return [replace(plain, note=f"its {kind} is too large for the frame and is told without being shown")]
@@ -174,9 +121,17 @@ class Frame:
     script: Script
     research: Research
     look: Look
+    fits: Callable[[Draft], bool] | None = None
+    """Whether a draft's texts have room; without it they are taken to."""
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        return {item.id: item for item in self.research.items}
 
 
-def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], frame: Frame) -> Draft:
+def draft_of(part: ScriptPart, paragraph: Paragraph, frame: Frame) -> Draft:
+    """A paragraph as one scene, whether it fits or not."""
+    items = frame.items
     shown = items.get(paragraph.show) or _shown_by_itself(paragraph, items)
     cited = [
         name for name in dict.fromkeys((*paragraph.items, *([shown.id] if shown else []))) if name in items
@@ -192,7 +147,9 @@ def _draft(part: ScriptPart, paragraph: Paragraph, items: Mapping[str, Item], fr
     content = shape.content
     if isinstance(content, Statement) and _same(content.text, heading):
         heading = ""  # the picture says it large
-    return Draft(shape.heading or heading, paragraph.lines, shape, tuple(cited))
+    return Draft(
+        shape.heading or heading, paragraph.lines, shape, tuple(cited), part=part, show=paragraph.show
+    )
 
 
 def _asks(lines: Sequence[Line], heading: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +13,19 @@ from stages import theme as themes
 from stages.board_review import describe
 from stages.brief import audience_asked
 from stages.contract import Context, EditError, StageError
-from stages.drafts import Draft, drafts_of
+from stages.drafts import Draft, Frame, drafts_in, frame_of
 from stages.earlier import earlier
 from stages.formats import size_asked
 from stages.items import Research, load_research
 from stages.notes import scenes_named
+from stages.redone import Slot, slots_of, wished_drafts
 from stages.scenes import Citation, Code, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
 from stages.shapes import Cue
 from stages.spoken import Said, narration, say
 from stages.theme import Theme
 from stages.timing import FIRST_LEAD, LEAD, scene_seconds
-from stages.wishes import read_wishes, unheard
+from stages.wishes import Wish, read_wishes, unheard
 
 FPS = 30
 
@@ -39,32 +40,43 @@ def run(context: Context) -> None:
     fits = partial(
         _fits, size=(width, height), theme=theme, captions=bool(context.params.get("captions", True))
     )
-    drafts = drafts_of(script, research, audience_asked(context.params), wishes, fits)
-    names = [f"scene_{number:03d}" for number in range(len(drafts))]
-    notes = unheard(wishes, context.feedback, names)
-    notes += [f"{name}: {draft.note}" for name, draft in zip(names, drafts, strict=True) if draft.note]
-    voice = _voice(context)
-    scenes = _spoken(drafts, research, voice, context)
+    frame = frame_of(script, research, audience_asked(context.params), fits)
+    last = _last(context)
+    slots, notes, voice = _slots(frame, wishes, last, _voice(context))
+    names = [f"scene_{number:03d}" for number in range(len(slots))]
+    named = [scene.id for scene in last.scenes] if last and wishes else names
+    notes = [*unheard(wishes, context.feedback, named), *notes]
+    notes += [f"{name}: {slot.note}" for name, slot in zip(names, slots, strict=True) if slot.note]
+    scenes = _spoken(slots, research, voice, context)
     board = Storyboard(
         title=script.title, width=width, height=height, fps=FPS, voice=voice, scenes=scenes, notes=notes
     )
-    last = _last(context)
-    if wishes and last:
-        refused = {name for name, draft in zip(names, drafts, strict=True) if draft.refused}
-        board = _kept(board, last, wishes.keys() - refused)
     save_storyboard(board, context.out_dir / "storyboard.json")
     heard = recordings.heard(board, context.run_dir, last)
     describe(context, board, [*notes, *heard.notes], last)
     recordings.remember(context, heard.known)
 
 
-def _spoken(drafts: Sequence[Draft], research: Research, voice: str, context: Context) -> list[Scene]:
-    """The scenes, each timed by speaking it."""
+def _slots(
+    frame: Frame, wishes: Mapping[str, Wish], last: Storyboard | None, voice: str
+) -> tuple[list[Slot], list[str], str]:
+    """The scenes to come, what of the last ones is lost, and who speaks: with wishes, as a person left them."""
+    drafts = drafts_in(frame)
+    if wishes and last:
+        return *slots_of(last.scenes, drafts, wishes, frame, {voice, last.voice}), last.voice
+    return [Slot(draft, note=draft.note) for draft in wished_drafts(drafts, wishes, frame)], [], voice
+
+
+def _spoken(slots: Sequence[Slot], research: Research, voice: str, context: Context) -> list[Scene]:
+    """The scenes, each new one timed by speaking it."""
     scenes: list[Scene] = []
-    for number, draft in enumerate(drafts):
-        context.progress(number / len(drafts), f"speaking scene {number}")
-        place = (number == 0, number == len(drafts) - 1)
-        scenes.append(_scene(number, draft, research, place, voice))
+    for number, slot in enumerate(slots):
+        context.progress(number / len(slots), f"speaking scene {number}")
+        place = (number == 0, number == len(slots) - 1)
+        if slot.draft:
+            scenes.append(_scene(number, slot.draft, research, place, voice))
+        elif slot.kept:
+            scenes.append(slot.kept.model_copy(update={"id": f"scene_{number:03d}"}))
     return scenes
 
 
@@ -214,14 +226,3 @@ def _last(context: Context) -> Storyboard | None:
         return Storyboard.model_validate_json(kept[0].read_text(encoding="utf-8")) if kept else None
     except ValueError:
         return None
-
-
-def _kept(board: Storyboard, last: Storyboard, redo: Collection[str]) -> Storyboard:
-    """Only the scenes ``redo`` anew: all others as the last attempt had them, hand edits included."""
-    if len(last.scenes) != len(board.scenes):
-        return board
-    scenes = [
-        new if new.id in redo or old.narration != new.narration else old
-        for old, new in zip(last.scenes, board.scenes, strict=True)
-    ]
-    return board.model_copy(update={"scenes": scenes})

@@ -11,8 +11,9 @@ import pytest
 
 from stages import storyboard
 from stages.contract import META_NAME
-from stages.drafts import drafts_of
+from stages.drafts import drafts_in, frame_of
 from stages.items import Research
+from stages.redone import wished_drafts
 from stages.scenes import Storyboard
 from stages.script_text import parse_script
 from stages.wishes import read_wishes
@@ -76,8 +77,9 @@ def board_of(run: Run) -> Storyboard:
 def test_a_wish_that_changes_nothing_is_told_with_its_reason(scene: int, reason: str, told: str) -> None:
     """Also where it was understood; the scene stays as it was."""
     script, research = parse_script(SCRIPT, ()), Research(brief="bees", documents=[], items=[])
-    before = drafts_of(script, research)
-    after = drafts_of(script, research, wishes=read_wishes({f"scene_{scene:03d}": reason}))
+    frame = frame_of(script, research)
+    before = drafts_in(frame)
+    after = wished_drafts(before, read_wishes({f"scene_{scene:03d}": reason}), frame)
     assert [draft.shape for draft in after] == [draft.shape for draft in before]
     assert after[scene].note.startswith(f"could not be honoured: {reason!r}: ")
     assert told in after[scene].note
@@ -147,3 +149,117 @@ def test_a_first_storyboard_has_changed_nothing(hive: Run) -> None:
     """There is nothing to compare it with."""
     (hive.path / "storyboard.json").unlink()
     assert "changes" not in described(hive)
+
+
+def changed(run: Run, scene: int, **facts: Any) -> None:
+    """A scene of ``storyboard.json`` as a person has edited it."""
+    board = json.loads(run.text("storyboard.json"))
+    board["scenes"][scene].update(facts)
+    (run.path / "storyboard.json").write_text(json.dumps(board), encoding="utf-8")
+
+
+def said(board: Storyboard) -> list[str]:
+    return [" ".join(word.text for word in scene.words) for scene in board.scenes]
+
+
+def test_what_was_edited_survives_a_division(hive: Run) -> None:
+    """Of all scenes that are not divided, though those after it have other numbers."""
+    changed(hive, 1, heading="By hand")
+    changed(hive, 3, narration="A colony keeps its brood warm.", heading="Warm")
+    before = board_of(hive)
+    hive.stage("storyboard", redo={"scene_002": "split it"})
+    after = board_of(hive)
+    assert after.scenes[:2] == before.scenes[:2]
+    assert said(after)[2:4] == ["Bees dance for food.", "They sleep at night."]
+    assert after.scenes[4].model_copy(update={"id": "scene_003"}) == before.scenes[3]
+    assert after.notes == []
+
+
+def test_the_sentences_of_a_divided_scene_are_those_that_a_person_wrote(hive: Run) -> None:
+    """In ``storyboard.json`` as in ``script.txt``; under the heading that they gave it."""
+    changed(
+        hive, 2, narration="Bees dance for nectar. They sleep until dawn. Then they fly.", heading="Nights"
+    )
+    hive.stage("storyboard", redo={"scene_002": "too long"})
+    after = board_of(hive)
+    assert said(after)[2:5] == ["Bees dance for nectar.", "They sleep until dawn.", "Then they fly."]
+    assert [scene.heading for scene in after.scenes[2:5]] == ["Nights"] * 3
+    assert [scene.narration for scene in after.scenes[2:5]] == said(after)[2:5]
+    assert (len(after.scenes), after.notes) == (6, [])
+
+
+def test_numbers_are_shown_as_they_were_where_only_other_words_were_edited(hive: Run) -> None:
+    """The narration spells what it says; captions do not."""
+    spoken = board_of(hive).scenes[1].narration
+    changed(hive, 1, narration=spoken.replace("in a warm summer.", "in summer. It has few in winter."))
+    hive.stage("storyboard", redo={"scene_001": "split it"})
+    assert said(board_of(hive))[1:3] == ["A hive holds 30,000 bees in summer.", "It has few in winter."]
+
+
+def test_sentences_edited_in_the_script_are_divided(hive: Run) -> None:
+    """The other scenes' edits in the storyboard survive that, too."""
+    changed(hive, 1, heading="By hand")
+    text = hive.text("script.txt").replace("They sleep at night.", "They sleep from dusk till dawn.")
+    (hive.path / "script.txt").write_text(text, encoding="utf-8")
+    hive.stage("storyboard", redo={"scene_001": "split it"})
+    after = board_of(hive)
+    assert said(after)[2] == "Bees dance for food. They sleep from dusk till dawn."
+    assert after.scenes[1].heading == "By hand"
+    hive.stage("storyboard", redo={"scene_002": "split it"})
+    assert said(board_of(hive))[2:4] == ["Bees dance for food.", "They sleep from dusk till dawn."]
+
+
+def test_a_division_lasts(hive: Run) -> None:
+    """The next rejection names the scenes as they are numbered since, and undoes nothing."""
+    hive.stage("storyboard", redo={"scene_002": "split it"})
+    hive.stage("storyboard", redo={"scene_003": "as a quote"})
+    board = board_of(hive)
+    assert [scene.content.layout for scene in board.scenes[2:]] == ["statement", "quote", "list"]
+    assert said(board)[2:4] == ["Bees dance for food.", "They sleep at night."]
+    assert board.notes == []
+
+
+def test_scenes_put_in_and_taken_out_by_hand(hive: Run) -> None:
+    """One that the script does not know stays, and can be divided; one that it still tells comes back, named."""
+    board = json.loads(hive.text("storyboard.json"))
+    own = {
+        **board["scenes"][1],
+        "id": "scene_009",
+        "narration": "Some are lazy. Some are not.",
+        "timed_for": "",
+    }
+    board["scenes"] = [board["scenes"][0], own, *board["scenes"][2:]]
+    (hive.path / "storyboard.json").write_text(json.dumps(board), encoding="utf-8")
+    hive.stage("storyboard", redo={"scene_009": "split it"})
+    after = board_of(hive)
+    assert said(after)[:4] == [
+        "Bees live in hives.", "A hive holds 30,000 bees in a warm summer.", "Some are lazy.", "Some are not."
+    ]  # fmt: skip
+    (note,) = after.notes
+    assert note.startswith("scene_001: it is in script.txt and was not in the last storyboard")
+
+
+def test_what_cannot_be_kept_is_said(hive: Run) -> None:
+    """A narration edited where the script has changed since, too; edited captions of a divided scene."""
+    changed(hive, 1, narration="A hive holds many bees.")
+    words = [
+        {**word, "text": word["text"].upper()}
+        for word in json.loads(hive.text("storyboard.json"))["scenes"][2]["words"]
+    ]
+    changed(hive, 2, words=words)
+    text = hive.text("script.txt").replace("30,000", "40,000")
+    (hive.path / "script.txt").write_text(text, encoding="utf-8")
+    hive.stage("storyboard", redo={"scene_002": "split it"})
+    board = board_of(hive)
+    assert said(board)[1:3] == ["A hive holds 40,000 bees in a warm summer.", "Bees dance for food."]
+    assert "what scene_001 was made to say in storyboard.json is not kept" in board.notes[0]
+    assert any("scene_002: its captions are the script's again" in note for note in board.notes)
+
+
+def test_a_voice_that_a_person_chose_stays(hive: Run) -> None:
+    """Who speaks is not asked again for the scenes that are made anew."""
+    board = json.loads(hive.text("storyboard.json"))
+    (hive.path / "storyboard.json").write_text(json.dumps({**board, "voice": "hibari"}), encoding="utf-8")
+    hive.stage("storyboard", redo={"scene_002": "split it"})
+    assert board_of(hive).voice == "hibari"
+    assert len(board_of(hive).scenes) == 5
