@@ -20,20 +20,7 @@ Verbs = Callable[..., argparse.ArgumentParser]
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments; ``module`` names the verb's module. SystemExit after help and for bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="spork",
-        description="Work enters as files in inbox/, people answer with files in runs/ID/; "
-        "these commands write the same files and show where everything is.",
-        epilog=EXIT_CODES,
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--workspace",
-        metavar="DIR",
-        help="default: $SPORK_WORKSPACE, then the current folder or one above it",
-    )
-    parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
+    parser = _without_verbs()
     # prog is given because finding it out costs argparse ten milliseconds.
     group = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, prog="spork")
     asked = _verb_of(argv)
@@ -63,6 +50,25 @@ def parse(argv: list[str]) -> argparse.Namespace:
     _answers(verb)
     _tools(verb)
     return parser.parse_args(argv)
+
+
+def _without_verbs() -> argparse.ArgumentParser:
+    """What may be given before the verb."""
+    parser = argparse.ArgumentParser(
+        prog="spork",
+        description="Work enters as files in inbox/, people answer with files in runs/ID/; "
+        "these commands write the same files and show where everything is.",
+        epilog=EXIT_CODES,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--workspace",
+        metavar="DIR",
+        help="default: $SPORK_WORKSPACE, then the current folder or one above it",
+    )
+    parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
+    return parser
 
 
 _VERBS = frozenset(
