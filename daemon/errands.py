@@ -54,6 +54,8 @@ class Errand(Generic[T]):
         """It was taken: wait until its thread has ended."""
         self._released.set()
         self._thread.join()
+        # What it met in clearing up is for nobody to hear.
+        self.error = None
 
     def _run(self) -> None:
         try:
@@ -87,7 +89,11 @@ class Errands:
         and once what the work met; what ``begin`` raises.
         """
         errand = self._errand
-        if errand is not None and errand.over and (errand.dropped or errand.request == request):
+        if (
+            errand is not None
+            and errand.over
+            and (errand.dropped or errand.error is None or errand.request == request)
+        ):
             self._errand = None
             if errand.error is not None and not errand.dropped:
                 raise errand.error
@@ -104,7 +110,7 @@ class Errands:
             errand.drop()
         if errand.dropped or not errand.done:
             raise Underway(what)
-        self._errand = None
+        # Not forgotten before its thread is over, which removes what it leaves: the next one may begin there.
         return errand
 
     def drop_unasked(self) -> None:

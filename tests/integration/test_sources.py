@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from daemon.carrier import AT_ONCE_BYTES
+from daemon.inbox import STUCK_SECONDS
 from tests.studio import QUICK, Studio
 from tests.support import PATIENCE, wait_for
 from tests.whole.unplugged import Unplugged
@@ -391,3 +392,38 @@ def test_a_new_name_that_the_disk_refuses_a_large_copy_is_asked_for_again(
     daemon.run_until(daemon.taken, "the request to be taken")
     assert refused and not daemon.incoming
     assert (daemon.studio.run("j-1") / "sources/big.bin").stat().st_size == AT_ONCE_BYTES + 1
+
+
+def test_no_copy_is_begun_while_an_earlier_one_of_the_request_is_being_removed(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have the same folder: a file that went under its copying had the request refused for good."""
+    large(daemon.sources / "big.bin")
+    rename, unlink, refused, going = os.rename, os.unlink, list[str](), threading.Event()
+
+    def sick(source: Any, target: Any, **named: Any) -> None:
+        if target == "j-1" and not refused:
+            refused.append(source)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target, **named)
+
+    def held(path: Any, **named: Any) -> None:
+        if refused and threading.current_thread() is not threading.main_thread():
+            assert going.wait(PATIENCE)
+        unlink(path, **named)
+
+    monkeypatch.setattr(os, "rename", sick)
+    monkeypatch.setattr(os, "unlink", held)
+    daemon.run_after(0)
+    before = set(threading.enumerate())
+    daemon.ask("big.bin")
+    try:
+        daemon.run_until(lambda: bool(refused), "the copy to be refused its name")
+        for _ in range(3):
+            daemon.run_after(STUCK_SECONDS + 0.5)
+        assert len(set(threading.enumerate()) - before) == 1
+        assert daemon.waiting == {"j-1.yaml": "its sources are being copied"}
+    finally:
+        going.set()
+    daemon.run_until(daemon.taken, "the request to be taken")
+    assert not daemon.incoming
