@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,18 @@ def outside(tmp_path: Path) -> Path:
 
 
 def swap(place: Path, kind: str, outside: Path) -> None:
-    """Put something else in the place."""
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
+    """Put something else in the place, though the daemon may write anew there what was taken away."""
+    for _ in range(100):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        with suppress(FileExistsError, NotADirectoryError):
+            return put(place, kind, outside)
+    raise AssertionError(f"{place} comes back again and again")
+
+
+def put(place: Path, kind: str, outside: Path) -> None:
     if kind == "link":
         place.symlink_to(outside)
     elif kind == "hard link":
