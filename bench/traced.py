@@ -22,7 +22,7 @@ starts:Starts.start starts:Starts._stale starts:Starts.goes_on copies:Copies.fol
 watcher:Watcher.drain watcher:Watcher.unread inbox:Inbox.look inbox:Inbox._take inbox:Inbox._claim
 decisions:Desk.look decisions:Desk._accept decisionfiles:DecisionFiles.put_away
 attempts:Attempts.look attempts:Attempts._ended attempts:Attempts.start attempts:Attempts.begin
-attempts:Attempts._next_start attempts:Attempts._launch attempts:Attempts._order
+attempts:Attempts._next_start attempts:Attempts._launch ordering:Ordering.order
 lane:Lane.try_take lane:Lane.give_back
 runner:Runner.start runner:prepare runner:_message runner:Running.report
 store:Store.record store:Store._apply store:Store.check_place store:Store.owed store:Store.queued

@@ -1,22 +1,21 @@
-"""The attempt that runs, and the one that may start: the lane, its time limit, its end.
+"""The attempt that runs, and the one that may start: the lane, its begin, what its end means.
 
-One at a time. What an end means (completed, failed, interrupted, gone) is decided here from the report
-and from why the attempt was told to end; what follows from it, by the rules.
+One at a time. Whether an end is completed, failed, interrupted or gone is decided here from the report
+and from why the attempt was told to end (`current`); what follows from it, by the rules.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Literal
 
 from daemon import rulings
 from daemon.changes import Change
 from daemon.clashes import clash
 from daemon.clock import Clock, rfc3339
+from daemon.current import Current, Why
 from daemon.errors import CannotWrite, Invalid, TryAgain
 from daemon.gates import Gates
 from daemon.lane import Lane
@@ -28,41 +27,12 @@ from daemon.orders import COMPLETED, LOST, Report
 from daemon.patience import Patience
 from daemon.publication import gate_digest
 from daemon.recorder import Recorder
-from daemon.runner import Runner, Running
+from daemon.runner import Runner
 from daemon.settings import Policy
 from daemon.workroom import clear
 
 START_SECONDS = 60.0
 """At most so long between two tries to start an attempt that there was no room for."""
-KEEPER_PATIENCE = 5
-"""How often, a second apart, a keeper is told to kill before it is killed itself."""
-
-
-class Why(Enum):
-    """Why an attempt was told to end."""
-
-    TIMEOUT = "its time limit is over"
-    CANCEL = "the job was canceled"
-    STOP = "the daemon stops"
-
-
-@dataclass(slots=True)
-class Current:
-    """The attempt that runs."""
-
-    job_id: str
-    stage: str
-    attempt: int
-    running: Running
-    deadline: float
-    """When it must have ended, by the boot clock."""
-    limit_seconds: float
-    why: Why | None = None
-    terminate_at: float | None = None
-    kill_at: float | None = None
-    kills: int = 0
-    over: bool = False
-    """It has ended, and that could not be recorded yet: there was no room."""
 
 
 class Attempts:
@@ -292,37 +262,16 @@ class Attempts:
     def end(self, job_id: str) -> None:
         """The job was canceled: end its attempt, if it is the one that runs."""
         if self.current is not None and self.current.job_id == job_id:
-            self._order_end(self.current, Why.CANCEL, 0.0)
+            self.current.order_end(Why.CANCEL, self._clock.boot())
 
     def stop(self, *, at_once: bool) -> None:
         """The daemon stops: the attempt gets its grace, unless told a second time."""
         if self.current is not None:
             grace = 0.0 if at_once else self._policy.stages.stop_grace_seconds
-            self._order_end(self.current, Why.STOP, grace)
-
-    def _order_end(self, current: Current, why: Why, grace: float) -> None:
-        current.why = current.why or why
-        when = self._clock.boot() + grace
-        current.terminate_at = min(current.terminate_at or when, when)
+            self.current.order_end(Why.STOP, self._clock.boot() + grace)
 
     def tick(self) -> float | None:
         """Do what the attempt's time asks for; gives the seconds until it asks again."""
-        current, boot = self.current, self._clock.boot()
-        if current is None or current.over:
+        if self.current is None or self.current.over:
             return None
-        if current.why is None and boot >= current.deadline:
-            self._order_end(current, Why.TIMEOUT, 0.0)
-        if current.kill_at is not None:
-            if boot >= current.kill_at:
-                current.kills += 1
-                if current.kills > KEEPER_PATIENCE:
-                    # Stopped, or stuck: it cannot obey. What it left is ended by us, then the lane is free.
-                    current.running.abandon()
-                current.running.kill()
-                current.kill_at = boot + 1.0
-            return current.kill_at - boot
-        if current.terminate_at is not None and boot >= current.terminate_at:
-            current.running.terminate()
-            current.kill_at = boot + self._policy.stages.kill_grace_seconds
-            return max(current.kill_at - boot, 0.0)
-        return max((current.terminate_at or current.deadline) - boot, 0.0)
+        return self.current.tick(self._clock.boot(), self._policy.stages.kill_grace_seconds)

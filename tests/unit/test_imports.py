@@ -25,7 +25,7 @@ watchlist parts
 attempts ordering inbox decisions ground
 gates decisionfiles
 kept gated
-recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
+current recorder sources taken carrier retention review drafts shelf rebuild evidence generation twin
 setup
 check service schemas runnable modules page
 runner watcher projection publication
