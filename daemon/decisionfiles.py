@@ -19,10 +19,10 @@ from daemon.beneath import opened_beneath
 from daemon.birth import birth_in
 from daemon.changes import Change, DecisionFile
 from daemon.clock import rfc3339
-from daemon.files import is_folder
 from daemon.identity import Identity
 from daemon.kept import keep, tell, untell
 from daemon.logs import say
+from daemon.looking import is_folder
 from daemon.model import Event, Job, Type
 from daemon.recorder import Recorder
 from daemon.settings import Policy

@@ -16,7 +16,8 @@ from daemon.digests import FileDigests
 from daemon.dropping import Dropped, into_place
 from daemon.endmark import OUR_HEADER
 from daemon.errors import CannotWrite, NotPossible, TryAgain
-from daemon.files import read_regular, temporary_name, write_durable
+from daemon.files import temporary_name, write_durable
+from daemon.looking import read_regular
 from daemon.model import Job, Status
 from daemon.workspace import Workspace
 

@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.beneath import has, is_beneath, open_beneath, opened_beneath, reading
+from daemon.beneath import has, is_beneath, move_beneath, open_beneath, opened_beneath, reading
 from daemon.endmark import TEMPLATE_HEADER, ends_with_mark
-from daemon.files import FILE_MODE, PASSING, create_copy, move_beneath, temporary_name, write_copy
+from daemon.files import FILE_MODE, create_copy, temporary_name, write_copy
 from daemon.lease import Writers, writers
+from daemon.looking import PASSING
 from daemon.model import Gate, Job
 from daemon.renames import UNKNOWN, exchange, rename_new
 

@@ -19,8 +19,8 @@ from daemon.codec import finite
 from daemon.database import NewerSchema
 from daemon.errors import Halt
 from daemon.eventfile import LAST_SEQ, LONGEST, is_seq
-from daemon.files import is_folder
 from daemon.ledger import parts
+from daemon.looking import is_folder
 from daemon.model import Event
 from daemon.spool import LIMIT_BYTES
 from daemon.workspace import Workspace

@@ -15,29 +15,11 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 
 from daemon import beneath
-from daemon.beneath import make_folders, move_beneath, open_beneath, opened_beneath, reading
+from daemon.beneath import opened_beneath
 from daemon.identity import Identity
-
-__all__ = [
-    "Copied",
-    "append_copy",
-    "copy_in",
-    "create_copy",
-    "fsync_folder",
-    "is_folder",
-    "make_folders",
-    "move",
-    "move_beneath",
-    "open_beneath",
-    "remove",
-    "sweep",
-    "write_copy",
-    "write_durable",
-]
 
 TEMPORARY_PREFIX = ".spork-"
 """Begins the name of every file that is not published yet; a crash may leave some, see `sweep`."""
@@ -46,28 +28,6 @@ FILE_MODE = 0o660
 
 SLICE_BYTES = 8 << 20
 """After so much a long copy pauses; on the disk by then, or every other fsync would have to wait for all of it."""
-
-PASSING = frozenset(
-    (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.EIO,
-        errno.EINTR,
-        errno.EROFS,
-    )
-)
-"""What an error of the disk or of this process says: nothing about the file. It is tried again later."""
-
-
-def is_folder(path: Path | str) -> bool:
-    """Whether a folder itself is there, and not a link to one."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 def remove(path: Path) -> None:
@@ -85,38 +45,6 @@ def fsync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     with opened_beneath(path) as folder:
         os.fsync(folder)
-
-
-def read_regular(root: Path | int, relative: str, limit: int) -> bytes:
-    """A file that strangers may have touched: never through a link, never blocking, at most ``limit`` bytes.
-
-    Raises OSError: EINVAL not a regular file, EFBIG too large, and what `open_beneath` says.
-    """
-    with reading(open_beneath(root, relative)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", relative)
-        if status.st_size > limit:
-            raise OSError(errno.EFBIG, f"has {status.st_size} bytes, at most {limit} are read", relative)
-        # Not so much as may be read: room for that is made before, and costs more than the reading.
-        return file.read(status.st_size)
-
-
-def read_of_operator(path: Path, limit: int) -> bytes:
-    """The first ``limit`` bytes of a file in conf/, links followed, never blocking. OSError EINVAL if it is no file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with BufferedReader(reading(descriptor)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read(limit)
-
-
-def holds(folder: Path | int, name: str, data: bytes) -> bool:
-    """Whether a file of that name is there with exactly these bytes."""
-    try:
-        return read_regular(folder, name, len(data)) == data
-    except OSError:
-        return False
 
 
 def write_durable(path: Path | str, data: bytes, mode: int = FILE_MODE, *, folder: int | None = None) -> None:
@@ -171,11 +99,6 @@ def append_copy(path: Path, data: bytes, mode: int = FILE_MODE, *, begun: bool =
         _write_all(fd, data)
     finally:
         os.close(fd)
-
-
-def move(source: Path, target: Path) -> None:
-    """Rename within one file system, replacing what is there; durable after `fsync_folder` of its parent."""
-    os.rename(source, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A request's sources where they lie: looked at before anything is copied, then copied as they were found.
 
 Nothing outside the places that are named, and no link, is ever read. What the disk or this process lacks
-(`files.PASSING`) is raised as it is.
+(`looking.PASSING`) is raised as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 
 from daemon.below import below
 from daemon.beneath import make_folders, open_beneath, opened_beneath, reading, remove_tree
-from daemon.files import PASSING, check_fit, copy_in
+from daemon.files import check_fit, copy_in
 from daemon.identity import Identity
 from daemon.incoming import make_folders_of_run
 from daemon.lease import Writers, writers
+from daemon.looking import PASSING
 from daemon.names import shown
 
 LIMIT = 2 * 1024**3

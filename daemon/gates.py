@@ -15,11 +15,12 @@ from daemon.changes import Change
 from daemon.clock import Clock, later, moment, rfc3339
 from daemon.deadlines import Deadlines
 from daemon.errors import Invalid
-from daemon.files import is_folder, write_durable
+from daemon.files import write_durable
 from daemon.gated import GatedFiles
 from daemon.identity import Identity
 from daemon.kept import decisions_folder
 from daemon.logs import say
+from daemon.looking import is_folder
 from daemon.model import Job, Stage
 from daemon.page import Around, asked_for, label
 from daemon.recorder import Recorder

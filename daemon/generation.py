@@ -16,8 +16,8 @@ from typing import Any
 from daemon.catalog import Catalog
 from daemon.errors import Halt
 from daemon.eventfile import last_line
-from daemon.files import is_folder, read_regular
 from daemon.ledger import parts
+from daemon.looking import is_folder, read_regular
 from daemon.workspace import Workspace
 
 _STATE_BYTES = 1 << 26

@@ -13,9 +13,9 @@ from daemon.catalog import Catalog
 from daemon.checkup import Checkup
 from daemon.errors import BadPolicy, CannotWrite, Halt
 from daemon.exposure import is_root, too_few_files, writable_by_all
-from daemon.files import is_folder
 from daemon.lane import DaemonLock, Lane
 from daemon.logs import say
+from daemon.looking import is_folder
 from daemon.mounts import unfit_for_locks
 from daemon.names import for_shell
 from daemon.retention import outdated, remove

@@ -21,9 +21,10 @@ from daemon.changes import Change, Recorded
 from daemon.check import Vetted, vet_request
 from daemon.clock import rfc3339
 from daemon.errors import Invalid, Problem
-from daemon.files import holds, is_folder, write_copy, write_durable
+from daemon.files import write_copy, write_durable
 from daemon.incoming import Nursery, make_run, opened_incoming, opened_nursery, opened_rejected
 from daemon.logs import say
+from daemon.looking import holds, is_folder
 from daemon.model import Event, Type
 from daemon.names import Ignored, beside, classify_inbox, shown
 from daemon.pipelines import load_named

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from daemon.beneath import has, make_folders, opened_beneath, remove_tree, set_aside
-from daemon.files import create_copy, holds, is_folder, write_copy
+from daemon.files import create_copy, write_copy
+from daemon.looking import holds, is_folder
 from daemon.workspace import Workspace
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.beneath import has, make_folders
-from daemon.files import holds, remove, write_copy, write_durable
+from daemon.files import remove, write_copy, write_durable
+from daemon.looking import holds
 from daemon.model import Job
 from daemon.names import beside
 from daemon.page import label

@@ -11,7 +11,7 @@ from daemon.beneath import is_beneath
 from daemon.clock import span
 from daemon.difference import unified
 from daemon.escapes import escape_lines
-from daemon.files import read_regular
+from daemon.looking import read_regular
 from daemon.model import Artifact, Event, Gate, Job, Stage, Type
 from daemon.rulings import OnDisk
 

@@ -14,7 +14,7 @@ from daemon import strictyaml
 from daemon.documents import Minutes, Name, Strict, as_model, matching, whole_file
 from daemon.errors import Invalid, Problem
 from daemon.explain import nearest
-from daemon.files import PASSING, read_of_operator
+from daemon.looking import PASSING, read_of_operator
 from daemon.params import Param, faults_of, relative_name
 from daemon.tree import NOTHING, Document, shown
 

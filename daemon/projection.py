@@ -17,7 +17,8 @@ from daemon import ledger
 from daemon.codec import plain, printed
 from daemon.escapes import escape_lines
 from daemon.eventfile import mend
-from daemon.files import append_copy, holds, write_copy
+from daemon.files import append_copy, write_copy
+from daemon.looking import holds
 from daemon.model import Event, Job, Stage, Status, Type
 from daemon.store import Store
 from daemon.workspace import Workspace

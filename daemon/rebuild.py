@@ -17,9 +17,10 @@ from daemon.changes import Change, Claim, DecisionFile, Owed
 from daemon.checkup import Checkup
 from daemon.errors import CannotWrite, Illegal, NotPossible
 from daemon.evidence import Evidence, whole
-from daemon.files import fsync_folder, is_folder, write_copy
+from daemon.files import fsync_folder, write_copy
 from daemon.lane import DaemonLock
 from daemon.ledger import closed
+from daemon.looking import is_folder
 from daemon.machine import decide
 from daemon.model import Event, Job, Type
 from daemon.projection import Projection, lines

@@ -20,6 +20,7 @@ from daemon.changes import Change
 from daemon.clock import rfc3339
 from daemon.incoming import clear_incoming, make_run
 from daemon.logs import say
+from daemon.looking import is_folder
 from daemon.model import Job, Status
 from daemon.parts import Parts
 from daemon.settings import Policy
@@ -75,7 +76,7 @@ def _since(parts: Parts, boot: str) -> int:
 
 def _see_to(parts: Parts, job_id: str) -> None:
     """Bring up to the database what a power cut left of a finished job, if it was not pruned."""
-    if files.is_folder(parts.workspace.run(job_id)):
+    if is_folder(parts.workspace.run(job_id)):
         _make_run(job_id, parts)
         _distrust(job_id, parts)
         parts.recorder.heal_job(_shown(parts), job_id)
@@ -89,7 +90,7 @@ def _make_runs(parts: Parts, suspect: set[str]) -> None:
 
 
 def _is_made(workspace: Workspace, job_id: str) -> bool:
-    return files.is_folder(workspace.run(job_id)) and os.path.exists(f"{workspace.root}/jobs/{job_id}.yaml")
+    return is_folder(workspace.run(job_id)) and os.path.exists(f"{workspace.root}/jobs/{job_id}.yaml")
 
 
 def _make_run(job_id: str, parts: Parts) -> None:
@@ -167,9 +168,7 @@ def _made_folders(run: Path) -> list[str]:
     """The folders that hold texts as they were made; a link among them leads nowhere."""
     if not os.path.lexists(f"{run}/history"):
         return []
-    found = [
-        made for made in run.glob("history/*/made") if files.is_folder(made) and files.is_folder(made.parent)
-    ]
+    found = [made for made in run.glob("history/*/made") if is_folder(made) and is_folder(made.parent)]
     inner = (entry.path for made in found for entry in below(made) if entry.is_dir(follow_symlinks=False))
     return [os.path.relpath(at, run) for at in (*map(str, found), *inner)]
 

@@ -17,7 +17,8 @@ from typing import Any
 from daemon import drafts
 from daemon.beneath import has, is_beneath, make_folders, opened_beneath
 from daemon.codec import plain, printed
-from daemon.files import read_regular, remove, write_copy
+from daemon.files import remove, write_copy
+from daemon.looking import read_regular
 from daemon.model import Gate, Job, Stage
 from daemon.names import DECISIONS, Ignored, beside, classify_decision, shown
 from daemon.page import Around, diff, made_by, page, text_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from daemon.files import is_folder
 from daemon.incoming import make_run
 from daemon.logs import say
+from daemon.looking import is_folder
 from daemon.model import Job
 from daemon.parts import Parts
 from daemon.watchlist import Watchlist

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from daemon import strictyaml
 from daemon.documents import Line, Minutes, Name, Strict, as_model
 from daemon.errors import BadPolicy, Invalid, Problem
-from daemon.files import read_of_operator
+from daemon.looking import read_of_operator
 from daemon.pipelines import Module, Variable
 from daemon.room import MIN_FREE_MIB
 from daemon.tree import Document

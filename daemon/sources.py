@@ -17,10 +17,10 @@ from daemon.carrier import AT_ONCE_BYTES, Carrier, unlink
 from daemon.check import Vetted
 from daemon.errands import Underway
 from daemon.errors import Invalid
-from daemon.files import PASSING
 from daemon.finding import Found, NotYet, Unfit, copy_all, find, left_behind
 from daemon.identity import Identity
 from daemon.incoming import opened_incoming
+from daemon.looking import PASSING
 from daemon.names import shown
 from daemon.settings import Policy
 from daemon.spool import Whole

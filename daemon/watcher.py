@@ -17,7 +17,7 @@ from typing import Literal
 from watchdog.observers.inotify_c import WatchDescriptor
 
 from daemon import inotify
-from daemon.files import PASSING
+from daemon.looking import PASSING
 from daemon.mounts import needs_polling
 from daemon.names import is_ours
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.below import below
 from daemon.beneath import make_folders, opened_beneath, remove_tree, set_aside
 from daemon.errors import CannotWrite
-from daemon.files import PASSING, is_folder
+from daemon.looking import PASSING, is_folder
 from daemon.orders import Order
 
 _PATH_MAX = 4096

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from daemon import beneath
 from daemon.digests import digest_of
-from daemon.files import append_copy, copy_in, read_regular, remove, write_copy, write_durable
+from daemon.files import append_copy, copy_in, remove, write_copy, write_durable
 from daemon.harvest import Refused as NotPublished
 from daemon.harvest import harvest
 from daemon.identity import Identity
+from daemon.looking import read_regular
 from daemon.spool import DropBox, Whole
 from tests.support import wait_for
 

@@ -18,9 +18,10 @@ from daemon.cli.places import catalog_of, workspace_of
 from daemon.cli.screen import counted, show, tell
 from daemon.errors import CannotWrite, Halt, NotPossible
 from daemon.eventfile import last_line
-from daemon.files import fsync_folder, is_folder
+from daemon.files import fsync_folder
 from daemon.generation import conflict
 from daemon.ledger import closed, last_closed
+from daemon.looking import is_folder
 from daemon.names import Decision, classify_decision
 from daemon.projection import lines
 from daemon.workspace import Workspace

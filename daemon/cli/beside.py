@@ -91,7 +91,7 @@ def refused_content(workspace: Workspace, path: Path) -> str:
     """Why a file that lies in the inbox was refused for bytes that are no text, if that was so; else nothing."""
     from daemon.cli.story import reason_beside
     from daemon.endmark import nul_bytes
-    from daemon.files import read_regular
+    from daemon.looking import read_regular
     from daemon.spool import LIMIT_BYTES
 
     with suppress(OSError):

@@ -9,8 +9,8 @@ from daemon.catalog import Catalog, file_key
 from daemon.cli.beside import COPYING, refused_content, request_by_content
 from daemon.cli.story import Story, by_its_name, held_up, look, reason_beside, story
 from daemon.cli.waits import unfinished, unfit, waits
-from daemon.files import read_regular
 from daemon.incoming import is_copying
+from daemon.looking import read_regular
 from daemon.names import NO_REQUEST, Decision, Ignored, classify_decision, classify_inbox, shown
 from daemon.settings import Policy, load_policy
 from daemon.spool import LIMIT_BYTES

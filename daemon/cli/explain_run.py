@@ -15,7 +15,7 @@ from daemon.cli.waits import unfinished, unfit, waits
 from daemon.digests import FileDigests
 from daemon.documents import load_decision
 from daemon.errors import Invalid
-from daemon.files import read_regular
+from daemon.looking import read_regular
 from daemon.model import Job, Stage
 from daemon.names import Decision, Ignored, classify_decision, is_ours, shown
 from daemon.rulings import GateTerms, OnDisk

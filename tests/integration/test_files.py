@@ -16,25 +16,14 @@ from typing import Any
 import pytest
 
 from daemon import beneath
+from daemon.beneath import make_folders, move_beneath, open_beneath
 from daemon.birth import birth_in, birth_of
 from daemon.changes import Owed
 from daemon.digests import FileDigests, digest_of
 from daemon.eventfile import last_line
-from daemon.files import (
-    append_copy,
-    copy_in,
-    fsync_folder,
-    make_folders,
-    move,
-    move_beneath,
-    open_beneath,
-    read_of_operator,
-    read_regular,
-    sweep,
-    write_copy,
-    write_durable,
-)
+from daemon.files import append_copy, copy_in, sweep, write_copy, write_durable
 from daemon.identity import Identity
+from daemon.looking import read_of_operator, read_regular
 from daemon.model import Artifact
 from daemon.publication import settle
 
@@ -322,15 +311,6 @@ def test_move_beneath(tmp_path: Path) -> None:
     move_beneath(tmp_path, "work/out/three", "run/out/three")
     assert (run / "_out.aside").is_symlink() and (run / "out" / "three").read_text() == "3"
     assert os.listdir(tmp_path / "elsewhere") == []
-
-
-def test_move_replaces(tmp_path: Path) -> None:
-    """A move takes the place of what is there."""
-    (tmp_path / "a").write_text("new")
-    (tmp_path / "b").write_text("old")
-    move(tmp_path / "a", tmp_path / "b")
-    fsync_folder(tmp_path)
-    assert (tmp_path / "b").read_text() == "new"
 
 
 def test_digest_of(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from daemon import publication
 from daemon.changes import Change
 from daemon.documents import whole_file
 from daemon.errors import Invalid
-from daemon.files import is_folder
 from daemon.lane import Lane
+from daemon.looking import is_folder
 from daemon.loop import Loop
 from daemon.model import Type
 from daemon.orders import LOST

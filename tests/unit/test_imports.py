@@ -39,7 +39,7 @@ gate_transitions
 transitions
 ledger eventfile clashes feedback
 room
-workspace orders files below beneath renames birth incoming names escapes clock patience lull deadlines suspects
+workspace orders files looking below beneath renames birth incoming names escapes clock patience lull deadlines suspects
 leisure listings thrift
 model errors endmark identity scope difference
 """

@@ -16,8 +16,8 @@ from daemon.catalog import Catalog
 from daemon.cli.doctor.finding import Finding
 from daemon.cli.places import holder_of
 from daemon.eventfile import last_line
-from daemon.files import read_regular
 from daemon.ledger import closed, last_closed
+from daemon.looking import read_regular
 from daemon.model import Event
 from daemon.projection import lines, state
 from daemon.workspace import Workspace
