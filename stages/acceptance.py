@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from stages.checks import captioning, contrast, edges, files, loudness, pace, picture, streams, sync
-from stages.checks.evidence import gather
+from stages.checks.evidence import Evidence, gather
 from stages.checks.result import Result
 from stages.contract import Context, StageError
 
@@ -25,6 +26,24 @@ def run(context: Context) -> None:
     """Write ``acceptance_results.json``, then StageError with every check that failed."""
     context.progress(0.0, "listening to the video")
     evidence = gather(context, lambda share: context.progress(_watched(share), "watching the video"))
+    results, blamed = _checked(context, evidence)
+    results.sort(key=lambda result: not result.failed)
+    _write(context, results)
+    for result in results:
+        print(f"{result.verdict}  {result}")
+    if blamed:
+        failed = [result for result in results if result.failed]
+        raise StageError(
+            f"{len(failed)} of {len(results)} checks failed:\n"
+            + "\n".join(f"  {result}" for result in failed),
+            hint=f"all values: `spork logs {context.job_id} acceptance`; after mending what is at fault: "
+            f"`spork resume {context.job_id} --from {blamed[0]}`",
+        )
+    context.progress(1.0, f"{len(results)} checks passed")
+
+
+def _checked(context: Context, evidence: Evidence) -> tuple[list[Result], list[str]]:
+    """What every check found, and the stages at fault, the earliest first."""
     results: list[Result] = []
     blamed: list[str] = []
     for number, (checks, stage) in enumerate(CHECKS):
@@ -35,12 +54,15 @@ def run(context: Context) -> None:
         found = list(checks.check(evidence))
         results += found
         blamed += [stage] if any(result.failed for result in found) else []
-    results.sort(key=lambda result: not result.failed)
-    failed = [result for result in results if result.failed]
+    return results, blamed
+
+
+def _write(context: Context, results: Sequence[Result]) -> None:
+    failed = [result.name for result in results if result.failed]
     report = {
         "schema": 1,
         "verdict": "fail" if failed else "pass",
-        "failed": [result.name for result in failed],
+        "failed": failed,
         "checks": [result.printed() for result in results],
     }
     text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
@@ -50,20 +72,10 @@ def run(context: Context) -> None:
         "acceptance",
         verdict=report["verdict"],
         checks=len(results),
-        failed=report["failed"],
+        failed=failed,
         note=f"{len(results)} checks passed",
         table=[["check", "value", "threshold", "verdict"], *(result.row() for result in results)],
     )
-    for result in results:
-        print(f"{result.verdict}  {result}")
-    if failed:
-        raise StageError(
-            f"{len(failed)} of {len(results)} checks failed:\n"
-            + "\n".join(f"  {result}" for result in failed),
-            hint=f"all values: `spork logs {context.job_id} acceptance`; after mending what is at fault: "
-            f"`spork resume {context.job_id} --from {blamed[0]}`",
-        )
-    context.progress(1.0, f"{len(results)} checks passed")
 
 
 def _watched(share: float) -> float:

@@ -23,14 +23,7 @@ LENGTHS_APART = 0.2
 def run(context: Context) -> None:
     """Write the video, then listen to it: loudness and true peak are those of the decoded mix."""
     board = placing.spoken_board(context.run_dir)
-    scenes = [context.run_dir / "animatics" / f"{scene.id}.mp4" for scene in board.scenes]
-    voice = context.run_dir / "voiceover.mp3"
-    for path in (*scenes, voice):
-        if not path.exists():
-            raise StageError(
-                f"{path.relative_to(context.run_dir)} is missing",
-                hint="run the stages animatics and audio first",
-            )
+    scenes, voice = _made(context, board)
     _check_times(context, board)
     mix = fitted(sound.read(voice), round(storyboard_file.starts(board)[-1] * sound.RATE))
     tune = music.asked(context)
@@ -39,20 +32,7 @@ def run(context: Context) -> None:
         mix = mix + music.bed(tune, mix)
     _copy_poster(context, board)
     transcript.write(context, board)
-    target = context.out_dir / "video.mp4"
-    for attempt in range(4):
-        context.progress(0.2 + 0.2 * attempt, "joining scenes and voice")
-        join(target, board, scenes, mix)
-        heard = sound.measure(sound.read(target))
-        if _good(heard):
-            break
-        mix = _corrected(mix, heard)
-    if not _good(heard):
-        raise StageError(
-            f"video.mp4 is at {heard.lufs:.1f} LUFS with true peaks of {heard.true_peak_dbtp:.1f} dBTP, "
-            f"not at {sound.TARGET_LUFS} LUFS under {sound.TRUE_PEAK_DBTP} dBTP",
-            hint="send the job back with `from: audio`",
-        )
+    heard = _joined_as_loud_as_asked(context, board, scenes, mix)
     context.describe(
         "video.mp4", "video",
         seconds=round(storyboard_file.starts(board)[-1], 3),
@@ -61,6 +41,38 @@ def run(context: Context) -> None:
         music=tune.name if tune is not None else None,
     )  # fmt: skip
     context.progress(1.0, f"{heard.lufs:.1f} LUFS, {heard.true_peak_dbtp:.1f} dBTP")
+
+
+def _made(context: Context, board: Storyboard) -> tuple[list[Path], Path]:
+    """The clip of each scene and the voice; StageError names the first that is missing."""
+    scenes = [context.run_dir / "animatics" / f"{scene.id}.mp4" for scene in board.scenes]
+    voice = context.run_dir / "voiceover.mp3"
+    for path in (*scenes, voice):
+        if not path.exists():
+            raise StageError(
+                f"{path.relative_to(context.run_dir)} is missing",
+                hint="run the stages animatics and audio first",
+            )
+    return scenes, voice
+
+
+def _joined_as_loud_as_asked(
+    context: Context, board: Storyboard, scenes: list[Path], mix: sound.Sound
+) -> sound.Loudness:
+    """Write the video, again and again with the mix corrected by what its decoded sound lacks."""
+    target = context.out_dir / "video.mp4"
+    for attempt in range(4):
+        context.progress(0.2 + 0.2 * attempt, "joining scenes and voice")
+        join(target, board, scenes, mix)
+        heard = sound.measure(sound.read(target))
+        if _good(heard):
+            return heard
+        mix = _corrected(mix, heard)
+    raise StageError(
+        f"video.mp4 is at {heard.lufs:.1f} LUFS with true peaks of {heard.true_peak_dbtp:.1f} dBTP, "
+        f"not at {sound.TARGET_LUFS} LUFS under {sound.TRUE_PEAK_DBTP} dBTP",
+        hint="send the job back with `from: audio`",
+    )
 
 
 def _check_times(context: Context, board: Storyboard) -> None:

@@ -13,7 +13,8 @@ from stages.scenes import Statement
 from stages.script_text import Line, Paragraph, Script, ScriptPart
 from stages.sections import shown_heading
 from stages.sentences import count_words, points_back
-from stages.shapes import CARD_MOST, PAIR_MOST, Look, Shape, shape_of
+from stages.shape import Look, Shape
+from stages.shapes import CARD_MOST, PAIR_MOST, shape_of
 
 SCENE_LEAST = 7
 SCENE_WORDS = 30

@@ -84,15 +84,7 @@ def make_plan(
     context: Context, documents: Sequence[Document], sections: Sequence[Section], feedback: Feedback
 ) -> Plan:
     """Choose the sections that tell the brief, as many as the length holds, in the sources' order."""
-    title = (
-        documents[0].title
-        if len(documents) == 1
-        and len(documents[0].title) <= 60
-        and not is_boilerplate_section(documents[0].title)
-        else _capital(subject(context.intent))
-    )
     minutes = feedback.minutes(minutes_asked(context.params))
-    title = bare(title) or documents[0].name
     wanted = [
         section
         for section in sections
@@ -115,13 +107,20 @@ def make_plan(
     # A second document is introduced too, before the first of its parts.
     chosen = [s for s in middle if s in chosen or (s in openings and s.source in told)]
     return Plan(
-        title,
+        _title(context.intent, documents),
         minutes,
         audience_asked(context.params),
         _planned(opening),
         _planned(chosen),
         _planned(closing),
     )
+
+
+def _title(intent: str, documents: Sequence[Document]) -> str:
+    """That of the only document, if it is one; else what the brief is about."""
+    own = documents[0].title
+    fits = len(documents) == 1 and len(own) <= 60 and not is_boilerplate_section(own)
+    return bare(own if fits else _capital(subject(intent))) or documents[0].name
 
 
 def _introduction(document: Document, sections: Sequence[Section]) -> list[Section]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.contract import EditError, StageError
@@ -109,41 +109,51 @@ def parse_script(text: str, known: Collection[str]) -> Script:
     Raises StageError, with the line, for a marker that names nothing, and for a script that says nothing.
     """
     title = ""
-    parts: list[tuple[str, list[Paragraph]]] = []
-    held: list[Line] = []
-    show = ""
-
-    def close() -> None:
-        nonlocal held, show
-        if held:
-            if not parts:
-                parts.append(("", []))
-            parts[-1][1].append(Paragraph(tuple(held), show))
-            held, show = [], ""
-
+    read = _Reading()
     for number, raw in enumerate(text.replace("\r", "").split("\n"), 1):
         if heading := HEADING.match(raw):
-            close()
-            show = ""
-            parts.append(((heading["a"] or heading["b"] or "").strip(), []))
+            read.begin((heading["a"] or heading["b"] or "").strip())
         elif raw.lstrip().startswith("#"):
             continue
         elif not raw.strip():
-            close()
-        elif not parts and not held and (match := TITLE.match(raw)):
+            read.close()
+        elif not read.parts and not read.held and (match := TITLE.match(raw)):
             title = match["title"]
         elif match := SHOW.match(raw):
-            close()
-            show = _show(match["what"], number, known)
+            read.close()
+            read.show = _show(match["what"], number, known)
         else:
-            held += _lines(raw, number, known)
-    close()
-    filled = tuple(ScriptPart(heading, tuple(paragraphs)) for heading, paragraphs in parts if paragraphs)
+            read.held += _lines(raw, number, known)
+    read.close()
+    filled = tuple(ScriptPart(heading, tuple(paragraphs)) for heading, paragraphs in read.parts if paragraphs)
     if not filled:
         raise EditError(
             "script.txt says nothing", "write at least one sentence, or reject the gate with notes"
         )
     return Script(title or filled[0].heading, filled)
+
+
+@dataclass
+class _Reading:
+    """The parts so far, and the paragraph that is being read."""
+
+    parts: list[tuple[str, list[Paragraph]]] = field(default_factory=list)
+    held: list[Line] = field(default_factory=list)
+    show: str = ""
+
+    def begin(self, heading: str) -> None:
+        """A part; what was to be shown before it shows nothing."""
+        self.close()
+        self.show = ""
+        self.parts.append((heading, []))
+
+    def close(self) -> None:
+        """The paragraph ends, if one has begun; what stands before the first heading has a part without one."""
+        if self.held:
+            if not self.parts:
+                self.parts.append(("", []))
+            self.parts[-1][1].append(Paragraph(tuple(self.held), self.show))
+            self.held, self.show = [], ""
 
 
 def _lines(raw: str, number: int, known: Collection[str]) -> Iterator[Line]:

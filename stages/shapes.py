@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, names, overlap, strongest_clause
+from stages.cardtext import CARD, STATEMENT, bare, emphasis, headline, overlap, strongest_clause
 from stages.code_words import spoken_of
 from stages.dates import divided
-from stages.figures import figures_of
 from stages.items import Item, Research
 from stages.passages import MAX_CODE_LINES
 from stages.scenes import (
     Bullets,
-    Chart,
     Code,
     Comparison,
-    Content,
     Event,
-    Point,
     Quote,
     Recap,
-    SourcesCard,
     Statement,
     Steps,
-    Table,
     Timeline,
     Title,
 )
 from stages.script_text import Line, Paragraph, Script
-from stages.sections import shown_heading
 from stages.sentences import count_words
+from stages.shape import Cue, Look, Shape
+from stages.sources_card import sources_shape
+from stages.table_shapes import table_shape
 
 TIGHT = 40
 MOST = 130
@@ -39,45 +34,11 @@ CARD_MOST = 84
 """Characters that a card may have at all; a longer sentence is shown alone."""
 PAIR_MOST = 124
 """Characters that each of two cards may have: they are twice as high."""
-MAX_ROWS = 7
-SOURCES_MOST = 8
 LEAD_MOST = 40
 """Characters of a lead that can be a heading."""
-GENERIC = re.compile(
-    r"\b(default|description|what|type|notes?|meaning|limits?|value|example|comment|details?|purpose|use)\b",
-    re.I,
-)
 NAME_WORDS = 3
 """A term with more words is a sentence of its own, and stands against no other."""
 TERM = re.compile(r"^(?P<term>[^:–—]{2,40}?)\s*(?::|\s[–—]|\s-)\s+(?P<rest>.+)$")
-
-
-@dataclass(frozen=True)
-class Cue:
-    """What brings a part on: the first word of a sentence, or words within one."""
-
-    line: int
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the whole video says of a scene's look."""
-
-    subtitle: str = ""
-    tight: bool = False
-    layout: str = ""
-    """The layout that a person asked for; empty: by its shape."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a scene shows, and the cue of each of its parts; None lies between its neighbours."""
-
-    content: Content
-    cues: tuple[Cue | None, ...]
-    heading: str = ""
-    """What the picture shows, where that says more than the part's heading."""
 
 
 def shape_of(
@@ -90,7 +51,7 @@ def shape_of(
         cues = (Cue(0), Cue(0)) if look.subtitle else (Cue(0),)
         shape = Shape(Title(title=bare(script.title), subtitle=look.subtitle), cues)
     elif asked == "sources":
-        shape = _sources(script, research)
+        shape = sources_shape(script, research)
     elif asked == "statement":
         shape = _whole(lines) if together(lines) else _statement(lines, look)
     elif asked == "steps":
@@ -110,7 +71,7 @@ def _shown(lines: Sequence[Line], item: Item, research: Research, look: Look) ->
     if item.kind in ("list", "steps"):
         shape = _timeline(lines) or _list(lines, item, item.kind, look)
     elif item.kind == "table":
-        shape = _timeline(lines) or _table(lines, item)
+        shape = _timeline(lines) or table_shape(lines, item)
     elif item.kind == "code":
         code = Code(language=item.language, lines=item.parts[:MAX_CODE_LINES])
         shape = Shape(code, _line_cues(lines, code.lines))
@@ -232,97 +193,9 @@ def _enumerated(sentence: str) -> list[str]:
     )
 
 
-def _table(lines: Sequence[Line], item: Item) -> Shape:
-    figures = figures_of(item.columns, item.rows)
-    if figures and len(item.columns) == 2:
-        unit = figures.unit
-        points = [
-            Point(label=label, value=value)
-            for label, value in zip(figures.labels, figures.values, strict=True)
-        ]
-        axes = f"{figures.heading} by {figures.label_heading[:1].lower()}{figures.label_heading[1:]}"
-        return Shape(
-            Chart(unit=unit, decimals=figures.decimals, points=points),
-            _point_cues(lines, figures.labels),
-            bare(axes),
-        )
-    rows = [[bare(cell) for cell in row] for row in item.rows[:MAX_ROWS]]
-    columns = [bare(column) for column in item.columns]
-    if comparison := _comparison(columns, rows):
-        return Shape(comparison, _point_cues(lines, columns[1:]))
-    return Shape(Table(columns=columns, rows=rows), _point_cues(lines, [row[0] for row in rows]))
-
-
-def _comparison(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Comparison | None:
-    """A table that sets two things against each other."""
-    if (
-        len(columns) != 3
-        or len(rows) > 5
-        or any(len(row) != 3 for row in rows)
-        or GENERIC.search(" ".join(columns[1:]))
-    ):
-        return None
-    if any(re.search(r"\d", row[1]) or re.search(r"\d", row[2]) for row in rows):
-        return None
-    return Comparison(
-        left_heading=columns[1],
-        left=[f"{row[0]}: {row[1]}" for row in rows],
-        right_heading=columns[2],
-        right=[f"{row[0]}: {row[2]}" for row in rows],
-    )
-
-
-def _point_cues(lines: Sequence[Line], labels: Sequence[str]) -> tuple[Cue | None, ...]:
-    """Each row comes with the sentence that names it; the first with the first sentence."""
-    cues: list[Cue | None] = []
-    for label in labels:
-        named = [at for at, line in enumerate(lines) if names(line.text, label)]
-        cues.append(Cue(named[0]) if named else None)
-    shared = [cue for cue in cues if cue is not None and cues.count(cue) > 1]
-    cues = [
-        replace(cue, words=label) if cue in shared and cue is not None else cue
-        for cue, label in zip(cues, labels, strict=True)
-    ]
-    if cues and cues[0] is None:
-        cues[0] = Cue(0)
-    return tuple(cues)
-
-
 def _line_cues(lines: Sequence[Line], code: Sequence[str]) -> tuple[Cue | None, ...]:
     """Each line of code comes with the word that names something in it; the first with the first sentence."""
     words = [(at, word) for at, line in enumerate(lines) for word in bare(line.text).split()]
     named = {line: words[word] for line, word in spoken_of(code, [word for _, word in words]).items()}
     first = () if 0 in named else (Cue(0),)
     return (*first, *(Cue(*named[at]) if at in named else None for at in range(len(first), len(code))))
-
-
-def _sources(script: Script, research: Research) -> Shape:
-    """What the script cites: of one source its parts, of several the documents, with lines or pages."""
-    cited = {name for _, paragraph in script.paragraphs for name in paragraph.items}
-    used = [item for item in research.items if item.id in cited]
-    titles = {document.name: document.title for document in research.documents}
-    grouped: dict[tuple[str, str], list[Item]] = {}
-    for item in used:
-        part = shown_heading(item.section) if len(titles) == 1 else ""
-        grouped.setdefault((item.source, part or titles.get(item.source, item.source)), []).append(item)
-    if len(titles) == 1:
-        (name, title), *_ = titles.items()
-        entries = [f"{bare(title)} — {name}"] if grouped else []
-        entries += [
-            f"{bare(part).rstrip('?')}, {_places(items)}"
-            for (_, part), items in grouped.items()
-            if part != title
-        ]
-    else:
-        entries = [f"{bare(title)} — {name}, {_places(items)}" for (name, title), items in grouped.items()]
-    entries = entries or [f"{bare(title)} — {name}" for name, title in titles.items()]
-    more = len(entries) - SOURCES_MOST
-    shown = entries if more <= 0 else [*entries[: SOURCES_MOST - 1], f"{more + 1} more passages"]
-    return Shape(SourcesCard(items=shown), tuple(Cue(0) for _ in shown))
-
-
-def _places(items: Sequence[Item]) -> str:
-    pages = sorted({item.page for item in items if item.page})
-    numbers = pages or sorted({item.line for item in items})
-    word = "page" if pages else "line"
-    return f"{word} {numbers[0]}" if len(numbers) == 1 else f"{word}s {numbers[0]}–{numbers[-1]}"

@@ -21,7 +21,7 @@ from stages.notes import scenes_named
 from stages.redone import Slot, slots_of, wished_drafts
 from stages.scenes import Citation, Code, Scene, Storyboard, Word, narration_digest, part_count
 from stages.script_text import load_script
-from stages.shapes import Cue
+from stages.shape import Cue
 from stages.spoken import Said, narration, say
 from stages.theme import Theme
 from stages.timing import FIRST_LEAD, LEAD, scene_seconds

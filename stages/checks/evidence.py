@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,6 +64,23 @@ class Evidence:
         return frozenset((*meta.get("recorded", ()), *meta.get("retimed", ())))
 
 
+@dataclass
+class Looks:
+    """Shows each frame to all who look, and says from time to time how far the video has been seen."""
+
+    eyes: Sequence[Callable[[float, Any], None]]
+    seconds: float
+    said: Callable[[float], None]
+    last: float = 0.0
+
+    def look(self, time: float, frame: Any) -> None:
+        if self.seconds and time >= self.last + SAID_SECONDS:
+            self.last = time
+            self.said(min(time / self.seconds, 1.0))
+        for look in self.eyes:
+            look(time, frame)
+
+
 def gather(context: Context, said: Callable[[float], None] = lambda _: None) -> Evidence:
     """Read the run directory of ``context``; nothing that is wrong in it raises.
 
@@ -83,22 +100,12 @@ def gather(context: Context, said: Callable[[float], None] = lambda _: None) -> 
     plan = read("asset_plan.json", lambda: _plan(run_dir / "asset_plan.json"))
     mix = read("video.mp4 (sound)", lambda: sound.read(run_dir / "video.mp4"))
     texts, edges = TextsSeen(plan, board), EdgesSeen(board, _own_pictures(run_dir, plan))
-
-    whole, heard = (board.seconds if board else 0.0), 0.0
-
-    def look(time: float, frame: Any) -> None:
-        nonlocal heard
-        if whole and time >= heard + SAID_SECONDS:
-            heard = time
-            said(min(time / whole, 1.0))
-        texts.look(time, frame)
-        edges.look(time, frame)
-
+    looks = Looks((texts.look, edges.look), board.seconds if board else 0.0, said)
     return Evidence(
         run_dir=run_dir,
         artifacts=tuple(context.artifacts),
         board=board,
-        film=read("video.mp4", lambda: watch(run_dir / "video.mp4", look)),
+        film=read("video.mp4", lambda: watch(run_dir / "video.mp4", looks.look)),
         mix=mix,
         voice=read("music", lambda: _without_music(context, mix)) if mix is not None else None,
         captions=read("captions.srt", lambda: _captions(run_dir / "captions.srt")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -138,16 +139,9 @@ def _event(
     colours, (made, box) = page.theme.colours, text
     where = centred(made, Rect(box.x + 30 * page.unit, box.y, box.w - 60 * page.unit, box.h))
     shown = text_paint(made, where, colours.ink)
-    named = noted(date[0], date[1], colours.accent, colours.background, align)
     return [
         ghost(page, f"outline_{index}", box, text=shown),
-        Element(
-            f"date_{index}",
-            named.box.inset(-6 * page.unit, 0),
-            lambda canvas: draw_block(canvas, date[0], date[1], colours.muted, align),
-            entrance="fade",
-            texts=(noted(date[0], date[1], colours.muted, colours.background, align),),
-        ),
+        _date(f"date_{index}", date, colours.muted, page, align),
         growing_line(index, *way, page, 1.5),
         _knot(index, way[1], page),
         Element(
@@ -160,15 +154,20 @@ def _event(
             delay=0.12,
             texts=(noted(made, where, colours.ink, colours.surface_lit),),
         ),
-        Element(
-            f"when_{index}",
-            named.box.inset(-6 * page.unit, 0),
-            lambda canvas: draw_block(canvas, date[0], date[1], colours.accent, align),
-            part=index,
-            entrance="fade",
-            texts=(),
-        ),
+        replace(_date(f"when_{index}", date, colours.accent, page, align), part=index, texts=()),
     ]
+
+
+def _date(name: str, date: tuple[Block, Rect], colour: str, page: Page, align: Align) -> Element:
+    """A date in one colour: it is muted until it is spoken of."""
+    named = noted(*date, colour, page.theme.colours.background, align)
+    return Element(
+        name,
+        named.box.inset(-6 * page.unit, 0),
+        lambda canvas: draw_block(canvas, *date, colour, align),
+        entrance="fade",
+        texts=(named,),
+    )
 
 
 def _track(page: Page, way: Rect, name: str = "track") -> Element:

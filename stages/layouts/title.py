@@ -16,6 +16,7 @@ from stages.lettering import REGULAR, fit
 if TYPE_CHECKING:
     from stages.layouts.element import Paint
     from stages.layouts.page import Page
+    from stages.lettering import Block
     from stages.scenes import Title
 
 
@@ -54,21 +55,15 @@ def _words(content: Title, page: Page, box: Rect) -> list[Element]:
         ),
     ]
     if content.subtitle:
-        place = Rect(box.x, bar.bottom + page.gap, box.w, 0)
-        made.append(
-            words(
-                "subtitle",
-                sub,
-                place,
-                page,
-                colours.muted,
-                colours.background,
-                part=1,
-                entrance="fade",
-                delay=0.1,
-            )
-        )
+        made.append(_subtitle(sub, Rect(box.x, bar.bottom + page.gap, box.w, 0), page))
     return made
+
+
+def _subtitle(made: Block, place: Rect, page: Page) -> Element:
+    colours = page.theme.colours
+    return words(
+        "subtitle", made, place, page, colours.muted, colours.background, part=1, entrance="fade", delay=0.1
+    )
 
 
 def _cluster(content: Title, page: Page, box: Rect) -> list[Element]:

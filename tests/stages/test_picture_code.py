@@ -12,7 +12,8 @@ from stages.layouts.highlighting import coloured
 from stages.motion import pose
 from stages.scenes import Code, Scene, Storyboard, Word
 from stages.script_text import Line
-from stages.shapes import Cue, Look, Shape, _shown
+from stages.shape import Cue, Look, Shape
+from stages.shapes import _shown
 from stages.shot import order, prepare
 from stages.spoken import say
 from stages.storyboard import _reveals
