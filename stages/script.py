@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stages.carried import carried
 from stages.contract import Context, StageError
 from stages.earlier import earlier
 from stages.feedback import Feedback, read_feedback
@@ -30,10 +31,10 @@ def run(context: Context) -> None:
     asked = round(feedback.minutes(plan.minutes, last / 60 if last else None) * 60, 1)
     context.progress(0.2, "choosing what is told")
     by_model, notes = _written(context, plan, research, asked)
-    if by_model:
-        script, seconds = by_model
-    else:
-        script, seconds = fitted(plan, research, feedback, asked, context)
+    script, seconds = by_model or fitted(plan, research, feedback, asked, context)
+    script, seconds, kept = _with_edits(context, script, research, seconds)
+    notes += kept
+    if not by_model:
         now = script_told(script, research, seconds)
         notes += report(feedback, "script.txt", now, items_told(research), before)
     if seconds < ENOUGH * asked:
@@ -62,6 +63,19 @@ def _written(
     note = f"written by {writer.model}; each sentence was held against the items it names"
     mended = [f"not as the model wrote it: {fault}" for fault in made.mended]
     return (made.script, rehearse(made.script, research, voice_asked(context.params))), [note, *mended]
+
+
+def _with_edits(
+    context: Context, script: Script, research: Research, seconds: float
+) -> tuple[Script, float, list[str]]:
+    """The script with what a person wrote into earlier ones, its seconds, and what to tell of that."""
+    from stages.rehearsal import rehearse
+    from stages.voice import voice_asked
+
+    own, notes = carried(context, script, [item.id for item in research.items])
+    if own == script:
+        return script, seconds, notes
+    return own, rehearse(own, research, voice_asked(context.params)), notes
 
 
 def _attempts(context: Context, research: Research) -> list[Attempt]:
