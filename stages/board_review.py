@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 
 from stages.contract import Context, EditError
 from stages.scenes import Scene, Storyboard
@@ -70,21 +71,37 @@ def _row(scene: Scene) -> list[str]:
 
 
 def scene_changes(last: Storyboard, board: Storyboard) -> list[str]:
-    """Each scene that is not as the last attempt had it, and what of it is different."""
-    before = {scene.id: scene for scene in last.scenes}
+    """Each scene that is not as the last attempt had it, and what of it is different; a new number is none of that."""
+    pairs = dict(_pairs(last.scenes, board.scenes))
     told = [
         f"{scene.id}: {what}"
         for scene in board.scenes
-        if (what := ", ".join(_differences(before.get(scene.id), scene)))
+        if (what := ", ".join(_differences(pairs.get(scene.id), scene)))
     ]
-    left = {scene.id for scene in board.scenes}
-    return [*told, *(f"{name}: gone" for name in before if name not in left)]
+    moved = [new for new, old in pairs.items() if old.id != new]
+    if moved:
+        told.append(f"other numbers, from {pairs[moved[0]].id} on, which is {moved[0]} now")
+    left = {scene.id for scene in pairs.values()}
+    return [*told, *(f"{scene.id} of before: gone" for scene in last.scenes if scene.id not in left)]
+
+
+def _pairs(last: Sequence[Scene], scenes: Sequence[Scene]) -> Iterator[tuple[str, Scene]]:
+    """Each scene with the one that it was: that which says the same, else that of its number, if nobody has it."""
+    was, now = ([scene.narration for scene in each] for each in (last, scenes))
+    blocks = SequenceMatcher(None, was, now, autojunk=False).get_matching_blocks()
+    same = {block.b + step: block.a + step for block in blocks for step in range(block.size)}
+    free = {scene.id: scene for at, scene in enumerate(last) if at not in same.values()}
+    for at, scene in enumerate(scenes):
+        if at in same:
+            yield scene.id, last[same[at]]
+        elif scene.id in free:
+            yield scene.id, free[scene.id]
 
 
 def _differences(old: Scene | None, new: Scene) -> Iterator[str]:
     if old is None:
         yield "new"
-    elif old != new:
+    elif old.model_copy(update={"id": new.id}) != new:
         layouts = old.content.layout, new.content.layout
         if layouts[0] != layouts[1]:
             yield f"{layouts[1]} instead of {layouts[0]}"

@@ -145,6 +145,16 @@ def test_the_gate_shows_the_scenes_and_which_of_them_changed(hive: Run) -> None:
     assert meta["changes"] == ["scene_002: statement instead of list, other times"]
 
 
+def test_a_division_changes_no_scene_but_its_own(hive: Run) -> None:
+    """Those after it have other numbers, and that is all there is to tell of them."""
+    first, second, *rest = described(hive, redo={"scene_001": "as a quote", "scene_002": "split it"})[
+        "changes"
+    ]
+    assert first.startswith("scene_001: quote instead of statement")
+    assert second.startswith("scene_002: statement instead of list")
+    assert rest == ["scene_003: new", "other numbers, from scene_003 on, which is scene_004 now"]
+
+
 def test_a_first_storyboard_has_changed_nothing(hive: Run) -> None:
     """There is nothing to compare it with."""
     (hive.path / "storyboard.json").unlink()
