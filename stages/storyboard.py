@@ -42,9 +42,10 @@ def run(context: Context) -> None:
     )
     frame = frame_of(script, research, audience_asked(context.params), fits)
     last = _last(context)
-    slots, notes, voice = _slots(frame, wishes, last, _voice(context))
+    asked = bool(wishes or context.feedback.strip())
+    slots, notes, voice = _slots(frame, wishes, last if asked else None, _voice(context))
     names = [f"scene_{number:03d}" for number in range(len(slots))]
-    named = [scene.id for scene in last.scenes] if last and wishes else names
+    named = [scene.id for scene in last.scenes] if last and asked else names
     notes = [*unheard(wishes, context.feedback, named), *notes]
     notes += [f"{name}: {slot.note}" for name, slot in zip(names, slots, strict=True) if slot.note]
     scenes = _spoken(slots, research, voice, context)
@@ -60,9 +61,9 @@ def run(context: Context) -> None:
 def _slots(
     frame: Frame, wishes: Mapping[str, Wish], last: Storyboard | None, voice: str
 ) -> tuple[list[Slot], list[str], str]:
-    """The scenes to come, what of the last ones is lost, and who speaks: with wishes, as a person left them."""
+    """The scenes to come, what of the ``last`` ones is lost, and who speaks; those that no wish names stay."""
     drafts = drafts_in(frame)
-    if wishes and last:
+    if last:
         return *slots_of(last.scenes, drafts, wishes, frame, {voice, last.voice}), last.voice
     return [Slot(draft, note=draft.note) for draft in wished_drafts(drafts, wishes, frame)], [], voice
 

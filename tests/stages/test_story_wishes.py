@@ -266,6 +266,18 @@ def test_what_cannot_be_kept_is_said(hive: Run) -> None:
     assert any("scene_002: its captions are the script's again" in note for note in board.notes)
 
 
+def test_notes_that_name_no_scene_take_no_edit_away(hive: Run) -> None:
+    """They are told to be of no use; who rejects without notes has the storyboard made anew."""
+    changed(hive, 1, heading="By hand")
+    before = board_of(hive)
+    hive.stage("storyboard", feedback="nicer")
+    after = board_of(hive)
+    assert after.scenes == before.scenes
+    assert after.notes[0].startswith("could not be honoured: 'nicer'. Name scenes")
+    hive.stage("storyboard")
+    assert board_of(hive).scenes[1].heading == "One"
+
+
 def test_a_voice_that_a_person_chose_stays(hive: Run) -> None:
     """Who speaks is not asked again for the scenes that are made anew."""
     board = json.loads(hive.text("storyboard.json"))
