@@ -186,7 +186,7 @@ class Loop:
         try:
             retry = self._inbox.look(partial(self._watcher.arrived_whole, INBOX), now, self._scope.takes)
         except OSError as error:
-            self._trouble(error, folder=INBOX)
+            self._trouble(error, folder="inbox")
             retry = TROUBLE_SECONDS
         for job_id in self._inbox.made_ids:
             self.jobs.adopt_new(job_id)

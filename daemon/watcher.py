@@ -225,7 +225,7 @@ class Watcher:
         kind = needs_polling(folder)
         if kind is not None:
             self._unwatched[key] = f"on {kind}, where other machines' changes are not heard"
-            self._say(f"{os.fsdecode(folder)} is {self._unwatched[key]}: it is polled")
+            self._say(f"{os.path.normpath(os.fsdecode(folder))} is {self._unwatched[key]}: it is polled")
 
     def _refused(self, key: str, error: OSError) -> None:
         self._remove(key)

@@ -14,7 +14,8 @@ from daemon.model import Job
 from daemon.watcher import Hints, Watcher
 from daemon.workspace import Workspace
 
-INBOX = "inbox"
+INBOX = "./inbox"
+"""The inbox as the watcher knows it: a job may have the id ``inbox``, and none begins with a dot."""
 EDIT_SECONDS = 0.5
 """Between two looks at a gate's files while they are being written."""
 SCAN_SHARE = 1 / 2000

@@ -47,6 +47,22 @@ def notes(studio: Studio) -> str:
 # -- what is heard
 
 
+@pytest.mark.parametrize("start", [[], ["--poll"]], ids=["inotify", "polled"])
+def test_the_inbox_is_heard_beside_a_job_named_inbox(studio: Studio, start: list[str]) -> None:
+    """While it waits, and when it is over and nobody watches it any more."""
+    (studio.root / "conf/operator.yaml").write_text(NEVER)
+    studio.pipeline("gated", GATED)
+    studio.start(*start)
+    studio.submit("inbox", "gated")
+    studio.wait("inbox", "needs_approval")
+    studio.submit("beside", "gated")
+    studio.wait("beside", "needs_approval")
+    studio.answer("inbox", "approve")
+    studio.wait("inbox", "completed")
+    studio.submit("after", "gated")
+    studio.wait("after", "needs_approval")
+
+
 def test_files_taken_away_at_a_gate_are_heard(studio: Studio) -> None:
     """Removed or moved away, also from a folder below: the review follows, without waiting for a rescan."""
     live(studio, NEVER)
