@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from stages.contract import Context, EditError
+from stages.placing import is_timed
 from stages.scenes import Scene, Storyboard
 
 HEADING = ["scene", "layout", "seconds", "heading", "narration"]
@@ -34,7 +35,18 @@ def review(context: Context) -> None:
             wrong.append(error)
     if wrong:
         raise EditError("\n".join(map(str, wrong)), wrong[0].hint)
-    describe(context, board, recordings.heard(board, context.run_dir).notes)
+    notes = recordings.heard(board, context.run_dir).notes
+    describe(context, board, [*_outdated(board), *notes])
+
+
+def _outdated(board: Storyboard) -> Iterator[str]:
+    """Which scenes have the times of what was said before an edit: they are spoken only after the gate."""
+    scenes = [scene.id for scene in board.scenes if not is_timed(scene, board.voice)]
+    if scenes:
+        yield (
+            f"the seconds of {', '.join(scenes)} are from before the edit; "
+            "the next stage has what is said now spoken and timed"
+        )
 
 
 def describe(
@@ -61,13 +73,16 @@ def _counted(layouts: Sequence[str]) -> str:
 
 def scene_table(board: Storyboard) -> list[list[str]]:
     """One row a scene, by the name that ``redo`` calls it."""
-    return [HEADING, *(_row(scene) for scene in board.scenes)]
+    return [HEADING, *(_row(scene, is_timed(scene, board.voice)) for scene in board.scenes)]
 
 
-def _row(scene: Scene) -> list[str]:
-    said = " ".join(word.text for word in scene.words) or scene.narration
+def _row(scene: Scene, timed: bool) -> list[str]:
+    """``timed``: whether the words and seconds are those of the narration as it is now."""
+    shown = " ".join(word.text for word in scene.words) if timed else ""
+    said = shown or " ".join(scene.narration.split())
     short = said if len(said) <= SHORT else f"{said[:SHORT].rpartition(' ')[0]} …"
-    return [scene.id, scene.content.layout, f"{scene.seconds:.1f}", scene.heading, short]
+    seconds = f"{scene.seconds:.1f}" if timed else f"was {scene.seconds:.1f}"
+    return [scene.id, scene.content.layout, seconds, scene.heading, short]
 
 
 def scene_changes(last: Storyboard, board: Storyboard) -> list[str]:

@@ -73,7 +73,7 @@ def as_spoken(board: Storyboard, heard: Heard) -> Storyboard:
     """
     scenes = [
         scene
-        if _timed(scene, board.voice) and scene.id not in heard.of
+        if is_timed(scene, board.voice) and scene.id not in heard.of
         else _timed_anew(scene, board, heard.of.get(scene.id))
         for scene in board.scenes
     ]
@@ -86,7 +86,7 @@ def times_of(scene: Scene) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _timed(scene: Scene, voice: str) -> bool:
+def is_timed(scene: Scene, voice: str) -> bool:
     """Whether the scene's times belong to its narration, and the voice, as they are now."""
     if scene.timed_for:
         return scene.timed_for == narration_digest(scene.narration, voice)

@@ -31,6 +31,23 @@ def test_the_table_is_of_the_scenes_as_they_are_now(tmp_path: Path) -> None:
     assert meta["scenes"] == 2
 
 
+def test_an_edited_narration_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    """Its words and seconds belong to what was said before: that is told, and of no other scene."""
+    path = saved(tmp_path / "run")
+    board = json.loads(path.read_text())
+    before = board["scenes"][1]["seconds"]
+    board["scenes"][1]["narration"] = "Ask the kernel."
+    path.write_text(json.dumps(board))
+    look = context(tmp_path / "run", tmp_path / "look", "storyboard")
+    board_review.review(look)
+    meta = json.loads((look.out_dir / META_NAME).read_text())["storyboard.json"]["meta"]
+    (_, untouched, edited), (note,) = meta["table"], meta["notes"]
+    assert edited[4] == "Ask the kernel."
+    assert edited[2] == f"was {before:.1f}"
+    assert not untouched[2].startswith("was")
+    assert note.startswith("the seconds of scene_001 are from before the edit;")
+
+
 def test_each_scene_without_room_is_named(tmp_path: Path) -> None:
     """All of them at once, before the pictures are drawn."""
     path = saved(tmp_path / "run")
