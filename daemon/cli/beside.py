@@ -26,7 +26,7 @@ DAY_SECONDS = 86_400
 def inbox_notes(workspace: Workspace) -> list[str]:
     """A line for each file in the inbox that waits, looks like a request and is none, or is refused."""
     notes: list[str] = []
-    count = others = 0
+    count, others = 0, list[str]()
     with os.scandir(workspace.inbox) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             is_folder = entry.is_dir(follow_symlinks=False)
@@ -35,14 +35,16 @@ def inbox_notes(workspace: Workspace) -> list[str]:
                 continue
             said = _inbox_note(workspace, entry.name, is_folder)
             count += bool(said)
-            others += not said and not is_folder and not entry.name.startswith(".")
+            if not said and not is_folder and not entry.name.startswith("."):
+                others.append(entry.name)
             if said and count <= MOST:
                 notes.append(said)
     if count > MOST:
         notes.append(f"... and {count - MOST} more")
     if others:
-        what = "file whose name is" if others == 1 else "files whose names are"
-        notes.append(f"{others} {what} no request's; why: spork explain inbox/NAME")
+        what = "file whose name is" if len(others) == 1 else "files whose names are"
+        first = for_shell(f"inbox/{others[0]}")
+        notes.append(f"{len(others)} {what} no request's, as sources' are; why: spork explain {first}")
     return notes
 
 

@@ -135,7 +135,10 @@ def _other(workspace: Workspace, catalog: Catalog, job: Job, path: Path, relativ
         return story(workspace, path, "ours", why, *_kept(catalog, job, path, top))
     meant = classify_decision(path.name)
     if "/" in relative or not isinstance(meant, Ignored):
-        why = "no artifact of this job, and decisions lie in the run directory itself"
+        why = (
+            "nothing to the daemon: no artifact of this job, and decisions lie in the run directory itself;"
+            " a stage may read it"
+        )
         return story(workspace, path, "ignored", why)
     if look(path) is None and not meant.meant and not is_ours(path.name):
         return story(workspace, path, "gone", "nothing of this name lies there, and no stage made it")

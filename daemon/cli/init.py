@@ -18,5 +18,7 @@ def command(args: Namespace) -> int:
     if not made:
         tell(f"{root} is a workspace already, nothing was missing")
         return 0
-    tell(f"{root} is a workspace. Next, there: spork daemon; elsewhere: spork submit examples/note.yaml")
+    tell(
+        f"{root} is a workspace. Next, there: spork daemon; in another terminal there: spork submit examples/note.yaml"
+    )
     return 0

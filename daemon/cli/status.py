@@ -131,7 +131,7 @@ def _jobs(workspace: Workspace, catalog: Catalog, limit: int, on: bool) -> list[
     queue = Queue(workspace, catalog)
     cells = [_row(workspace, queue, job) for job in shown]
     colors = [STATUS_COLORS.get(job.status) for job in shown]
-    lines = table(("JOB", "STATUS", "STAGE", "AGE", "SINCE", ""), cells, colors, on=on, width=columns())
+    lines = table(("JOB", "STATUS", "STAGE", "AGE", "CHANGED", ""), cells, colors, on=on, width=columns())
     height = len(lines) // (len(cells) + 1)
     entries = [lines[at : at + height] for at in range(height, len(lines), height)]
     after = ["... and more open ones; --limit N shows them, --stats counts them"] if more else []
@@ -152,7 +152,7 @@ def _waiting(workspace: Workspace, catalog: Catalog, limit: int) -> list[Part]:
     entries: list[list[str]] = []
     for job in catalog.waiting_jobs(limit):
         place = f"{job.stage}.{job.attempt}"
-        told = f"{job.id}  {job.status} ({job.reason}) at {place}, for {age(job.updated_at)}"
+        told = f"{job.id}  {job.status} ({job.reason}) at {place}, changed {age(job.updated_at)} ago"
         lines = [*how_to_answer(job), *map(clean, beside.run_notes(workspace, job))]
         entries.append([clean(told), *(f"  {line}" for line in lines)])
     return [Part([], entries)] if entries else []

@@ -215,13 +215,13 @@ def test_status_names_what_looks_like_a_request(
 
 
 def test_a_text_that_holds_a_request_is_named(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
-    """By what it begins with: a source that lies there in passing is only counted."""
+    """By what it begins with: sources that lie there in passing are only counted, and one is named."""
     for name, text in (("job.txt", f"# mine\n{NOTE}"), ("notes.txt", "what the intent: of it is\n")):
         (studio.root / "inbox" / name).write_text(text)
     assert main(["--workspace", str(studio.root), "status"]) == 0
     said = capsys.readouterr().out
     assert "job.txt: not read, does not end in .yaml or .yml; did you mean job.yaml?" in said
-    assert "notes.txt" not in said
+    assert "1 file whose name is no request's, as sources' are; why: spork explain inbox/notes.txt" in said
     assert main(["--workspace", str(studio.root), "explain", "inbox/job.txt"]) == 0
     assert "did you mean job.yaml?" in capsys.readouterr().out
 
