@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from stages.clock import TIME
+from stages.quantities import range_at
 from stages.said_code import UNSAYABLE
 from stages.sentences import clause_joints, points_back
 
@@ -31,7 +32,7 @@ NO_UNITS = (
     "than but so if a an"
 ).split()
 MEASURED = re.compile(
-    r"[$€£]?\d[\d,.]*(?:\s?(?:(?:thousand|million|billion)\s(?=[a-z]))?(?:%|[a-zA-Zµ°/]+\b"
+    r"[$€£]?\d[\d,.]*(?:[\s-]?(?:(?:thousand|million|billion)\s(?=[a-z]))?(?:%|[a-zA-Zµ°/]+\b"
     + "".join(rf"(?<!\b{word})" for word in NO_UNITS)
     + r")(?:\sand\sa\s(?:half|quarter))?)?"
 )
@@ -129,8 +130,9 @@ def _is_name(word: str, sentence: str) -> bool:
 def emphasis(sentence: str, card: str) -> str:
     """The words of a card that stand out: a number, else code, a strong phrase, what it ends with; or none."""
     for match in STANDS_OUT.finditer(card):
-        if TIME.fullmatch(match[0]):
-            return match[0]
+        span = range_at(card, *match.span())
+        if TIME.fullmatch(match[0]) or span:
+            return _range(card, span) if span else match[0]
         found, before = match[0].strip(" .,"), card[: match.start()]
         if (dated := YEAR.match(found)) and DATED.search(before):
             return dated[0]
@@ -146,6 +148,14 @@ def emphasis(sentence: str, card: str) -> str:
         return strong[0]
     ending = ENDING.search(card)
     return ending[0] if ending and len(ending[0]) < 0.6 * len(card) else ""
+
+
+def _range(card: str, span: re.Match[str]) -> str:
+    """A range with what it counts; one of years counts nothing."""
+    low, high = span.start("low"), span.start("high")
+    years = YEAR.fullmatch(span["low"]) and YEAR.fullmatch(span["high"])
+    last = None if years and (span["between"] or DATED.search(card[:low])) else MEASURED.match(card, high)
+    return card[low : max(last.end() if last else 0, span.end("high"))].strip(" .,")
 
 
 def names(text: str, label: str) -> bool:

@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from stages.scenes import Word
+from stages.typography import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ LINGER_SECONDS = 0.4
 _SENTENCE_ENDS = (".", "!", "?", "…")
 _CLAUSE_ENDS = (",", ";", ":", "–", "—")
 _CLOSERS = "\"'”’»)]"
+_HELD = 250.0
+"""More than any other reason to break within a number and its unit."""
 _LEADERS = frozenset(
     "a an the of to in on at by for and or but with from as is are that which its our your".split()
 )
@@ -98,7 +101,7 @@ def _divided(run: Sequence[Word], columns: int) -> list[Sequence[Word]]:
     ideal = len(_text(run)) / -(-len(_text(run)) // (columns * LINES))
     for end in range(1, len(run) + 1):
         options = [
-            (best[start][0] + _cost(run[start:end], end == len(run), ideal), start)
+            (best[start][0] + _cost(run, start, end, ideal), start)
             for start in range(end - 1, -1, -1)
             if start == end - 1 or _breaks(run[start:end], columns) is not None
         ]
@@ -110,19 +113,22 @@ def _divided(run: Sequence[Word], columns: int) -> list[Sequence[Word]]:
     return [run[start:end] for start, end in pairwise(cuts)]
 
 
-def _cost(group: Sequence[Word], last: bool, ideal: float) -> float:
-    length = len(_text(group))
+def _cost(run: Sequence[Word], start: int, end: int, ideal: float) -> float:
+    length = len(_text(run[start:end]))
     cost = 60.0 + abs(length - ideal)
     if length < 18:
         cost += 60.0
-    return cost if last else cost + _seam(group[-1])
+    return cost if end == len(run) else cost + _seam(run, end)
 
 
-def _seam(word: Word) -> float:
-    """What it costs to break after ``word``: little after a comma, much after an article."""
-    if word.text.rstrip(_CLOSERS).endswith(_CLAUSE_ENDS):
+def _seam(run: Sequence[Word], at: int) -> float:
+    """What it costs to break before a word: little after a comma, much after an article or within a range."""
+    before = run[at - 1].text
+    if holds(_text(run[max(at - 3, 0) : at]), _text(run[at : at + 3])):
+        return _HELD
+    if before.rstrip(_CLOSERS).endswith(_CLAUSE_ENDS):
         return 0.0
-    return 50.0 if word.text.lower() in _LEADERS else 25.0
+    return 50.0 if before.lower() in _LEADERS else 25.0
 
 
 def _breaks(group: Sequence[Word], columns: int) -> int | None:
@@ -132,7 +138,7 @@ def _breaks(group: Sequence[Word], columns: int) -> int | None:
     if total <= columns:
         return len(group)
     options = [
-        (max(upper - 1, total - upper) + _seam(group[index]) * 0.4, index + 1)
+        (max(upper - 1, total - upper) + _seam(group, index + 1) * 0.4, index + 1)
         for index, upper in enumerate(lengths[:-1])
         if upper - 1 <= columns and total - upper <= columns
     ]

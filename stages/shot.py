@@ -43,6 +43,7 @@ DRAWN_BY = (
     "cardtext.py",
     "clock.py",
     "code_words.py",
+    "quantities.py",
     "said_code.py",
     "said_numbers.py",
     "sentences.py",

@@ -27,9 +27,7 @@ def sources_shape(script: Script, research: Research) -> Shape:
         (name, title), *_ = titles.items()
         entries = [f"{bare(title)} — {name}"] if grouped else []
         entries += [
-            f"{bare(part).rstrip('?')}, {_places(items)}"
-            for (_, part), items in grouped.items()
-            if part != title
+            _listed(bare(part), _places(items)) for (_, part), items in grouped.items() if part != title
         ]
     else:
         entries = [f"{bare(title)} — {name}, {_places(items)}" for (name, title), items in grouped.items()]
@@ -37,6 +35,11 @@ def sources_shape(script: Script, research: Research) -> Shape:
     more = len(entries) - SOURCES_MOST
     shown = entries if more <= 0 else [*entries[: SOURCES_MOST - 1], f"{more + 1} more passages"]
     return Shape(SourcesCard(items=shown), tuple(Cue(0) for _ in shown))
+
+
+def _listed(heading: str, places: str) -> str:
+    """A heading with its places; one that is a question keeps its mark, and needs no comma."""
+    return f"{heading} {places.capitalize()}" if heading.endswith(("?", "!")) else f"{heading}, {places}"
 
 
 def _places(items: Sequence[Item]) -> str:

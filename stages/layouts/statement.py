@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ from stages.drawing import Rect, fill, rounded
 from stages.layouts.element import Element, Text
 from stages.layouts.figure import counted, figure
 from stages.layouts.grid import first_that_fits, panes
-from stages.layouts.pieces import icon_paint, icons_for, words
-from stages.lettering import MEDIUM, draw_line, fit, measure
+from stages.layouts.pieces import icons_for, words
 from stages.lettering import baseline as baseline_of
+from stages.lettering import draw_line, fit, measure
+from stages.quantities import figure_of
 from stages.typography import HELD
 
 if TYPE_CHECKING:
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from stages.lettering import Block
     from stages.scenes import Statement
 
-NUMBER = re.compile(r"(?P<value>\d{1,2}:\d\d|[$€£]?\d[\d,.\u00a0]*)\s*(?P<unit>%|[^\W\d_][^\d]{0,14}|)")
-"""An emphasis that the figure can show: a number, and in a word or two what it counts."""
-
 
 def elements(content: Statement, page: Page) -> list[Element]:
     name = icons_for(page, [f"{content.emphasis} {content.text}"])[0]
-    number = NUMBER.fullmatch(content.emphasis) if _inside(content) else None
+    number = figure_of(content.text, content.emphasis)
     if page.variant % 3 == 2 and not number and (page.format != "vertical"):
         return _poster(content, name, page)
     text, picture = panes(page, 7, 0.42)
@@ -40,100 +37,51 @@ def elements(content: Statement, page: Page) -> list[Element]:
 
 
 def _poster(content: Statement, name: str, page: Page) -> list[Element]:
-    """The sentence over the whole width, under a badge with its icon."""
-    colours, u, body = page.theme.colours, page.unit, page.body
-    side = min(body.h * 0.26, 168 * u)
-    words_box = Rect(body.x, body.y + side + page.gap, body.w, body.h - side - page.gap)
-    lines = _words(content, page, words_box, top=True)
-    bottom = max(element.box.bottom for element in lines)
-    lift = (body.bottom - bottom) / 2
-    badge = Rect(body.x, body.y + lift, side, side)
-    inner = badge.inset(side * 0.24)
-    strip = Rect(body.x, badge.y, body.w, side)
-
-    def face(canvas: Canvas) -> None:
-        rounded(canvas, badge, min(page.radius * 1.4, side / 2), fill(colours.accent))
+    """The sentence beside a panel in the accent that is as high as the body; in a square one over the other."""
+    colours, body = page.theme.colours, page.body
+    if page.format == "wide":
+        panel = Rect(body.x, body.y, page.span(3), body.h)
+        text = Rect(panel.right + page.gap * 2, body.y, body.right - panel.right - page.gap * 2, body.h)
+    else:
+        panel = Rect(body.x, body.y, body.w, body.h * 0.36)
+        text = Rect(body.x, panel.bottom + page.gap, body.w, body.bottom - panel.bottom - page.gap)
+    side = min(panel.w, panel.h) * 0.56
+    inner = Rect(panel.centre[0] - side / 2, panel.centre[1] - side / 2, side, side)
 
     def drawn(canvas: Canvas, share: float) -> None:
-        face(canvas)
-        icons.paint_icon(canvas, name, inner, colours.accent_ink, 1.8, share)
+        icons.paint_icon(canvas, name, inner, colours.accent_ink, 1.5, share)
 
-    moved = _words(content, page, words_box.moved(0, lift), top=True)
     return [
-        *_strip(page, strip, name),
-        Element("badge", badge, lambda canvas: drawn(canvas, 1.0), grow=drawn, entrance="grow", delay=0.1),
-        *moved,
-    ]
-
-
-def _strip(page: Page, box: Rect, name: str) -> list[Element]:
-    """A band behind the badge, with the icons of what else is spoken of; bare where no word has one."""
-    colours, count = page.theme.colours, 4 if page.format == "wide" else 2
-    words_said = page.words.split()
-    share = -(-len(words_said) // count)
-    parts = [" ".join(words_said[at : at + share]) for at in range(0, len(words_said), share or 1)][:count]
-    made = [
         Element(
-            "strip",
-            box,
-            lambda canvas: rounded(canvas, box, min(page.radius * 1.4, box.h / 2), fill(colours.surface)),
+            "panel",
+            panel,
+            lambda canvas: rounded(canvas, panel, page.radius, fill(colours.accent)),
             entrance="wipe",
-        )
+        ),
+        Element(
+            "panel_icon",
+            inner.inset(-side * 0.04),
+            lambda canvas: drawn(canvas, 1.0),
+            grow=drawn,
+            entrance="grow",
+            delay=0.25,
+        ),
+        *_words(content, page, text),
     ]
-    side = box.h * 0.38
-    said = [icon for icon in icons_for(page, [name, *parts])[1:] if icon not in icons.FALLBACKS]
-    for index, icon in enumerate(said):
-        x = box.x + box.w * (index + 1.35) / (count + 0.7) - side / 2
-        spot = Rect(x, box.y + (box.h - side) / 2, side, side)
-        made.append(
-            Element(
-                f"aside_{index}",
-                spot.inset(-page.line),
-                icon_paint(icon, spot, colours.second, 1.6),
-                entrance="pop",
-                delay=0.25 + 0.12 * index,
-            )
-        )
-    return made
 
 
-def _counted(page: Page, box: Rect, name: str, number: re.Match[str]) -> list[Element]:
+def _counted(page: Page, box: Rect, name: str, number: tuple[str, str]) -> list[Element]:
     """An icon that makes room for the number when that is spoken."""
-    large = counted(page, box, number["value"], number["unit"], part=1)
+    large = counted(page, box, *number, part=1)
     return [*figure(page, box, [name], leaves=True), *large]
 
 
-def _inside(content: Statement) -> bool:
-    """Whether the emphasis is a part of the text, and not a text of its own."""
-    return bool(content.emphasis) and content.emphasis.lower() in content.text.lower()
-
-
-def _words(content: Statement, page: Page, box: Rect, *, top: bool = False) -> list[Element]:
-    """The sentence and its emphasis, in the middle of ``box`` or at its top."""
-    scale = page.theme.type
-    inside = _inside(content)
-    apart = bool(content.emphasis) and not inside
-    made = fit(
-        content.text,
-        page.display,
-        (box.w, box.h * (0.66 if apart else 0.96)),
-        page.sizes(scale.display * (1.0 if len(content.text) < 60 else 0.84), 40),
-        1.2,
-    )
-    extra = (
-        fit(content.emphasis, MEDIUM, (box.w - page.gap * 2, box.h * 0.28), page.sizes(scale.body * 1.1), 1.3)
-        if apart
-        else None
-    )
-    height = made.height + (extra.height + page.gap * 2.4 if extra else 0)
-    place = Rect(box.x, box.y + (0.0 if top else (box.h - height) / 2), box.w, made.height)
-    lines = _lines(made, place, page)
-    if extra is None:
-        return [*lines, *(_marked(content.emphasis, made, place, page) if inside else [])]
-    chip = Rect(
-        box.x, place.bottom + page.gap * 1.2, extra.width + page.gap * 2, extra.height + page.gap * 1.2
-    )
-    return [*lines, _chip(extra, chip, page)]
+def _words(content: Statement, page: Page, box: Rect) -> list[Element]:
+    """The sentence in the middle of ``box``, and over it its emphasis; one that is not in it is not shown."""
+    largest = page.theme.type.display * (1.0 if len(content.text) < 60 else 0.84)
+    made = fit(content.text, page.display, (box.w, box.h * 0.96), page.sizes(largest, 40), 1.2)
+    place = Rect(box.x, box.y + (box.h - made.height) / 2, box.w, made.height)
+    return [*_lines(made, place, page), *_marked(content.emphasis, made, place, page)]
 
 
 def _lines(made: Block, box: Rect, page: Page) -> list[Element]:
@@ -156,24 +104,11 @@ def _lines(made: Block, box: Rect, page: Page) -> list[Element]:
     ]
 
 
-def _chip(made: Block, box: Rect, page: Page) -> Element:
-    """What is to be remembered, on the accent."""
-    colours = page.theme.colours
-    place = Rect(box.x + page.gap, box.y + page.gap * 0.6, made.width, made.height)
-    text = words("emphasis", made, place, page, colours.accent_ink, colours.accent)
-
-    def paint(canvas: Canvas) -> None:
-        rounded(canvas, box, page.radius, fill(colours.accent))
-        text.paint(canvas)
-
-    return Element("emphasis", box, paint, part=1, entrance="pop", texts=text.texts)
-
-
 def _marked(phrase: str, made: Block, box: Rect, page: Page) -> list[Element]:
     """The phrase drawn again in the accent, line by line, wherever the line breaks fall."""
     joined = " ".join(made.lines).replace(HELD, " ")
     start = joined.lower().find(" ".join(phrase.lower().split()))
-    if start < 0:
+    if not phrase.strip() or start < 0:
         return []
     stop, at, marked = start + len(" ".join(phrase.split())), 0, []
     for index, line in enumerate(made.lines):

@@ -55,7 +55,7 @@ CONTENTS: list[tuple[dict[str, Any], str, str]] = [
         {
             "layout": "statement",
             "text": "Of every burst larger than the queue, the rest is dropped without a word.",
-            "emphasis": "16,384 events",
+            "emphasis": "without a word",
         },
         "The queue holds sixteen thousand events. Whatever comes after that is dropped.",
         "The limit",

@@ -7,6 +7,7 @@ import pytest
 from stages.cardtext import emphasis, headline, strongest_clause
 from stages.figures import every_figures, figures_of, tell
 from stages.sentences import count_words, is_sentence, points_back, points_elsewhere, shorten, split_sentences
+from stages.sources_card import _listed
 
 
 def texts(paragraph: str) -> list[str]:
@@ -102,6 +103,10 @@ def test_emphasis_is_in_the_card() -> None:
         emphasis("It costs 12 minutes and a half.", "It costs 12 minutes and a half")
         == "12 minutes and a half"
     )
+    for number in ("1.5 to 3 kg", "5 to 10 files", "9:00–17:00", "2 or 3 spoons", "30-day"):
+        assert emphasis(f"It is {number}.", f"It is {number}") == number
+    assert emphasis("Between 5 and 10 files.", "Between 5 and 10 files") == "5 and 10 files"
+    assert emphasis("From 1939 to 1945 it slept.", "From 1939 to 1945 it slept") == "1939 to 1945"
     assert emphasis("In 1960 the metre moved.", "In 1960 the metre moved") == "1960"
     assert emphasis("It came with Python 3.11 then.", "It came with Python 3.11 then") == ""
     assert emphasis("Nobody has such a chain.", "Nobody has such a chain") == "a chain"
@@ -228,3 +233,11 @@ def test_a_time_of_day_ends_a_sentence_where_one_begins() -> None:
         "The next one is at 7 p.m. Monday.",
         "It ends at 8 a.m. UTC.",
     ]
+
+
+def test_the_sources_card_keeps_the_mark_of_a_question() -> None:
+    """A heading is quoted as it stands; after its mark there is no comma."""
+    assert (
+        _listed("What does a swarm look like?", "lines 60–67") == "What does a swarm look like? Lines 60–67"
+    )
+    assert _listed("In short", "line 11") == "In short, line 11"
