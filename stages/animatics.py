@@ -42,7 +42,7 @@ def run(context: Context) -> None:
     clips.check_size(storyboard.width, storyboard.height)
     folder = context.out_dir / "animatics"
     folder.mkdir(parents=True, exist_ok=True)
-    orders = _orders(context, storyboard)
+    orders = orders_of(context, storyboard)
     made = EarlierClips(context)
     wanted = [each for each in orders if not made.kept(each, folder)]
     if wanted:
@@ -53,7 +53,7 @@ def run(context: Context) -> None:
     recordings.remember(context, heard.used)
 
 
-def _orders(context: Context, storyboard: Storyboard) -> list[Order]:
+def orders_of(context: Context, storyboard: Storyboard) -> list[Order]:
     """What the plan and the pictures, as they are after the gate, ask for."""
     plan = _plan(context)
     theme = themes.asked(context.params, context.sources)

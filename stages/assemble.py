@@ -30,7 +30,7 @@ def run(context: Context) -> None:
     if tune is not None:
         context.progress(0.1, f"laying {tune.name} under the voice")
         mix = mix + music.bed(tune, mix)
-    _copy_poster(context, board)
+    make_poster(context, board)
     transcript.write(context, board)
     heard = _joined_as_loud_as_asked(context, board, scenes, mix)
     context.describe(
@@ -167,12 +167,18 @@ def chapters(board: Storyboard) -> list[Any]:
     ]  # fmt: skip
 
 
-def _copy_poster(context: Context, board: Storyboard) -> None:
-    """``poster.png``, for pages that show the video before it plays: the first scene's still."""
-    still = context.run_dir / "assets" / f"{board.scenes[0].id}.png"
-    if still.exists():
-        shutil.copyfile(still, context.out_dir / "poster.png")
-        context.describe("poster.png", "image", scene=board.scenes[0].id)
+def make_poster(context: Context, board: Storyboard) -> None:
+    """``poster.png``, for pages that show the video before it plays: the first scene, or a person's own picture."""
+    from stages.animatics import orders_of
+    from stages.assets import draw_poster
+    from stages.shot import prepare
+
+    wanted, poster = orders_of(context, board)[0], context.out_dir / "poster.png"
+    if wanted.picture:
+        shutil.copyfile(wanted.picture, poster)
+    else:
+        draw_poster(prepare(wanted), poster)
+    context.describe("poster.png", "image", scene=wanted.scene.id)
 
 
 def _in_time_order(*streams: Iterator[Any]) -> Iterator[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stages import placing, recordings, storyboard_file
@@ -130,6 +131,19 @@ def draw_still(shot: Shot, path: Path) -> None:
     canvas.show(max(shot.times.leaves - 0.001, 0.0))
     image = canvas.surface.makeImageSnapshot()
     image.save(str(path), skia.kPNG)
+
+
+def draw_poster(shot: Shot, path: Path) -> None:
+    """The still without what belongs to the video alone: the line of its progress, and of the source."""
+    from stages.layers import Drawn, Progress
+
+    layers = [
+        layer
+        for layer in shot.layers
+        if not isinstance(layer, Progress)
+        and not (isinstance(layer, Drawn) and layer.element.name == "citation")
+    ]
+    draw_still(replace(shot, layers=layers), path)
 
 
 def _plan_of(wanted: Order, shot: Shot, still: str, sha256: str) -> dict[str, Any]:

@@ -14,14 +14,17 @@ import av
 import numpy as np
 import pysubs2
 import pytest
+import skia
 
-from stages import acceptance, animatics, assemble, assets, audio, sound, storyboard_file, theme
+from stages import acceptance, animatics, assemble, assets, audio, shot, sound, storyboard_file, theme
 from stages import music as beds
 from stages.contract import Published, StageError
 from stages.placing import spoken_board
 from stages.scenes import Scene, Storyboard, narration_digest
 from stages.shot import order
 from stages.voice import speak
+from tests.stages import picture_runs
+from tests.stages import storyboards as pictures
 from tests.stages.tiny_runs import FPS, complete, context, film, save
 
 pytestmark = pytest.mark.video
@@ -366,7 +369,28 @@ def test_the_video_holds_every_frame_and_the_voice_in_place(made: Path) -> None:
     measured = sound.measure(mix)
     assert measured.lufs == pytest.approx(-16.0, abs=1.0)
     assert measured.true_peak_dbtp <= -1.0
-    assert (made / "poster.png").read_bytes() == (made / "assets" / "scene_000.png").read_bytes()
+    assert (made / "poster.png").exists()
+
+
+def test_the_poster_is_the_first_scene_without_lines_of_the_video(tmp_path: Path) -> None:
+    """Neither source nor progress stands in it; a picture that a person put there is taken as it is."""
+    board = pictures.storyboard(only=[1], width=640, height=360)
+    picture_runs.start(tmp_path, board)
+    picture_runs.attempt(tmp_path, assets)
+    asked = context(tmp_path, tmp_path / "out", "assemble")
+    assemble.make_poster(asked, board)
+    still, poster = (
+        skia.Image.open(str(path)).toarray()
+        for path in (tmp_path / "assets" / "scene_000.png", asked.out_dir / "poster.png")
+    )
+    page = shot.prepare(shot.order(board, 0, theme.load())).page
+    rows = np.flatnonzero((still != poster).any(axis=(1, 2)))
+    assert rows.min() >= page.footer.y
+    assert rows.min() < page.footer.bottom
+    assert rows.max() > 355
+    (tmp_path / "assets" / "scene_000.png").write_bytes(b"a picture")
+    assemble.make_poster(asked, board)
+    assert (asked.out_dir / "poster.png").read_bytes() == b"a picture"
 
 
 def test_a_clip_of_another_length_is_refused(run_dir: Path) -> None:
