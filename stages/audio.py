@@ -131,6 +131,7 @@ def _describe(
         "note": f"{board.seconds:.0f} s, {loudness.lufs:.1f} LUFS, {pace} words a minute",
         "notes": [
             *_notes(recorded, retimed, _drawn_for_others(context.run_dir, board), of_recordings),
+            *_invitation(scenes),
             *unhonoured(context, recorded, INSTEAD),
         ],
     }
@@ -160,5 +161,13 @@ def _notes(
         *([f"recordings are heard in {', '.join(recorded)}"] if recorded else []),
         *of_recordings,
         *([f"captions follow the edited narration of {', '.join(edited)}"] if edited else []),
-        f"to speak a scene yourself, put {recordings.FOLDER}/scene_003.wav here, then reject with from: animatics",
     ]
+
+
+def _invitation(scenes: Sequence[Placed]) -> list[str]:
+    """How a person speaks a scene, with one as the example that they have not spoken yet."""
+    free = [scene.scene for scene in scenes if scene.words and not scene.recorded]
+    if not free:
+        return []
+    example = f"{recordings.FOLDER}/{free[min(3, len(free) - 1)]}.wav"
+    return [f"to speak a scene yourself, put {example} here, then reject with from: animatics"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from stages import recordings, storyboard_file
-from stages.contract import StageError
+from stages.contract import EditError, StageError
 from stages.recordings import Heard, Recording
 from stages.scenes import Scene, Storyboard, Word, narration_digest
 from stages.spoken import Said, say
@@ -27,6 +27,9 @@ LONGEST_TAIL = LAST_TAIL + 0.3
 UNLIMITED = 3600.0
 SHORTEST_RECORDING = 0.2
 """Seconds of sound below which a recording says nothing."""
+STEADY = 5.0
+"""Decibels: speech has 16 and more between its pauses and vowels, 9 under noise at 6 dB below it; a tone, hum and
+steady noise have less than 1, noise of a low pitch up to 4."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def placed(scene: Scene, recording: Recording | None, voice: str = "") -> Placed
     # The last 50 ms of a speech are its fade; half a frame is the rounding of a scene's length.
     excess = lead + speech.seconds - scene.seconds
     if excess > 0.05:
-        raise StageError(_too_long(scene, speech, excess, recording), hint=_advice(scene, speech, lead))
+        raise EditError(_too_long(scene, speech, excess, recording), hint=_advice(scene, speech, lead))
     spoken = tuple(SpokenWord(word.text, word.start + lead, word.end + lead) for word in speech.words)
     retimed = recorded or not _agrees(scene, spoken)
     words = shown_words(scene, spoken) if retimed else tuple(scene.words)
@@ -191,22 +194,22 @@ def _recorded(scene: Scene, recording: Recording, voice: str) -> Speech:
     from stages.align import recorded_speech
 
     named = recording.shown
+    again = f"record {scene.id} again, or remove {named} and the voice will speak it"
     if not recording.path.is_file():
-        raise StageError(f"{named} is no regular file", hint=f"put a sound file there, or remove {named}")
+        raise EditError(f"{named} is no regular file", hint=f"put a sound file there, or remove {named}")
     try:
         samples = sound.read(recording.path).mean(axis=0)
     except StageError as error:
-        raise StageError(
-            f"the recording {named} cannot be used: {error}",
-            hint=f"record {scene.id} again, or remove {named} and the voice will speak it",
-        ) from error
+        raise EditError(f"the recording {named} cannot be used: {error}", hint=again) from error
     if not scene.narration.split():
         return Speech(samples, sound.RATE, ())
     speech = recorded_speech(samples, sound.RATE, speak(scene.narration, voice))
     if speech.seconds < SHORTEST_RECORDING:
-        raise StageError(
-            f"nobody is heard in the recording {named}",
-            hint=f"record {scene.id} again, or remove {named} and the voice will speak it",
+        raise EditError(f"nobody is heard in the recording {named}", hint=again)
+    if sound.ups_and_downs(speech.samples) < STEADY:
+        raise EditError(
+            f"nobody is heard in the recording {named}: it is a steady sound, without syllables or pauses",
+            hint=again,
         )
     return speech
 

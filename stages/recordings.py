@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from stages.contract import Context, EditError, StageError
+from stages.contract import Context, EditError
 from stages.earlier import sha256_of
 from stages.scenes import Scene, Storyboard
 
@@ -121,7 +121,7 @@ def _digest(path: Path) -> str:
     try:
         return sha256_of(path) if path.is_file() else ""
     except OSError as error:
-        raise StageError(
+        raise EditError(
             f"{FOLDER}/{path.name} cannot be read: {error.strerror}",
             "give the daemon's user the right to read it, or remove it and the voice will speak its scene",
         ) from error

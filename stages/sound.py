@@ -32,6 +32,20 @@ class Loudness:
     true_peak_dbtp: float
 
 
+_STEADY_FRAME = 0.02
+"""Seconds: shorter than a syllable, longer than a period of any voice."""
+
+
+def ups_and_downs(mono: Sound, rate: int = RATE) -> float:
+    """How many decibels lie between the soft and the loud moments of a sound: its level's 10th and 90th percentile."""
+    size = round(_STEADY_FRAME * rate)
+    frames = mono[: len(mono) // size * size].reshape(-1, size).astype(np.float64)
+    if not len(frames):
+        return 0.0
+    soft, loud = np.percentile(10 * np.log10((frames**2).mean(axis=1) + 1e-12), [10, 90])
+    return float(loud - soft)
+
+
 def read(path: Path, most: float = math.inf) -> Sound:
     """The first audio stream of a file as (2, samples) at 48 kHz, up to ``most`` seconds; StageError if none."""
     import av

@@ -18,8 +18,8 @@ import skia
 
 from stages import acceptance, animatics, assemble, assets, audio, shot, sound, storyboard_file, theme
 from stages import music as beds
-from stages.contract import Published, StageError
-from stages.placing import spoken_board
+from stages.contract import EditError, Published, StageError
+from stages.placing import STEADY, spoken_board
 from stages.scenes import Scene, Storyboard, narration_digest
 from stages.shot import order
 from stages.voice import speak
@@ -222,6 +222,7 @@ def test_a_recording_replaces_the_voice_and_everything_follows(run_dir: Path) ->
     said = captions_of(run_dir)
     meta = speak_again(run_dir)
     assert meta["recorded"] == ["scene_000"]
+    assert "put voiceover/scene_001.wav here" in meta["notes"][-1]
     assert captions_of(run_dir) == said
     assert sound.measure(sound.read(run_dir / "voiceover.mp3")).lufs == pytest.approx(-16.0, abs=0.5)
     board = spoken_board(run_dir)
@@ -278,14 +279,37 @@ def test_a_recording_may_be_of_any_make(run_dir: Path) -> None:
     ids=["broken", "empty", "silent"],
 )
 def test_a_recording_that_says_nothing_is_refused(run_dir: Path, content: bytes | None, told: str) -> None:
-    """With its name and what to do; not a video with a hole in it."""
+    """With its name and what to do, and no retry; not a video with a hole in it."""
     record(run_dir, np.zeros(30_000))
     if content is not None:
         (run_dir / "voiceover" / "scene_000.wav").write_bytes(content)
-    with pytest.raises(StageError, match=told) as caught:
+    with pytest.raises(EditError, match=told) as caught:
         audio.run(context(run_dir, run_dir / "out", "audio"))
     assert "voiceover/scene_000.wav" in str(caught.value)
     assert "remove voiceover/scene_000.wav" in caught.value.hint
+
+
+def test_a_steady_sound_is_no_speech(run_dir: Path) -> None:
+    """A tone, hum or noise is refused by name, however loud."""
+    time = np.arange(6 * 24_000) / 24_000
+    noise = np.random.default_rng(7).normal(0, 1, len(time))
+    for steady in (0.5 * np.sin(2 * np.pi * 440 * time), 0.01 * noise, 0.1 * np.sin(2 * np.pi * 50 * time)):
+        record(run_dir, steady)
+        with pytest.raises(EditError, match=r"nobody is heard in the recording voiceover/scene_000\.wav"):
+            spoken_board(run_dir)
+        shutil.rmtree(run_dir / "voiceover")
+
+
+@pytest.mark.parametrize(
+    "text", ["Yes.", "Ah.", "Why?", "Bees live in hives.", "Our aim, all in all, owing more."]
+)
+def test_speech_is_no_steady_sound(text: str) -> None:
+    """One vowel as little as a sentence, and not with noise at a quarter of its power either."""
+    speech = speak(text)
+    loudness = float(np.sqrt((speech.samples**2).mean()))
+    noise = np.random.default_rng(7).normal(0, loudness / 2, len(speech.samples))
+    assert sound.ups_and_downs(speech.samples, speech.rate) > 2 * STEADY
+    assert sound.ups_and_downs(speech.samples + noise.astype(np.float32), speech.rate) > STEADY
 
 
 def music(sources: Path) -> None:
